@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/socket.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/cleanup.h"
+
+/* Control space for BASE_MAX_FDS; the kernel closes what a peer sends beyond it. */
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(BASE_MAX_FDS * sizeof(int))];
+};
+
+static int make_address(const char *path, struct sockaddr_un *ret, struct trn_error *err)
+{
+	size_t len = strlen(path);
+
+	if (len == 0)
+		return trn_error_set(err, -EINVAL, "BadSocketPath", "the path of the socket is empty");
+	if (len >= sizeof(ret->sun_path)) {
+		trn_error_set(err, -ENAMETOOLONG, "BadSocketPath", "socket path %.80s... has %zu bytes, a socket's path can have %zu",
+			      path, len, sizeof(ret->sun_path) - 1);
+		trn_error_hint(err, "choose a shorter folder, for example below /run");
+		return -ENAMETOOLONG;
+	}
+	memset(ret, 0, sizeof(*ret));
+	ret->sun_family = AF_UNIX;
+	memcpy(ret->sun_path, path, len + 1);
+	return 0;
+}
+
+static int new_socket(struct trn_error *err)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return trn_error_set(err, -errno, "SocketFailed", "cannot make a socket: %s", strerror(errno));
+	return fd;
+}
+
+int base_socket_listen(const char *path, struct trn_error *err)
+{
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_un addr;
+	int r;
+
+	r = make_address(path, &addr, err);
+	if (r < 0)
+		return r;
+	fd = new_socket(err);
+	if (fd < 0)
+		return fd;
+
+	/* The file inherits the mode that the socket has at bind: there is no moment at which others can connect. */
+	if (fchmod(fd, 0600) < 0)
+		return trn_error_set(err, -errno, "SocketFailed", "cannot set the mode of socket %s: %s", path,
+				     strerror(errno));
+	if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		r = trn_error_set(err, -errno, "SocketFailed", "cannot listen at %s: %s", path, strerror(errno));
+		if (r == -EADDRINUSE)
+			trn_error_hint(err, "remove the file if no process listens there any more");
+		return r;
+	}
+	if (listen(fd, SOMAXCONN) < 0) {
+		r = trn_error_set(err, -errno, "SocketFailed", "cannot listen at %s: %s", path, strerror(errno));
+		unlink(path); /* bind has just made it */
+		return r;
+	}
+	return TAKE_FD(fd);
+}
+
+int base_socket_connect(const char *path, struct trn_error *err)
+{
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_un addr;
+	int r;
+
+	r = make_address(path, &addr, err);
+	if (r < 0)
+		return r;
+	fd = new_socket(err);
+	if (fd < 0)
+		return fd;
+
+	do {
+		r = connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
+	} while (r < 0 && errno == EINTR);
+	if (r < 0) {
+		r = trn_error_set(err, -errno, "ConnectFailed", "cannot connect to %s: %s", path, strerror(errno));
+		if (r == -ENOENT || r == -ECONNREFUSED)
+			trn_error_hint(err, "nobody listens there: start the device or the daemon first");
+		else if (r == -EACCES)
+			trn_error_hint(err, "the socket belongs to another user");
+		return r;
+	}
+	return TAKE_FD(fd);
+}
+
+int base_socket_pair(int ret_fds[2])
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	ret_fds[0] = fds[0];
+	ret_fds[1] = fds[1];
+	return 0;
+}
+
+int base_send(int sock, const void *data, size_t len, const int *fds, size_t nr_fds)
+{
+	union control control = { 0 };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	/* A packet of no bytes would read as the end of the connection. */
+	if (len == 0 || nr_fds > BASE_MAX_FDS)
+		return -EINVAL;
+	if (nr_fds) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(nr_fds * sizeof(int));
+
+		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(nr_fds * sizeof(int));
+		memcpy(CMSG_DATA(cmsg), fds, nr_fds * sizeof(int));
+	}
+
+	do {
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == len ? 0 : -EIO;
+}
+
+/* Moves the descriptors of msg to fds; closes those beyond cap. Return: how many were kept. */
+static size_t take_fds(struct msghdr *msg, int *fds, size_t cap)
+{
+	size_t kept = 0;
+
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		size_t nr;
+
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		nr = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < nr; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
+			if (kept < cap)
+				fds[kept++] = fd;
+			else
+				base_close(fd);
+		}
+	}
+	return kept;
+}
+
+ssize_t base_recv(int sock, void *buf, size_t cap, int *fds, size_t *nr_fds)
+{
+	union control control;
+	struct iovec iov = { .iov_base = buf, .iov_len = cap };
+	struct msghdr msg;
+	size_t fds_cap = nr_fds ? *nr_fds : 0;
+	size_t kept;
+	ssize_t n;
+
+	if (cap == 0)
+		return -EINVAL;
+	do {
+		msg = (struct msghdr){
+			.msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = control.bytes,
+			.msg_controllen = sizeof(control.bytes),
+		};
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+
+	/* An empty packet may carry descriptors too, although it counts as the end. */
+	if (n == 0 || (msg.msg_flags & MSG_TRUNC)) {
+		take_fds(&msg, NULL, 0);
+		if (nr_fds)
+			*nr_fds = 0;
+		return n == 0 ? 0 : -EMSGSIZE;
+	}
+	kept = take_fds(&msg, fds, fds_cap);
+	if (nr_fds)
+		*nr_fds = kept;
+	return n;
+}
