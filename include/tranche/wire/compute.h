@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The wire of a virtual compute device: every byte that crosses between a client (an OpenCL driver in a process, or a
+ * guest's kernel driver), the device process and the executor.  docs/wire.md is the specification; this header is its
+ * exact form in C.
+ *
+ * All integers are little-endian, all structs have a fixed size and no hidden padding.  Reserved fields and unknown
+ * flag bits are zero; a receiver refuses what is not.  Offsets are bytes from the start of the session's window.
+ * Status values are OpenCL's own error codes where a field says "cl".
+ */
+#ifndef TRANCHE_WIRE_COMPUTE_H
+#define TRANCHE_WIRE_COMPUTE_H
+
+#include <linux/types.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the wire structs are used in place: a big-endian port needs conversions"
+#endif
+
+#ifdef __cplusplus
+#define TRNC_ASSERT_SIZE(type, bytes) static_assert(sizeof(struct type) == (bytes), #type " has its wire size")
+#else
+#define TRNC_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " has its wire size")
+#endif
+
+#define TRNC_MAGIC 0x434e5254u /* "TRNC" */
+#define TRNC_VERSION 1u
+#define TRNC_VERSION_OLDEST 1u
+
+#define TRNC_PAGE 4096u
+
+/* Feature bits, offered by the device in HELLO and picked by the client in SESSION_CREATE. */
+#define TRNC_FEATURE_SVM (1ull << 0) /* the window can stand at the client's address on the host, too */
+
+/* ------------------------------------------------------------------ limits */
+
+#define TRNC_MSG_MAX 4096u	     /* bytes of one control message */
+#define TRNC_REC_MAX 65536u	     /* bytes of one record */
+#define TRNC_RING_MIN 16384u	     /* bytes of a ring: a power of two in [MIN, MAX] and at least 2 * largest record sent */
+#define TRNC_RING_MAX (16u << 20)
+#define TRNC_MAX_CONTEXTS 64u	     /* a session */
+#define TRNC_MAX_SEGMENTS 65536u     /* a session */
+#define TRNC_MAX_OBJECTS (1u << 20)  /* handles of each kind, a context */
+#define TRNC_EVENT_BLOCK_SLOTS 4096u /* slots of one event block */
+#define TRNC_MAX_EVENT_BLOCKS 256u   /* a context */
+#define TRNC_MAX_PENDING (1u << 20)  /* commands a context that are not complete; more are refused */
+#define TRNC_MAX_WAITS 4096u	     /* events in one wait list */
+#define TRNC_MAX_BLOB (256u << 20)   /* bytes of one request or reply blob */
+
+/* ---------------------------------------------------------------- handles */
+
+/*
+ * A handle is chosen by the client: { generation << 32 | index }, generation not 0, index below the limit of its kind.
+ * An index may be used again, with another generation, after its destroy record.  0 means "none".
+ */
+#define TRNC_HANDLE(index, generation) (((__u64)(generation) << 32) | (__u32)(index))
+
+/* -------------------------------------------------------- control messages */
+
+/*
+ * Client to device, each answered by one reply with the same id, not always in the order of the requests.
+ * In process mode a message is one packet of a SOCK_SEQPACKET Unix socket.
+ */
+enum trnc_msg_type {
+	TRNC_MSG_HELLO = 1,
+	TRNC_MSG_SESSION_CREATE = 2,
+	TRNC_MSG_SEGMENT_CREATE = 3,  /* reply carries the segment's descriptor */
+	TRNC_MSG_SEGMENT_DESTROY = 4, /* reply when the memory is free again */
+	TRNC_MSG_CONTEXT_CREATE = 5,
+	TRNC_MSG_CONTEXT_DESTROY = 6, /* reply when nothing of the context is left */
+	TRNC_MSG_EVENT_BLOCK_ADD = 7,
+	TRNC_MSG_OUTPUT_SET = 8,
+	TRNC_MSG_PROGRAM_BUILD = 9,
+	TRNC_MSG_PROGRAM_QUERY = 10,
+	TRNC_MSG_MEMORY_QUERY = 11,
+	TRNC_MSG_SESSION_LOST = 12, /* device to client, id 0, then the connection ends: struct trnc_error_body */
+};
+#define TRNC_MSG_REPLY 0x80000000u /* or'ed to the type of a reply */
+
+struct trnc_msg {
+	__u32 type;
+	__u32 len;    /* of the whole message, header included; a multiple of 8 */
+	__u64 id;     /* chosen by the client, echoed in the reply; not 0 */
+	__u32 status; /* request: 0; reply: 0, or a positive errno, then struct trnc_error_body follows */
+	__u32 flags;  /* 0 */
+};
+TRNC_ASSERT_SIZE(trnc_msg, 24);
+
+/* Body of a refusal. All strings NUL-terminated. */
+struct trnc_error_body {
+	char name[48];
+	char text[240];
+	char hint[240];
+};
+TRNC_ASSERT_SIZE(trnc_error_body, 528);
+
+struct trnc_hello {
+	__u32 magic;
+	__u32 reserved;
+};
+struct trnc_hello_reply {
+	__u32 magic;
+	__u32 version;	      /* newest that the device speaks */
+	__u32 version_oldest; /* oldest that it still speaks */
+	__u32 reserved;
+	__u64 features;
+	__u8 uuid[16];	   /* of the virtual device */
+	__u64 window_size; /* bytes of a session's window, a multiple of the page size */
+};
+TRNC_ASSERT_SIZE(trnc_hello, 8);
+TRNC_ASSERT_SIZE(trnc_hello_reply, 48);
+
+struct trnc_session_create {
+	__u32 version; /* picked by the client */
+	__u32 reserved;
+	__u64 features;	   /* picked, a subset of those offered */
+	__u64 window_base; /* client's address of its window; 0 when it has none; a wish, for SVM */
+	char cwd[1024];	   /* working folder, for relative include paths; NUL-terminated; may be empty */
+};
+/* Reply: the probe blob's descriptor is attached (read-only for the client, sealed). */
+struct trnc_session_reply {
+	__u64 session; /* not 0; unique for the device's life */
+	__u64 quota;   /* bytes of buffer memory of the whole virtual device */
+	__u64 service; /* bytes of service memory that the session may take */
+	__u64 flags;   /* TRNC_SESSION_* */
+	__u64 probe_len;
+	__u64 reserved;
+};
+#define TRNC_SESSION_COHERENT (1ull << 0) /* buffers are used in place: a map is a wait and a pointer */
+#define TRNC_SESSION_SVM (1ull << 1)	  /* the window stands at window_base on the host */
+TRNC_ASSERT_SIZE(trnc_session_create, 1048);
+TRNC_ASSERT_SIZE(trnc_session_reply, 48);
+
+enum trnc_segment_kind {
+	TRNC_SEGMENT_BUFFER = 1,  /* charged to the device's quota */
+	TRNC_SEGMENT_SERVICE = 2, /* channels, staging, blobs: charged to the session's service memory */
+};
+struct trnc_segment_create {
+	__u64 offset; /* chosen by the client; page-aligned; overlaps no other segment of the session */
+	__u64 size;   /* bytes; page-aligned; not 0 */
+	__u32 kind;
+	__u32 flags; /* 0 */
+};
+struct trnc_segment_reply {
+	__u64 control_seq; /* records that use the segment carry this number or a later one */
+	__u64 used;	   /* of the kind's allowance, after the grant */
+};
+TRNC_ASSERT_SIZE(trnc_segment_create, 24);
+TRNC_ASSERT_SIZE(trnc_segment_reply, 16);
+
+struct trnc_segment_destroy {
+	__u64 offset;	 /* of an existing segment */
+	__u32 context;	 /* 0, or: let go only after this context's ring has been read ... */
+	__u32 reserved;
+	__u64 after_pos; /* ... up to this producer position (and all objects over the segment are gone) */
+};
+/* The reply is a struct trnc_segment_reply. */
+TRNC_ASSERT_SIZE(trnc_segment_destroy, 24);
+
+struct trnc_context_create {
+	__u32 context; /* chosen by the client: 1..TRNC_MAX_CONTEXTS, not in use */
+	__u32 flags;   /* 0 */
+	__u64 channel; /* offset, page-aligned: three pages, the ring, event block 0; all in one service segment */
+	__u32 ring_len;
+	__u32 reserved;
+	__u64 control_seq; /* the executor must have seen this before it looks at the channel */
+};
+struct trnc_context_destroy {
+	__u32 context;
+	__u32 reserved;
+};
+TRNC_ASSERT_SIZE(trnc_context_create, 32);
+TRNC_ASSERT_SIZE(trnc_context_destroy, 8);
+
+struct trnc_event_block_add {
+	__u32 context;
+	__u32 block;  /* 1..TRNC_MAX_EVENT_BLOCKS - 1, the next unused one */
+	__u64 offset; /* page-aligned; TRNC_EVENT_BLOCK_SLOTS slots in one service segment */
+	__u64 control_seq;
+};
+TRNC_ASSERT_SIZE(trnc_event_block_add, 24);
+
+struct trnc_output_set {
+	__u64 offset; /* page-aligned: struct trnc_output, then data_len bytes of ring, in one service segment */
+	__u32 data_len; /* a power of two, at least a page */
+	__u32 reserved;
+	__u64 control_seq;
+};
+TRNC_ASSERT_SIZE(trnc_output_set, 24);
+
+/* Build, compile, link or load a program. Request and reply are blobs in service segments. */
+struct trnc_program_build {
+	__u32 context;
+	__u32 reserved;
+	__u64 program; /* handle; created by its first request, afterwards built again */
+	__u64 request; /* offset of the request blob */
+	__u64 request_len;
+	__u64 reply; /* offset where the reply blob is written */
+	__u64 reply_cap;
+	__u64 control_seq;
+};
+struct trnc_program_query {
+	__u32 context;
+	__u32 what; /* TRNC_QUERY_* */
+	__u64 program;
+	__u64 reply;
+	__u64 reply_cap;
+	__u64 control_seq;
+};
+/* len > reply_cap: nothing was written; ask again by PROGRAM_QUERY with more room (a build is not done twice). */
+struct trnc_blob_reply {
+	__u64 len;
+};
+enum trnc_query {
+	TRNC_QUERY_RESULT = 1, /* the reply blob of the last build again */
+	TRNC_QUERY_BINARY = 2, /* one TRNC_TAG_BINARY */
+	TRNC_QUERY_IL = 3,
+};
+TRNC_ASSERT_SIZE(trnc_program_build, 56);
+TRNC_ASSERT_SIZE(trnc_program_query, 40);
+TRNC_ASSERT_SIZE(trnc_blob_reply, 8);
+
+struct trnc_memory_reply {
+	__u64 quota;
+	__u64 used;	    /* of the quota, by all sessions */
+	__u64 session_used; /* by this one */
+	__u64 service_used; /* by this one */
+};
+TRNC_ASSERT_SIZE(trnc_memory_reply, 32);
+
+/* ---------------------------------------------------------------- channel */
+
+/*
+ * A context's submission channel: user page, host page, kernel page, ring (ring_len bytes), event block 0.
+ * Positions count bytes since the channel was made and never wrap; a record at position p lies at ring[p % ring_len].
+ * A record never wraps: what is left at the end is filled with one TRNC_REC_PAD.
+ */
+#define TRNC_CHANNEL_USER 0u
+#define TRNC_CHANNEL_HOST 4096u
+#define TRNC_CHANNEL_KERNEL 8192u
+#define TRNC_CHANNEL_RING 12288u
+
+struct trnc_user_page {
+	__u64 producer; /* position after the last record */
+	__u32 user_cpu; /* CPU that the producer last ran on */
+	__u32 reserved0[13];
+	__u32 host_asleep; /* set by the host before it sleeps, cleared by whoever wakes it */
+	__u32 reserved1[15];
+	__u32 user_asleep; /* set by user space before it sleeps, cleared by the host, which then wakes all */
+	__u32 reserved2[15];
+};
+TRNC_ASSERT_SIZE(trnc_user_page, 192);
+
+struct trnc_host_page {
+	__u64 consumer; /* position up to which records were read; their bytes may be written again */
+	__u32 host_cpu; /* CPU that the reader last ran on */
+	__u32 reserved0[13];
+	__u32 lost;	   /* not 0: TRNC_LOST_*; the context is dead, nothing more completes */
+	__u32 generation;  /* of the executor that serves the context, from 1 */
+	__u64 refused;	   /* records that were refused */
+	__s32 last_refusal; /* cl error of the newest one */
+	__u32 reserved1;
+	__u64 commands;	   /* commands completed */
+	__u32 reserved2[8];
+};
+TRNC_ASSERT_SIZE(trnc_host_page, 128);
+
+enum trnc_lost {
+	TRNC_LOST_EXECUTOR = 1, /* it ended: a crash in a kernel, a kill */
+	TRNC_LOST_RECORD = 2,	/* a record header that nobody can read past */
+	TRNC_LOST_DEVICE = 3,	/* the device is being stopped */
+	TRNC_LOST_LIMIT = 4,	/* memory or watchdog limit */
+};
+
+struct trnc_kernel_page {
+	__u32 kernel_asleep;
+	__u32 reserved[15];
+};
+TRNC_ASSERT_SIZE(trnc_kernel_page, 64);
+
+/*
+ * An event slot, written by the host only. An event handle's index is block * TRNC_EVENT_BLOCK_SLOTS + slot.
+ * state and seq are written last, with release order.
+ */
+struct trnc_event_slot {
+	__u64 state; /* generation << 32 | (u32)cl execution status: 3 queued .. 0 complete, or a negative cl error */
+	__u64 seq;   /* of a queue's slot: every command of the queue with a sequence number <= seq is complete */
+	__u64 queued_ns; /* CLOCK_MONOTONIC_RAW of the host */
+	__u64 submit_ns;
+	__u64 start_ns;
+	__u64 end_ns;
+	__u64 reserved[2];
+};
+TRNC_ASSERT_SIZE(trnc_event_slot, 64);
+
+/* Text that kernels and the host's driver wrote to standard output, a ring of bytes; positions as in a channel. */
+struct trnc_output {
+	__u64 producer; /* host */
+	__u64 reserved0[7];
+	__u64 consumer; /* user */
+	__u64 reserved1[7];
+	__u32 host_asleep; /* the host waits for room */
+	__u32 reserved2[15];
+	__u32 user_asleep; /* the user waits for text */
+	__u32 reserved3[15];
+	__u8 reserved4[3840];
+};
+TRNC_ASSERT_SIZE(trnc_output, 4096);
+
+/* ----------------------------------------------------------------- records */
+
+enum trnc_rec_type {
+	TRNC_REC_PAD = 1,
+
+	/* objects */
+	TRNC_REC_QUEUE_CREATE = 16,
+	TRNC_REC_QUEUE_DESTROY = 17,
+	TRNC_REC_BUFFER_CREATE = 18,
+	TRNC_REC_SUB_BUFFER_CREATE = 19,
+	TRNC_REC_BUFFER_DESTROY = 20,
+	TRNC_REC_PROGRAM_DESTROY = 21,
+	TRNC_REC_KERNEL_CREATE = 22,
+	TRNC_REC_KERNEL_CLONE = 23,
+	TRNC_REC_KERNEL_DESTROY = 24,
+	TRNC_REC_USER_EVENT_CREATE = 25,
+	TRNC_REC_USER_EVENT_SET = 26, /* also ends a CLIENT command */
+	TRNC_REC_EVENT_RELEASE = 27,
+
+	/* commands: struct trnc_cmd first, then the body, then the wait list, then arguments */
+	TRNC_REC_NDRANGE = 64,
+	TRNC_REC_COPY = 65,
+	TRNC_REC_COPY_RECT = 66,
+	TRNC_REC_FILL = 67,
+	TRNC_REC_WRITE = 68, /* from a service segment into a buffer */
+	TRNC_REC_MAP = 69,
+	TRNC_REC_UNMAP = 70,
+	TRNC_REC_MARKER = 71,
+	TRNC_REC_BARRIER = 72,
+	TRNC_REC_CLIENT = 73, /* done by the client: its event turns 1 (running) when it may begin */
+};
+
+struct trnc_rec {
+	__u16 type;
+	__u16 flags; /* 0 */
+	__u32 len;   /* whole record, a multiple of 8 */
+	__u64 control_seq; /* control messages up to this one must have been seen by the host first */
+};
+TRNC_ASSERT_SIZE(trnc_rec, 16);
+
+struct trnc_rec_queue_create {
+	struct trnc_rec rec;
+	__u64 queue;
+	__u64 event; /* the slot that counts this queue's completions; its status holds the sticky error */
+	__u64 properties; /* cl_command_queue_properties; host queues only */
+};
+struct trnc_rec_object { /* QUEUE_, PROGRAM_, KERNEL_DESTROY, USER_EVENT_CREATE, EVENT_RELEASE */
+	struct trnc_rec rec;
+	__u64 handle;
+};
+struct trnc_rec_buffer_create {
+	struct trnc_rec rec;
+	__u64 buffer;
+	__u64 flags;  /* cl_mem_flags: access bits only */
+	__u64 offset; /* in one buffer segment */
+	__u64 size;
+};
+struct trnc_rec_sub_buffer_create {
+	struct trnc_rec rec;
+	__u64 buffer;
+	__u64 parent;
+	__u64 flags;
+	__u64 origin;
+	__u64 size;
+};
+struct trnc_rec_buffer_destroy {
+	struct trnc_rec rec;
+	__u64 buffer;
+	__u64 event; /* 0, or completes when the host has let go of the memory */
+};
+struct trnc_rec_kernel_create {
+	struct trnc_rec rec;
+	__u64 kernel;
+	__u64 program;
+	__u32 index; /* in the program's kernel table */
+	__u32 reserved;
+};
+struct trnc_rec_kernel_clone {
+	struct trnc_rec rec;
+	__u64 kernel;
+	__u64 source;
+};
+struct trnc_rec_user_event_set {
+	struct trnc_rec rec;
+	__u64 event;
+	__s32 status; /* cl: 0 or negative */
+	__u32 reserved;
+	__u64 start_ns; /* of a CLIENT command; else 0 */
+	__u64 end_ns;
+};
+TRNC_ASSERT_SIZE(trnc_rec_queue_create, 40);
+TRNC_ASSERT_SIZE(trnc_rec_object, 24);
+TRNC_ASSERT_SIZE(trnc_rec_buffer_create, 48);
+TRNC_ASSERT_SIZE(trnc_rec_sub_buffer_create, 56);
+TRNC_ASSERT_SIZE(trnc_rec_buffer_destroy, 32);
+TRNC_ASSERT_SIZE(trnc_rec_kernel_create, 40);
+TRNC_ASSERT_SIZE(trnc_rec_kernel_clone, 32);
+TRNC_ASSERT_SIZE(trnc_rec_user_event_set, 48);
+
+/* Head of every command. */
+struct trnc_cmd {
+	struct trnc_rec rec;
+	__u64 queue;
+	__u64 seq;   /* of this queue: 1, 2, 3 ... without a gap */
+	__u64 event; /* 0, or the slot that tells of this command */
+	__u64 queued_ns;
+	__u32 nr_waits; /* u64 event handles, after the body */
+	__u32 nr_args;	/* NDRANGE: arguments after the wait list; else 0 */
+};
+TRNC_ASSERT_SIZE(trnc_cmd, 56);
+
+struct trnc_cmd_ndrange {
+	struct trnc_cmd cmd;
+	__u64 kernel;
+	__u32 dims; /* 1..3 */
+	__u32 flags; /* TRNC_NDRANGE_* */
+	__u64 offset[3]; /* unused dimensions: 0, 1, 1 */
+	__u64 global[3];
+	__u64 local[3];
+};
+#define TRNC_NDRANGE_LOCAL (1u << 0) /* local is given; else the host chooses */
+TRNC_ASSERT_SIZE(trnc_cmd_ndrange, 144);
+
+/* Arguments that changed since the kernel's last NDRANGE (all of them before the first); data padded to 8 bytes. */
+struct trnc_arg {
+	__u32 index;
+	__u16 kind; /* TRNC_ARG_* */
+	__u16 reserved;
+	__u64 size; /* VALUE: bytes that follow; LOCAL: bytes of local memory, nothing follows; BUFFER: 8, a handle (0: NULL) */
+};
+TRNC_ASSERT_SIZE(trnc_arg, 16);
+enum trnc_arg_kind {
+	TRNC_ARG_VALUE = 1,
+	TRNC_ARG_BUFFER = 2,
+	TRNC_ARG_LOCAL = 3,
+	TRNC_ARG_IMAGE = 4,
+	TRNC_ARG_SAMPLER = 5,
+};
+
+struct trnc_cmd_copy {
+	struct trnc_cmd cmd;
+	__u64 src, dst;
+	__u64 src_offset, dst_offset, size;
+};
+struct trnc_cmd_copy_rect {
+	struct trnc_cmd cmd;
+	__u64 src, dst;
+	__u64 src_origin[3], dst_origin[3], region[3];
+	__u64 src_row_pitch, src_slice_pitch, dst_row_pitch, dst_slice_pitch;
+};
+struct trnc_cmd_fill {
+	struct trnc_cmd cmd;
+	__u64 buffer, offset, size;
+	__u64 pattern_size; /* 1, 2, 4 .. 128 */
+	__u8 pattern[128];
+};
+struct trnc_cmd_write {
+	struct trnc_cmd cmd;
+	__u64 buffer, offset, size;
+	__u64 source; /* offset in one service segment */
+};
+struct trnc_cmd_map { /* MAP and UNMAP; on a coherent host only their order matters */
+	struct trnc_cmd cmd;
+	__u64 buffer, offset, size;
+	__u64 flags; /* cl_map_flags; UNMAP: 0 */
+	__u64 map;   /* chosen by the client: names the map for its UNMAP; not 0 */
+};
+TRNC_ASSERT_SIZE(trnc_cmd_copy, 96);
+TRNC_ASSERT_SIZE(trnc_cmd_copy_rect, 176);
+TRNC_ASSERT_SIZE(trnc_cmd_fill, 216);
+TRNC_ASSERT_SIZE(trnc_cmd_write, 88);
+TRNC_ASSERT_SIZE(trnc_cmd_map, 96);
+/* MARKER, BARRIER and CLIENT are a struct trnc_cmd and the wait list. */
+
+/* ------------------------------------------------------------------- blobs */
+
+/* Items { u32 tag, u32 len, bytes, zero padding to 8 }. Unknown tags in a reply are skipped; in a request refused. */
+enum trnc_tag {
+	/* probe blob */
+	TRNC_TAG_PLATFORM_INFO = 1, /* item: u32 param, u32 0, value as clGetPlatformInfo gives it */
+	TRNC_TAG_DEVICE_INFO = 2,   /* item: u32 param, u32 0, value as clGetDeviceInfo gives it */
+	TRNC_TAG_DEVICE_ERROR = 3,  /* item: u32 param, s32 cl error: the host refuses this query */
+	TRNC_TAG_IMAGE_FORMATS = 4, /* item: u32 cl_mem_object_type, u32 0, u64 flags, cl_image_format[] */
+
+	/* build request */
+	TRNC_TAG_OP = 16,	/* u32 TRNC_OP_* */
+	TRNC_TAG_SOURCE = 17,	/* bytes without NUL */
+	TRNC_TAG_BINARY = 18,	/* bytes */
+	TRNC_TAG_OPTIONS = 19,	/* string */
+	TRNC_TAG_CWD = 20,	/* string */
+	TRNC_TAG_HEADER = 21,	/* items: NAME, SOURCE */
+	TRNC_TAG_NAME = 22,	/* string */
+	TRNC_TAG_INPUT = 23,	/* u64 handle of a program to link */
+	TRNC_TAG_IL = 24,	/* bytes */
+
+	/* build reply */
+	TRNC_TAG_STATUS = 32,	    /* u32: cl error of the call as a whole */
+	TRNC_TAG_BUILD_STATUS = 33, /* u32: cl_build_status */
+	TRNC_TAG_LOG = 34,	    /* string */
+	TRNC_TAG_BINARY_TYPE = 35,  /* u32 */
+	TRNC_TAG_GLOBALS_SIZE = 36, /* u64: CL_PROGRAM_BUILD_GLOBAL_VARIABLE_TOTAL_SIZE */
+	TRNC_TAG_PRINTF = 37,	    /* u32: not 0 when kernels of the program may print */
+	TRNC_TAG_BINARY_STATUS = 38, /* u32: cl_int of a load */
+	TRNC_TAG_KERNEL = 39,	    /* items below, in the order of the table's index */
+
+	/* kernel */
+	TRNC_TAG_KERNEL_NAME = 48,	 /* string */
+	TRNC_TAG_KERNEL_ATTRIBUTES = 49, /* string */
+	TRNC_TAG_WORK_GROUP_SIZE = 50,	 /* u64 */
+	TRNC_TAG_COMPILE_GROUP_SIZE = 51, /* u64[3] */
+	TRNC_TAG_LOCAL_MEM = 52,	 /* u64 */
+	TRNC_TAG_PRIVATE_MEM = 53,	 /* u64 */
+	TRNC_TAG_PREFERRED_MULTIPLE = 54, /* u64 */
+	TRNC_TAG_ARG = 55,		 /* items below, in order */
+
+	/* argument */
+	TRNC_TAG_ARG_KIND = 64,	    /* u32 TRNC_ARG_* */
+	TRNC_TAG_ARG_SIZE = 65,	    /* u32: bytes that clSetKernelArg wants; 0 for LOCAL */
+	TRNC_TAG_ARG_ADDRESS = 66,  /* u32, as clGetKernelArgInfo; the next five are absent when the host has no info */
+	TRNC_TAG_ARG_ACCESS = 67,   /* u32 */
+	TRNC_TAG_ARG_QUALIFIER = 68, /* u64 */
+	TRNC_TAG_ARG_TYPE_NAME = 69, /* string */
+	TRNC_TAG_ARG_NAME = 70,	    /* string */
+};
+
+enum trnc_op {
+	TRNC_OP_BUILD = 1,	   /* SOURCE, or none when the program was loaded or built before */
+	TRNC_OP_COMPILE = 2,	   /* SOURCE, HEADER* */
+	TRNC_OP_LINK = 3,	   /* INPUT* */
+	TRNC_OP_LOAD_BINARY = 4,   /* BINARY: create only, no build */
+	TRNC_OP_LOAD_IL = 5,	   /* IL: create only, no build */
+};
+
+#endif
