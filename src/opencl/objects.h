@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The OpenCL objects of the driver.  Each API call is a file of its own, named after it; what several of them share is
+ * in the lower-case files.  Calls inside the library bind inside it (hidden visibility), so an API function may call
+ * another.
+ *
+ * Life: every object starts with a struct head and one reference.  Children hold a reference on their parents (queue,
+ * buffer, program, event -> context; kernel -> program; sub-buffer -> buffer; event -> queue), taken in the child's
+ * create and dropped in its last release.
+ *
+ * Locks, outer first: program->lock, kernel->lock, mem->lock, context->lock, then the client library's own.  None is held
+ * while waiting for the host, except program->lock during a build's bookkeeping (never during the build itself).
+ */
+#ifndef OPENCL_OBJECTS_H
+#define OPENCL_OBJECTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CL_TARGET_OPENCL_VERSION 300
+#define CL_USE_DEPRECATED_OPENCL_1_0_APIS
+#define CL_USE_DEPRECATED_OPENCL_1_1_APIS
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
+#define CL_USE_DEPRECATED_OPENCL_2_0_APIS
+#define CL_USE_DEPRECATED_OPENCL_2_1_APIS
+#define CL_USE_DEPRECATED_OPENCL_2_2_APIS
+#include <CL/cl.h>
+#include <CL/cl_ext.h>
+#include <CL/cl_icd.h>
+
+#include "base/list.h"
+#include "client/client.h"
+
+/* ---------------------------------------------------------------- head */
+
+enum kind { KIND_PLATFORM = 0x50, KIND_DEVICE, KIND_CONTEXT, KIND_QUEUE, KIND_MEM, KIND_PROGRAM, KIND_KERNEL, KIND_EVENT };
+
+struct head {
+	const cl_icd_dispatch *dispatch; /* first, for the loader */
+	uint32_t kind;			 /* enum kind; set to 0 when freed, so that many stale pointers are noticed */
+	_Atomic uint32_t refs;
+};
+
+extern const cl_icd_dispatch trncl_dispatch; /* dispatch.c */
+
+void head_init(struct head *h, enum kind kind);
+/* Takes a reference. */
+void head_ref(struct head *h);
+/* Drops one; true when it was the last: the caller frees the object. */
+bool head_unref(struct head *h);
+/* Does obj (may be NULL) point at a live object of the kind? The check behind CL_INVALID_<object>. */
+bool head_is(const void *obj, enum kind kind);
+
+#define IS_PLATFORM(o) head_is((o), KIND_PLATFORM)
+#define IS_DEVICE(o) head_is((o), KIND_DEVICE)
+#define IS_CONTEXT(o) head_is((o), KIND_CONTEXT)
+#define IS_QUEUE(o) head_is((o), KIND_QUEUE)
+#define IS_MEM(o) head_is((o), KIND_MEM)
+#define IS_PROGRAM(o) head_is((o), KIND_PROGRAM)
+#define IS_KERNEL(o) head_is((o), KIND_KERNEL)
+#define IS_EVENT(o) head_is((o), KIND_EVENT)
+
+/* ------------------------------------------------------------- helpers */
+
+/* The one table from errnos of the client library to OpenCL errors (errors.c). 0 stays 0. */
+cl_int cl_error_from(int err);
+
+/* The param_value protocol of all clGet*Info: writes size_ret and copies if there is room, else CL_INVALID_VALUE (info.c). */
+cl_int info_return(const void *value, size_t size, size_t cap, void *dst, size_t *size_ret);
+cl_int info_return_str(const char *value, size_t cap, void *dst, size_t *size_ret);
+#define INFO_RETURN(type, v, cap, dst, size_ret)                                   \
+	({                                                                         \
+		type info_value_ = (v);                                            \
+		info_return(&info_value_, sizeof(info_value_), (cap), (dst), (size_ret)); \
+	})
+
+/* For calls that give the error through a pointer that may be NULL. */
+static inline void *fail_with(cl_int *errcode_ret, cl_int code)
+{
+	if (errcode_ret)
+		*errcode_ret = code;
+	return NULL;
+}
+
+/* -------------------------------------------------- platform and device */
+
+struct _cl_platform_id {
+	struct head head;
+	struct _cl_device_id **devices; /* made once; not connected */
+	uint32_t nr_devices;
+};
+
+struct _cl_device_id {
+	struct head head;
+	struct _cl_platform_id *platform;
+	struct client_device *client;
+};
+
+/* The one platform, or NULL when no device can be found (platform.c). */
+struct _cl_platform_id *platform_get(void);
+
+/* Connects if needed; CL_DEVICE_NOT_AVAILABLE otherwise. Then the next calls work (device.c). */
+cl_int device_connect(cl_device_id d);
+/* Value of a device or platform query in the host's answer; NULL when it has none, then *ret_error is the host's error. */
+const void *device_host_info(cl_device_id d, cl_device_info param, size_t *ret_size, cl_int *ret_error);
+const void *platform_host_info(cl_device_id d, cl_platform_info param, size_t *ret_size);
+/* Shorthands, 0 when unknown. */
+uint64_t device_info_u64(cl_device_id d, cl_device_info param); /* any integer width */
+
+/* ------------------------------------------------------------- context */
+
+struct context_callback {
+	struct context_callback *next;
+	void(CL_CALLBACK *fn)(cl_context, void *);
+	void *data;
+};
+
+struct _cl_context {
+	struct head head;
+	cl_device_id device;
+	struct client_context *client;
+	bool coherent; /* buffers are used in place on the host */
+	cl_context_properties *properties; /* as given, with the closing 0; may be NULL */
+	size_t nr_properties;
+	void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *);
+	void *notify_data;
+	struct context_callback *destructors;
+	pthread_mutex_t lock; /* protects: destructors, shadows, watcher and copier pointers */
+	struct base_list shadows; /* buffers over the program's own memory (USE_HOST_PTR); struct _cl_mem.shadow_node */
+	struct watcher *watcher; /* thread of event callbacks; made at first use (watcher.c) */
+	struct copier *copier;	 /* thread of long non-blocking copies; made at first use (copier.c) */
+};
+
+/* Tells the program's notify function, if it has one. */
+void context_notify(cl_context ctx, const char *text);
+/* Ends the context's threads: called once, at the last release, before the client context goes (watcher.c, copier.c). */
+void watcher_destroy(struct watcher *w);
+void copier_destroy(struct copier *c);
+
+/* --------------------------------------------------------------- queue */
+
+struct _cl_command_queue {
+	struct head head;
+	cl_context context;
+	struct client_queue client;
+	bool in_order;
+	bool profiling;
+	cl_queue_properties *properties_array; /* as given to WithProperties; else NULL */
+	size_t nr_properties;
+};
+
+/* clFinish without argument checks; also copies out shadows (finish.c). */
+cl_int queue_finish(cl_command_queue q);
+
+/* -------------------------------------------------------------- memory */
+
+struct mem_callback {
+	struct mem_callback *next;
+	void(CL_CALLBACK *fn)(cl_mem, void *);
+	void *data;
+};
+
+struct mapping {
+	struct base_list node; /* in mem->maps */
+	void *ptr;
+	size_t offset, size;
+	cl_map_flags flags;
+	uint64_t handle; /* CLIENT_MAP */
+};
+
+struct _cl_mem {
+	struct head head;
+	cl_context context;
+	cl_mem_object_type type; /* CL_MEM_OBJECT_BUFFER */
+	cl_mem_flags flags;	 /* as clGetMemObjectInfo answers */
+	size_t size;
+	void *host_ptr;		 /* as given with USE_HOST_PTR; sub-buffer: parent's plus origin */
+	struct _cl_mem *parent;	 /* sub-buffer: referenced; else NULL */
+	size_t origin;
+	uint64_t handle;	 /* CLIENT_BUFFER */
+	struct client_mem mem;	 /* of a whole buffer; a sub-buffer's bytes are parent->mem's at origin */
+	uint8_t *bytes;		 /* the buffer's bytes in the window: mem.ptr, or parent's + origin */
+	cl_mem_properties *properties; /* as given; NULL without */
+	size_t nr_properties;
+	pthread_mutex_t lock;	 /* protects maps, destructors */
+	struct base_list maps;
+	uint32_t map_count;
+	struct mem_callback *destructors; /* newest first, the order in which they are called */
+	struct base_list shadow_node;
+	bool is_shadow; /* USE_HOST_PTR: bytes live in the window, the program's memory is copied in and out */
+	_Atomic bool host_dirty; /* shadow: a command that may write it was enqueued since the last copy out */
+};
+
+/* ------------------------------------------------------------- program */
+
+struct arg_info {
+	uint32_t kind; /* TRNC_ARG_* */
+	uint32_t size; /* what clSetKernelArg wants; LOCAL: 0 */
+	bool has_info; /* the fields below are there */
+	uint32_t address, access;
+	uint64_t qualifier;
+	char *type_name, *name; /* may be NULL */
+};
+
+struct kernel_info {
+	char *name;
+	char *attributes; /* may be NULL */
+	uint64_t work_group_size, local_mem, private_mem, preferred_multiple;
+	uint64_t compile_group_size[3];
+	uint32_t nr_args;
+	struct arg_info *args;
+};
+
+/* A program's result of one build: counted, because kernels outlive a rebuild. */
+struct kernel_table {
+	_Atomic uint32_t refs;
+	uint32_t nr_kernels;
+	struct kernel_info *kernels;
+};
+struct kernel_table *kernel_table_ref(struct kernel_table *t);
+struct kernel_table *kernel_table_unref(struct kernel_table *t); /* NULL */
+
+struct _cl_program {
+	struct head head;
+	cl_context context;
+	uint64_t handle; /* CLIENT_PROGRAM */
+	pthread_mutex_t lock; /* protects everything below */
+	char *source;	      /* all strings in one, NUL-terminated; NULL when made from a binary or by linking */
+	size_t source_len;
+	void *il;
+	size_t il_len;
+	void *binary; /* as loaded, or as fetched from the host after a build; cache */
+	size_t binary_len;
+	char *options;
+	char *log;
+	cl_build_status status;
+	cl_program_binary_type binary_type;
+	uint64_t globals_size;
+	bool may_print;
+	bool known_to_host; /* a request with the handle was sent: PROGRAM_DESTROY is owed */
+	uint32_t nr_live_kernels; /* CL_INVALID_OPERATION for a rebuild while not 0 */
+	struct kernel_table *table; /* NULL: no executable */
+};
+
+/* -------------------------------------------------------------- kernel */
+
+struct kernel_arg {
+	bool is_set;
+	bool is_changed; /* since the last NDRANGE record */
+	uint32_t kind;	 /* TRNC_ARG_* */
+	uint64_t size;	 /* VALUE: bytes in value; LOCAL: bytes of local memory */
+	uint64_t handle; /* BUFFER: 0 for NULL */
+	struct _cl_mem *mem; /* BUFFER: not counted, as OpenCL says; for host_dirty */
+	uint8_t *value;	 /* room for info->size bytes, owned; NULL for BUFFER and LOCAL */
+};
+
+struct _cl_kernel {
+	struct head head;
+	cl_program program;
+	struct kernel_table *table;
+	const struct kernel_info *info; /* in table */
+	uint64_t handle; /* CLIENT_KERNEL */
+	pthread_mutex_t lock; /* protects args, and orders argument records: held over an NDRANGE record */
+	uint32_t nr_unset;    /* arguments never set: CL_INVALID_KERNEL_ARGS while not 0 */
+	struct kernel_arg *args;
+};
+
+/* Bytes that the changed arguments need in a record; then writes them there and marks them sent (kernel_args.c).
+ * Both under kernel->lock. *ret_nr: number of arguments. */
+size_t kernel_args_size(cl_kernel k, uint32_t *ret_nr);
+void kernel_args_write(cl_kernel k, void *dst);
+
+/* --------------------------------------------------------------- event */
+
+struct event_callback {
+	struct base_list node;
+	cl_int level; /* CL_SUBMITTED, CL_RUNNING or CL_COMPLETE */
+	void(CL_CALLBACK *fn)(cl_event, cl_int, void *);
+	void *data;
+};
+
+struct _cl_event {
+	struct head head;
+	cl_context context;
+	cl_command_queue queue; /* counted; NULL for user events */
+	cl_command_type type;
+	uint64_t handle; /* slot; 0: complete from the start (done by the client at once), see the local fields */
+	_Atomic cl_int local_status; /* of handle 0; of a user event once set; else CL_QUEUED */
+	uint64_t queued_ns, submit_ns, start_ns, end_ns; /* of handle 0 */
+};
+
+/* Status as the program sees it, lost contexts included (then a negative error) (event.c). */
+cl_int event_status(cl_event e);
+/* Waits till complete or failed. CL_SUCCESS, or the event's negative status. */
+cl_int event_wait(cl_event e);
+
+#endif
