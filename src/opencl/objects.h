@@ -128,17 +128,19 @@ struct _cl_context {
 	void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *);
 	void *notify_data;
 	struct context_callback *destructors;
-	pthread_mutex_t lock; /* protects: destructors, shadows, watcher and copier pointers */
+	pthread_mutex_t lock; /* protects: destructors, shadows, zombies, the two worker pointers, queue->barrier */
 	struct base_list shadows; /* buffers over the program's own memory (USE_HOST_PTR); struct _cl_mem.shadow_node */
-	struct watcher *watcher; /* thread of event callbacks; made at first use (watcher.c) */
-	struct copier *copier;	 /* thread of long non-blocking copies; made at first use (copier.c) */
+	struct base_list zombies; /* released events whose command still runs; struct _cl_event.zombie_node */
+	struct worker *callbacks; /* thread of event callbacks; made at first use */
+	struct worker *copies;	  /* thread of non-blocking copies; made at first use */
 };
 
 /* Tells the program's notify function, if it has one. */
 void context_notify(cl_context ctx, const char *text);
-/* Ends the context's threads: called once, at the last release, before the client context goes (watcher.c, copier.c). */
-void watcher_destroy(struct watcher *w);
-void copier_destroy(struct copier *c);
+/* The two halves of a context's life that belong to commands: init after ->client is set; finish at the last release,
+ * after the destructor callbacks and before client_context_destroy(): ends the threads, frees the zombies (worker.c). */
+void context_commands_init(cl_context ctx);
+void context_commands_finish(cl_context ctx);
 
 /* --------------------------------------------------------------- queue */
 
@@ -150,6 +152,7 @@ struct _cl_command_queue {
 	bool profiling;
 	cl_queue_properties *properties_array; /* as given to WithProperties; else NULL */
 	size_t nr_properties;
+	cl_event barrier; /* out of order: the newest barrier, counted; NULL (in context->lock). The last release drops it. */
 };
 
 /* clFinish without argument checks; also copies out shadows (finish.c). */
@@ -191,7 +194,8 @@ struct _cl_mem {
 	struct mem_callback *destructors; /* newest first, the order in which they are called */
 	struct base_list shadow_node;
 	bool is_shadow; /* USE_HOST_PTR: bytes live in the window, the program's memory is copied in and out */
-	_Atomic bool host_dirty; /* shadow: a command that may write it was enqueued since the last copy out */
+	_Atomic bool is_dirty; /* shadow: a command that may write it was enqueued since the last copy out (shadow.c) */
+	cl_command_queue dirty_queue; /* shadow: where that command was enqueued, counted; in context->lock */
 };
 
 /* ------------------------------------------------------------- program */
@@ -253,7 +257,7 @@ struct kernel_arg {
 	uint32_t kind;	 /* TRNC_ARG_* */
 	uint64_t size;	 /* VALUE: bytes in value; LOCAL: bytes of local memory */
 	uint64_t handle; /* BUFFER: 0 for NULL */
-	struct _cl_mem *mem; /* BUFFER: not counted, as OpenCL says; for host_dirty */
+	struct _cl_mem *mem; /* BUFFER: not counted, as OpenCL says; for shadows */
 	uint8_t *value;	 /* room for info->size bytes, owned; NULL for BUFFER and LOCAL */
 };
 
@@ -275,13 +279,6 @@ void kernel_args_write(cl_kernel k, void *dst);
 
 /* --------------------------------------------------------------- event */
 
-struct event_callback {
-	struct base_list node;
-	cl_int level; /* CL_SUBMITTED, CL_RUNNING or CL_COMPLETE */
-	void(CL_CALLBACK *fn)(cl_event, cl_int, void *);
-	void *data;
-};
-
 struct _cl_event {
 	struct head head;
 	cl_context context;
@@ -290,6 +287,8 @@ struct _cl_event {
 	uint64_t handle; /* slot; 0: complete from the start (done by the client at once), see the local fields */
 	_Atomic cl_int local_status; /* of handle 0; of a user event once set; else CL_QUEUED */
 	uint64_t queued_ns, submit_ns, start_ns, end_ns; /* of handle 0 */
+	struct client_mem staging;    /* snapshot of a write, freed with the event; ptr NULL: none */
+	struct base_list zombie_node; /* in context->zombies once released before completion */
 };
 
 /* Status as the program sees it, lost contexts included (then a negative error) (event.c). */
