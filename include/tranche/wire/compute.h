@@ -233,7 +233,9 @@ TRNC_ASSERT_SIZE(trnc_memory_reply, 32);
 /*
  * A context's submission channel: user page, host page, kernel page, ring (ring_len bytes), event block 0.
  * Positions count bytes since the channel was made and never wrap; a record at position p lies at ring[p % ring_len].
- * A record never wraps: what is left at the end is filled with one TRNC_REC_PAD.
+ * A record never wraps: what is left at the end is filled with one TRNC_REC_PAD, a bare struct trnc_rec whose len
+ * reaches the end exactly.  Eight bytes left at the end have no room for one: both sides skip them unread.
+ * A record's len is exact, without padding of its own beyond what its body says.
  */
 #define TRNC_CHANNEL_USER 0u
 #define TRNC_CHANNEL_HOST 4096u
@@ -280,7 +282,8 @@ TRNC_ASSERT_SIZE(trnc_kernel_page, 64);
 
 /*
  * An event slot, written by the host only. An event handle's index is block * TRNC_EVENT_BLOCK_SLOTS + slot.
- * state and seq are written last, with release order.
+ * state and seq are written last, with release order.  A slot that changes its owner gets seq = 0 before state shows
+ * the new generation; until then its reader goes by neither.
  */
 struct trnc_event_slot {
 	__u64 state; /* generation << 32 | (u32)cl execution status: 3 queued .. 0 complete, or a negative cl error */
