@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* What a driver gives is checked once, when it registers, so that nothing has to be checked later. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/core_priv.h"
+
+#define MAX_NAME 63
+#define MAX_TEXT 255
+
+#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+int core_check_text(const char *what, const char *text, struct trn_error *err)
+{
+	if (text && strlen(text) > MAX_TEXT)
+		return trn_error_set(err, -EINVAL, "TooLong", "%s '%.40s...' is longer than %d bytes", what, text,
+				     MAX_TEXT);
+	return 0;
+}
+
+/* Names become names of files and words of sentences. */
+static int check_name(const char *what, const char *name, const char *allowed, struct trn_error *err)
+{
+	if (!name || !*name || name[0] == '.' || strlen(name) > MAX_NAME || name[strspn(name, allowed)])
+		return trn_error_set(err, -EINVAL, "BadName", "%s name '%.64s' is not valid", what,
+				     name ? name : "(none)");
+	return 0;
+}
+
+static int refuse_ops(const struct trn_device_ops *ops, const char *why, struct trn_error *err)
+{
+	return trn_error_set(err, -EINVAL, "BadDriver", "driver %s %s", ops->name, why);
+}
+
+static int check_ops(const struct trn_device_ops *ops, struct trn_error *err)
+{
+	int r;
+
+	if (!ops)
+		return trn_error_set(err, -EINVAL, "BadDriver", "the parent has no driver");
+	r = check_name("driver", ops->name, ALNUM "_", err);
+	if (r < 0)
+		return r;
+	r = check_name("device_api", ops->device_api, ALNUM "_-", err);
+	if (r < 0)
+		return r;
+	if (!ops->init || !ops->release)
+		return refuse_ops(ops, "lacks init or release", err);
+	if (!ops->open != !ops->close)
+		return refuse_ops(ops, "has one of open and close", err);
+	if (!ops->region_info != !ops->region_rw)
+		return refuse_ops(ops, "has one of region_info and region_rw", err);
+	if (ops->region_fd && !ops->region_info)
+		return refuse_ops(ops, "has region_fd without region_info", err);
+	if (!ops->irq_info != !ops->set_irqs)
+		return refuse_ops(ops, "has one of irq_info and set_irqs", err);
+	if (!ops->dma_map != !ops->dma_unmap)
+		return refuse_ops(ops, "has one of dma_map and dma_unmap", err);
+	return 0;
+}
+
+static int check_type(const struct trn_type_desc *type, struct trn_error *err)
+{
+	uint64_t any = 0;
+	int r;
+
+	r = check_name("type", type->name, ALNUM "_.-", err);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < TRN_NR_RESOURCES; i++)
+		any |= type->cost.amount[i];
+	if (!any)
+		return trn_error_set(err, -EINVAL, "BadType", "type %s costs nothing, so it could be made without end",
+				     type->name);
+	if (type->adjustable >> TRN_NR_RESOURCES)
+		return trn_error_set(err, -EINVAL, "BadType", "type %s lets unknown resources be chosen", type->name);
+	return 0;
+}
+
+int core_check_parent(const struct trn_parent_desc *desc, struct trn_error *err)
+{
+	int r;
+
+	r = check_name("parent", desc->name, ALNUM "_.:+-", err);
+	if (r < 0)
+		return r;
+	r = check_ops(desc->ops, err);
+	if (r < 0)
+		return r;
+	if (!desc->types || !desc->nr_types)
+		return trn_error_set(err, -EINVAL, "BadType", "parent %s offers no type", desc->name);
+	for (size_t i = 0; i < desc->nr_types; i++) {
+		r = check_type(&desc->types[i], err);
+		if (r < 0)
+			return r;
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(desc->types[i].name, desc->types[k].name) == 0)
+				return trn_error_set(err, -EINVAL, "BadType", "parent %s offers type %s twice",
+						     desc->name, desc->types[i].name);
+	}
+	return 0;
+}
