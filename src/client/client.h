@@ -70,6 +70,8 @@ void client_context_destroy(struct client_context *c);
 struct client_session *client_context_session(struct client_context *c);
 /* Lost, or a forked child's copy: nothing will complete any more. */
 bool client_context_is_lost(const struct client_context *c);
+/* This process is a forked child of the one that made the context: its threads are not here. */
+bool client_context_is_forked(const struct client_context *c);
 
 /* ------------------------------------------------------------- handles */
 
@@ -167,6 +169,9 @@ int client_cmd_begin(struct client_context *c, const struct client_cmd *cmd, voi
  * Return: 0 done; -ESHUTDOWN lost (within a second of the loss); -ETIMEDOUT.
  */
 int client_wait(struct client_context *c, bool (*done)(void *data), void *data, int64_t deadline_ns);
+
+/* Makes every client_wait() of the context look at its condition again. */
+void client_wake(struct client_context *c);
 
 /* Every command of the queue up to seq is complete. */
 bool client_queue_is_done(struct client_context *c, const struct client_queue *q, uint64_t seq);
