@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* The making and ending of buffers, for the calls that do it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "opencl/buffer.h"
+#include "opencl/commands.h"
+
+#define ACCESS_FLAGS (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
+#define HOST_FLAGS (CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS)
+#define POINTER_FLAGS (CL_MEM_USE_HOST_PTR | CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR)
+
+static bool at_most_one(cl_mem_flags flags)
+{
+	return (flags & (flags - 1)) == 0;
+}
+
+cl_int buffer_check_flags(cl_mem_flags flags, cl_mem_flags allowed)
+{
+	if (flags & ~allowed)
+		return CL_INVALID_VALUE;
+	if (!at_most_one(flags & ACCESS_FLAGS) || !at_most_one(flags & HOST_FLAGS))
+		return CL_INVALID_VALUE;
+	if (flags & CL_MEM_USE_HOST_PTR && flags & (CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR))
+		return CL_INVALID_VALUE;
+	return CL_SUCCESS;
+}
+
+cl_mem buffer_alloc(cl_context ctx, cl_mem_flags flags, size_t size)
+{
+	cl_mem mem = calloc(1, sizeof(*mem));
+
+	if (!mem)
+		return NULL;
+	head_init(&mem->head, KIND_MEM);
+	mem->context = ctx;
+	mem->type = CL_MEM_OBJECT_BUFFER;
+	mem->flags = flags;
+	mem->size = size;
+	mem->handle = client_handle_new(ctx->client, CLIENT_BUFFER);
+	if (!mem->handle) {
+		free(mem);
+		return NULL;
+	}
+	pthread_mutex_init(&mem->lock, NULL);
+	base_list_init(&mem->maps);
+	base_list_init(&mem->shadow_node);
+	head_ref(&ctx->head);
+	return mem;
+}
+
+void buffer_free(cl_mem mem)
+{
+	struct mapping *m, *tmp;
+
+	base_list_for_each_safe(m, tmp, &mem->maps, node)
+		free(m);
+	pthread_mutex_destroy(&mem->lock);
+	free(mem->properties);
+	clReleaseContext(mem->context);
+	free(mem);
+}
+
+static cl_int copy_properties(cl_mem mem, const cl_mem_properties *properties)
+{
+	if (!properties)
+		return CL_SUCCESS;
+	if (properties[0])
+		return CL_INVALID_PROPERTY; /* none is known for buffers */
+	mem->properties = calloc(1, sizeof(*properties));
+	mem->nr_properties = 1;
+	return mem->properties ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+}
+
+static cl_int write_create_record(cl_mem mem)
+{
+	struct client_context *client = mem->context->client;
+	struct trnc_rec_buffer_create *rec;
+	int r = client_rec_begin(client, TRNC_REC_BUFFER_CREATE, sizeof(*rec), (void **)&rec);
+
+	if (r)
+		return cl_error_from(r);
+	rec->buffer = mem->handle;
+	rec->flags = mem->flags & ACCESS_FLAGS;
+	rec->offset = mem->mem.offset;
+	rec->size = mem->size;
+	client_rec_end(client);
+	return CL_SUCCESS;
+}
+
+static cl_int check_create(cl_context ctx, cl_mem_flags flags, size_t size, const void *host_ptr)
+{
+	cl_int code;
+
+	if (!IS_CONTEXT(ctx))
+		return CL_INVALID_CONTEXT;
+	code = buffer_check_flags(flags, ACCESS_FLAGS | HOST_FLAGS | POINTER_FLAGS);
+	if (code)
+		return code;
+	if (!host_ptr != !(flags & (CL_MEM_USE_HOST_PTR | CL_MEM_COPY_HOST_PTR)))
+		return CL_INVALID_HOST_PTR;
+	if (!size || size > device_info_u64(ctx->device, CL_DEVICE_MAX_MEM_ALLOC_SIZE))
+		return CL_INVALID_BUFFER_SIZE;
+	return CL_SUCCESS;
+}
+
+cl_mem buffer_create(cl_context ctx, const cl_mem_properties *properties, cl_mem_flags flags, size_t size,
+		     void *host_ptr, cl_int *errcode_ret)
+{
+	cl_int code = check_create(ctx, flags, size, host_ptr);
+	struct trn_error err = { 0 };
+	cl_mem mem;
+
+	if (code)
+		return fail_with(errcode_ret, code);
+	mem = buffer_alloc(ctx, flags, size);
+	if (!mem)
+		return fail_with(errcode_ret, CL_OUT_OF_HOST_MEMORY);
+	code = copy_properties(mem, properties);
+	if (code)
+		goto fail_object;
+	code = cl_error_from(client_mem_alloc(ctx->client, size, &mem->mem, &err));
+	if (code) {
+		context_notify(ctx, err.text);
+		goto fail_object;
+	}
+	mem->bytes = mem->mem.ptr;
+	if (host_ptr)
+		memcpy(mem->bytes, host_ptr, size);
+	code = write_create_record(mem);
+	if (code)
+		goto fail_memory;
+	if (flags & CL_MEM_USE_HOST_PTR) {
+		mem->host_ptr = host_ptr;
+		mem->is_shadow = true;
+		pthread_mutex_lock(&ctx->lock);
+		base_list_append(&ctx->shadows, &mem->shadow_node);
+		pthread_mutex_unlock(&ctx->lock);
+	}
+	fail_with(errcode_ret, CL_SUCCESS);
+	return mem;
+
+fail_memory:
+	client_mem_free(ctx->client, &mem->mem);
+fail_object:
+	client_handle_free(ctx->client, CLIENT_BUFFER, mem->handle);
+	buffer_free(mem);
+	return fail_with(errcode_ret, code);
+}
+
+static void run_destructors(cl_mem mem)
+{
+	struct mem_callback *next;
+
+	for (struct mem_callback *cb = mem->destructors; cb; cb = next) {
+		next = cb->next;
+		cb->fn(mem, cb->data);
+		free(cb);
+	}
+}
+
+void buffer_destroy(cl_mem mem)
+{
+	cl_context ctx = mem->context;
+	cl_mem parent = mem->parent;
+	cl_command_queue dirty_queue;
+
+	if (mem->is_shadow) {
+		pthread_mutex_lock(&ctx->lock);
+		base_list_remove(&mem->shadow_node);
+		dirty_queue = mem->dirty_queue;
+		pthread_mutex_unlock(&ctx->lock);
+		if (dirty_queue)
+			clReleaseCommandQueue(dirty_queue);
+	}
+	run_destructors(mem);
+	client_buffer_destroy(ctx->client, mem->handle, parent ? NULL : &mem->mem);
+	buffer_free(mem);
+	if (parent)
+		clReleaseMemObject(parent);
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+#include "opencl/buffer.h"
+
+CL_API_ENTRY cl_mem CL_API_CALL clCreateBufferWithProperties(cl_context context, const cl_mem_properties *properties,
+							     cl_mem_flags flags, size_t size, void *host_ptr,
+							     cl_int *errcode_ret)
+{
+	return buffer_create(context, properties, flags, size, host_ptr, errcode_ret);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the clEnqueue* files share: wait lists, command records, events, the two worker threads, and copies between the
+ * program's memory and buffers.
+ *
+ * Two ways for a command.  A record in the ring is done by the host, in the queue's order.  What only moves bytes between
+ * the program's memory and a buffer is done by the client: at once when everything before it is complete, else as a
+ * CLIENT record, whose turn the host announces and whose end the client reports.
+ */
+#ifndef OPENCL_COMMANDS_H
+#define OPENCL_COMMANDS_H
+
+#include "opencl/objects.h"
+
+/* ----------------------------------------------------------- wait lists */
+
+#define WAIT_LIST_INLINE 16
+
+/* The events of a wait list that are not known to be complete. */
+struct wait_list {
+	uint64_t *handles; /* inline_handles, or malloc'ed */
+	uint32_t nr;
+	uint64_t inline_handles[WAIT_LIST_INLINE];
+};
+
+/* Checks and collects. CL_INVALID_EVENT_WAIT_LIST, CL_INVALID_CONTEXT, CL_OUT_OF_HOST_MEMORY; nothing to finish then. */
+cl_int wait_list_init(struct wait_list *w, cl_context ctx, cl_uint nr, const cl_event *events);
+void wait_list_finish(struct wait_list *w);
+
+/* --------------------------------------------------------------- events */
+
+/* A new event with a slot (one reference), or NULL. Takes references on queue (may be NULL) and context. */
+cl_event event_new(cl_context ctx, cl_command_queue queue, cl_command_type type);
+/* An event of something that the client did just now; times from start_ns to now. */
+cl_event event_new_complete(cl_command_queue queue, cl_command_type type, uint64_t start_ns);
+/* Of an event that no record names, or that is complete. */
+void event_free(cl_event e);
+/* Takes an event's slot back when its command ends; for events whose last reference is gone. */
+void event_bury(cl_event e);
+/* At the context's end: frees the buried ones. */
+void context_zombies_finish(cl_context ctx);
+
+/* ------------------------------------------------------------- commands */
+
+/* One call of clEnqueue*: from the checks to the record. */
+struct command {
+	cl_command_queue queue;
+	cl_command_type type;
+	struct wait_list waits;
+	cl_event event;	     /* counted by this struct until command_end(); NULL when nobody wants one */
+	cl_event *ret_event; /* the program's wish; may be NULL */
+	uint64_t seq;
+	uint64_t start_ns;
+};
+
+/* Checks the wait list. The queue was checked. On an error nothing is to be finished. */
+cl_int command_init(struct command *c, cl_command_queue queue, cl_command_type type, cl_uint nr_waits,
+		    const cl_event *waits, cl_event *ret_event);
+/* Frees what is left, after command_end() or instead of it. Returns code. */
+cl_int command_finish(struct command *c, cl_int code);
+
+/* Makes the event even if the program did not ask for one. */
+cl_int command_need_event(struct command *c);
+
+/* Writes the record: begin gives zeroed room with the head filled in, end publishes. */
+cl_int command_begin(struct command *c, enum trnc_rec_type type, size_t body_len, size_t extra, void **ret_rec,
+		     void **ret_extra);
+void command_end(struct command *c);
+
+/* A command without body: MARKER, BARRIER, CLIENT. */
+cl_int command_write_bare(struct command *c, enum trnc_rec_type type);
+
+/* Are all commands complete that must come before this one? */
+bool command_is_ready(const struct command *c);
+/* Waits for them. CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, CL_OUT_OF_RESOURCES (lost). */
+cl_int command_wait_ready(struct command *c);
+/* Done by the client at once: gives the program its event. */
+cl_int command_complete(struct command *c);
+/* Gives the program its event, or drops it. After command_end(). */
+void command_hand_out(struct command *c);
+
+/* -------------------------------------------------------------- workers */
+
+/*
+ * A thread that waits for events and runs what hangs on them, with all signals blocked.  It makes no wake-up while
+ * nothing hangs.  The context owns two: callbacks (the program's code) and copies (ours, never delayed by a callback).
+ */
+struct worker_item {
+	struct base_list node;
+	cl_event event; /* counted; dropped by the worker after run */
+	cl_int level;	/* run when event_status() <= level */
+	/* Called once without locks, in the worker's thread; frees the item. */
+	void (*run)(struct worker_item *item, cl_int status);
+};
+
+/* Hands the item over; the worker in *slot (a field of the context) is made at first use. 0 or a cl error. */
+cl_int worker_add(cl_context ctx, struct worker **slot, const char *name, struct worker_item *item);
+
+/* ------------------------------------------------------------ transfers */
+
+/* Bytes between a buffer and the program's memory: up to three dimensions; a plain range is one row. */
+struct transfer {
+	uint8_t *buffer; /* the buffer's first byte of the box */
+	uint8_t *host;	 /* the program's */
+	size_t region[3];
+	size_t buffer_row, buffer_slice, host_row, host_slice; /* pitches in bytes */
+	bool to_host;
+};
+void transfer_copy(const struct transfer *t);
+size_t transfer_size(const struct transfer *t);
+
+/* Does the transfer as the command: at once, staged, by record or by the copy thread; blocking or not. Ends the command. */
+cl_int transfer_enqueue(struct command *c, cl_mem mem, size_t offset, const struct transfer *t, bool blocking);
+
+/* A host that does not use buffers in place must be asked to show and to take over bytes: writes MAP / UNMAP records. */
+cl_int host_map(struct command *c, cl_mem mem, size_t offset, size_t size, cl_map_flags flags, uint64_t map);
+cl_int host_unmap(struct command *c, cl_mem mem, uint64_t map);
+
+/* A box in a buffer: pitches of 0 become tight, everything is checked against overflow and the buffer's size.
+ * CL_INVALID_VALUE. *ret_offset: of the box's first byte. */
+cl_int rect_check(const size_t origin[3], const size_t region[3], size_t *row, size_t *slice, size_t size,
+		  size_t *ret_offset);
+/* Do two boxes in one buffer share a byte? Same pitches. */
+bool rect_overlaps(const size_t a[3], const size_t b[3], const size_t region[3], size_t row, size_t slice);
+
+/* -------------------------------------------------------------- shadows */
+
+/* Notes that the queue's newest command may write the buffer; nothing for buffers without a shadow. */
+void shadow_mark(cl_mem mem, cl_command_queue queue);
+void shadow_mark_args(cl_kernel kernel, cl_command_queue queue);
+/* After commands ended: the program's memory gets what was written (all dirty shadows of the context). */
+void shadow_sync(cl_context ctx);
+void shadow_copy_out(cl_mem mem, size_t offset, size_t size);
+void shadow_copy_in(cl_mem mem, size_t offset, size_t size);
+
+/* --------------------------------------------------------------- checks */
+
+/* CL_INVALID_MEM_OBJECT, CL_INVALID_CONTEXT */
+cl_int mem_check(cl_mem mem, cl_command_queue queue);
+/* CL_INVALID_VALUE unless [offset, offset + size) is a non-empty part of the buffer */
+cl_int mem_check_range(cl_mem mem, size_t offset, size_t size);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* Launching a kernel: the hottest path of the driver.  Without an event it allocates nothing and makes no system call. */
+#include "opencl/commands.h"
+#include "opencl/ndrange.h"
+
+struct limits {
+	uint64_t dims, group_size;
+	uint64_t item_sizes[3];
+};
+
+static void device_limits(cl_device_id d, struct limits *ret)
+{
+	const size_t *sizes;
+	size_t len;
+	cl_int error;
+
+	ret->dims = device_info_u64(d, CL_DEVICE_MAX_WORK_ITEM_DIMENSIONS);
+	ret->group_size = device_info_u64(d, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+	sizes = device_host_info(d, CL_DEVICE_MAX_WORK_ITEM_SIZES, &len, &error);
+	for (int i = 0; i < 3; i++)
+		ret->item_sizes[i] = sizes && len >= (i + 1) * sizeof(size_t) ? sizes[i] : ret->group_size;
+}
+
+static cl_int check_local(const struct kernel_info *info, const struct limits *limits, cl_uint dims,
+			  const size_t *global, const size_t *local)
+{
+	const uint64_t *required = info->compile_group_size;
+	uint64_t product = 1;
+
+	for (cl_uint i = 0; i < dims; i++) {
+		if (!local[i])
+			return CL_INVALID_WORK_GROUP_SIZE;
+		if (local[i] > limits->item_sizes[i])
+			return CL_INVALID_WORK_ITEM_SIZE;
+		if (required[0] && local[i] != required[i])
+			return CL_INVALID_WORK_GROUP_SIZE;
+		if (global[i] % local[i])
+			return CL_INVALID_WORK_GROUP_SIZE;
+		product *= local[i]; /* each at most item_sizes, far below 2^21 */
+	}
+	return product > limits->group_size ? CL_INVALID_WORK_GROUP_SIZE : CL_SUCCESS;
+}
+
+static cl_int check(cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
+		    const size_t *global, const size_t *local)
+{
+	struct limits limits;
+
+	if (!IS_QUEUE(queue))
+		return CL_INVALID_COMMAND_QUEUE;
+	if (!IS_KERNEL(kernel))
+		return CL_INVALID_KERNEL;
+	if (kernel->program->context != queue->context)
+		return CL_INVALID_CONTEXT;
+	device_limits(queue->context->device, &limits);
+	if (dims < 1 || dims > 3 || dims > limits.dims)
+		return CL_INVALID_WORK_DIMENSION;
+	if (!global)
+		return CL_INVALID_GLOBAL_WORK_SIZE;
+	for (cl_uint i = 0; offset && i < dims; i++)
+		if (offset[i] + global[i] < offset[i])
+			return CL_INVALID_GLOBAL_OFFSET;
+	if (kernel->nr_unset)
+		return CL_INVALID_KERNEL_ARGS;
+	return local ? check_local(kernel->info, &limits, dims, global, local) : CL_SUCCESS;
+}
+
+static void fill(struct trnc_cmd_ndrange *rec, cl_kernel kernel, cl_uint dims, const size_t *offset,
+		 const size_t *global, const size_t *local)
+{
+	rec->kernel = kernel->handle;
+	rec->dims = dims;
+	rec->flags = local ? TRNC_NDRANGE_LOCAL : 0;
+	for (cl_uint i = 0; i < 3; i++) {
+		rec->offset[i] = offset && i < dims ? offset[i] : 0;
+		rec->global[i] = i < dims ? global[i] : 1;
+		rec->local[i] = local && i < dims ? local[i] : 1;
+	}
+}
+
+cl_int ndrange_enqueue(cl_command_queue queue, cl_kernel kernel, cl_command_type type, cl_uint dims,
+		       const size_t *offset, const size_t *global, const size_t *local, cl_uint nr_waits,
+		       const cl_event *waits, cl_event *event)
+{
+	cl_int code = check(queue, kernel, dims, offset, global, local);
+	struct trnc_cmd_ndrange *rec;
+	struct command c;
+	uint32_t nr_args;
+	size_t extra;
+	void *args;
+
+	if (code)
+		return code;
+	code = command_init(&c, queue, type, nr_waits, waits, event);
+	if (code)
+		return code;
+
+	/* The kernel's lock makes the order of its argument records the order of its launches. */
+	pthread_mutex_lock(&kernel->lock);
+	extra = kernel_args_size(kernel, &nr_args);
+	code = command_begin(&c, TRNC_REC_NDRANGE, sizeof(*rec), extra, (void **)&rec, &args);
+	if (code) {
+		pthread_mutex_unlock(&kernel->lock);
+		return command_finish(&c, code);
+	}
+	fill(rec, kernel, dims, offset, global, local);
+	rec->cmd.nr_args = nr_args;
+	kernel_args_write(kernel, args);
+	client_rec_end(queue->context->client);
+	if (!base_list_is_empty(&queue->context->shadows))
+		shadow_mark_args(kernel, queue);
+	pthread_mutex_unlock(&kernel->lock);
+	command_hand_out(&c);
+	return command_finish(&c, CL_SUCCESS);
+}
