@@ -6,8 +6,8 @@ say() { printf '%s\n' "$*"; }
 warn() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() { warn "$@"; exit 1; }
 
-# usage_exit FILE: prints the comment that opens the script, as its help.
-help_of() { sed -n '3,/^[^#]/{s/^# \{0,1\}//p;}' "$1"; }
+# help_of FILE: prints the comment that opens the script, as its help.
+help_of() { awk 'NR > 2 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$1"; }
 
 now_s() { date +%s; }
 

@@ -155,7 +155,8 @@ def run_fuzz(args, totals):
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(prog="tools/test", add_help=False)
+    parser = argparse.ArgumentParser(prog="tools/test", add_help=False,
+                                     usage="tools/test [--quick | --long] [--asan | --tsan] [--fuzz SECONDS] [--no-setup] [--list] [NAME...]")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--asan", dest="sanitizer", action="store_const", const="asan")
