@@ -29,9 +29,9 @@ ARROWS = {
 }
 # The public headers are faces of folders.
 FACES = {"error.h": "base", "mdev.h": "core", "device.h": "core", "pci.h": "pci", "server.h": "vfio-user", "client.h": "client"}
-# Who may know whom of the outside: the core knows no OpenCL, no VFIO and no PCI.
+# Who may know whom of the outside: the core knows no OpenCL, no VFIO and no PCI, and the device process no OpenCL.
 OUTSIDE = {
-    r"CL/": {"executor", "opencl", "parents/compute", "client"},
+    r"CL/": {"executor", "opencl"},
     r"linux/(vfio|pci)": {"pci", "vfio-user", "parents/mtty", "parents/bochs", "daemon"},
     r"drm/": {"client"},
 }
