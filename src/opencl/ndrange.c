@@ -21,24 +21,25 @@ static void device_limits(cl_device_id d, struct limits *ret)
 		ret->item_sizes[i] = sizes && len >= (i + 1) * sizeof(size_t) ? sizes[i] : ret->group_size;
 }
 
+/* In the order in which the host's driver looks. */
 static cl_int check_local(const struct kernel_info *info, const struct limits *limits, cl_uint dims,
 			  const size_t *global, const size_t *local)
 {
 	const uint64_t *required = info->compile_group_size;
 	uint64_t product = 1;
 
-	for (cl_uint i = 0; i < dims; i++) {
-		if (!local[i])
+	for (cl_uint i = 0; i < dims; i++)
+		if (!local[i] || __builtin_mul_overflow(product, local[i], &product))
 			return CL_INVALID_WORK_GROUP_SIZE;
+	if (product > limits->group_size)
+		return CL_INVALID_WORK_GROUP_SIZE;
+	for (cl_uint i = 0; i < dims; i++)
 		if (local[i] > limits->item_sizes[i])
 			return CL_INVALID_WORK_ITEM_SIZE;
-		if (required[0] && local[i] != required[i])
+	for (cl_uint i = 0; i < dims; i++)
+		if (global[i] % local[i] || (required[0] && local[i] != required[i]))
 			return CL_INVALID_WORK_GROUP_SIZE;
-		if (global[i] % local[i])
-			return CL_INVALID_WORK_GROUP_SIZE;
-		product *= local[i]; /* each at most item_sizes, far below 2^21 */
-	}
-	return product > limits->group_size ? CL_INVALID_WORK_GROUP_SIZE : CL_SUCCESS;
+	return CL_SUCCESS;
 }
 
 static cl_int check(cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
@@ -55,14 +56,16 @@ static cl_int check(cl_command_queue queue, cl_kernel kernel, cl_uint dims, cons
 	device_limits(queue->context->device, &limits);
 	if (dims < 1 || dims > 3 || dims > limits.dims)
 		return CL_INVALID_WORK_DIMENSION;
-	if (!global)
-		return CL_INVALID_GLOBAL_WORK_SIZE;
 	for (cl_uint i = 0; offset && i < dims; i++)
 		if (offset[i] + global[i] < offset[i])
 			return CL_INVALID_GLOBAL_OFFSET;
-	if (kernel->nr_unset)
-		return CL_INVALID_KERNEL_ARGS;
-	return local ? check_local(kernel->info, &limits, dims, global, local) : CL_SUCCESS;
+	if (local) {
+		cl_int code = check_local(kernel->info, &limits, dims, global, local);
+
+		if (code)
+			return code;
+	}
+	return kernel->nr_unset ? CL_INVALID_KERNEL_ARGS : CL_SUCCESS;
 }
 
 static void fill(struct trnc_cmd_ndrange *rec, cl_kernel kernel, cl_uint dims, const size_t *offset,
@@ -82,13 +85,17 @@ cl_int ndrange_enqueue(cl_command_queue queue, cl_kernel kernel, cl_command_type
 		       const size_t *offset, const size_t *global, const size_t *local, cl_uint nr_waits,
 		       const cl_event *waits, cl_event *event)
 {
-	cl_int code = check(queue, kernel, dims, offset, global, local);
+	static const size_t nothing[3]; /* OpenCL 3.0: no global size is a launch of no work-item */
 	struct trnc_cmd_ndrange *rec;
 	struct command c;
 	uint32_t nr_args;
 	size_t extra;
+	cl_int code;
 	void *args;
 
+	if (!global)
+		global = nothing;
+	code = check(queue, kernel, dims, offset, global, local);
 	if (code)
 		return code;
 	code = command_init(&c, queue, type, nr_waits, waits, event);
