@@ -48,7 +48,7 @@ int base_size_parse(const char *text, uint64_t *ret_bytes, struct trn_error *err
 		if (!nr_fraction)
 			digits = 0;
 	}
-	if (digits && *s == ' ')
+	if (digits && *s == ' ' && s[1])
 		s++;
 	if (!digits || !parse_unit(s, &shift) || (nr_fraction && !shift)) {
 		trn_error_set(err, -EINVAL, "BadSize", "'%.64s' is not a size", text);
