@@ -68,7 +68,8 @@ class Side:
         return folder
 
     def environment(self, extra=None):
-        drop = ("TRANCHE_", "POCL_", "OCL_ICD_", "OPENCL_", "XDG_", "PYOPENCL_", "OPENCV_")
+        # MALLOC_PERTURB_: meson's, for tests of our own code.
+        drop = ("MALLOC_PERTURB_", "TRANCHE_", "POCL_", "OCL_ICD_", "OPENCL_", "XDG_", "PYOPENCL_", "OPENCV_")
         env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
         # Where the build tree's command finds its parts is the wrapper's business.
         env.update({k: v for k, v in os.environ.items() if k.startswith("TRANCHE_") and self.wrapper})
