@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Builds and queries: blobs go through service memory, which is given back before the call returns. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/context.h"
+#include "client/rpc.h"
+
+#define FIRST_REPLY_CAP (256u << 10)
+#define MAX_TRIES 4 /* the reply may have grown between two questions: another thread built the program again */
+
+struct exchange {
+	struct client_context *c;
+	struct client_mem reply; /* where the host writes */
+	uint64_t reply_len;	 /* as the host says; may be more than there was room for */
+};
+
+static int alloc_reply(struct exchange *x, uint64_t cap, struct trn_error *err)
+{
+	return client_staging_alloc(x->c, cap, &x->reply, err);
+}
+
+static int send_request(struct exchange *x, enum trnc_msg_type type, const void *body, size_t len,
+			struct trn_error *err)
+{
+	struct trnc_blob_reply reply;
+	struct client_request req = {
+		.type = type,
+		.body = body,
+		.len = len,
+		.reply = &reply,
+		.reply_len = sizeof(reply),
+	};
+	int r = client_rpc(x->c->session, &req, err);
+
+	if (r < 0)
+		return r;
+	if (reply.len > TRNC_MAX_BLOB)
+		return trn_error_set(err, -EPROTO, "BadReply", "the device's answer has an impossible length");
+	x->reply_len = reply.len;
+	return 0;
+}
+
+/* A private copy: the host could go on writing in the shared one. */
+static int copy_reply(struct exchange *x, void **ret_reply, size_t *ret_len, struct trn_error *err)
+{
+	void *copy = malloc(x->reply_len ? x->reply_len : 1);
+
+	if (!copy)
+		return trn_error_set(err, -ENOMEM, "OutOfMemory", "out of memory");
+	memcpy(copy, x->reply.ptr, x->reply_len);
+	*ret_reply = copy;
+	*ret_len = x->reply_len;
+	return 0;
+}
+
+static int query_once(struct exchange *x, uint64_t program, enum trnc_query what, struct trn_error *err)
+{
+	struct trnc_program_query query = {
+		.context = x->c->id,
+		.what = what,
+		.program = program,
+		.reply = x->reply.offset,
+		.reply_cap = x->reply.size,
+		.control_seq = atomic_load(&x->c->session->control_seq),
+	};
+
+	return send_request(x, TRNC_MSG_PROGRAM_QUERY, &query, sizeof(query), err);
+}
+
+/* cap: bytes of room to try first */
+static int query(struct client_context *c, uint64_t program, enum trnc_query what, uint64_t cap, void **ret_reply,
+		 size_t *ret_len, struct trn_error *err)
+{
+	struct exchange x = { .c = c, .reply_len = cap };
+
+	for (int i = 0; i < MAX_TRIES; i++) {
+		int r = alloc_reply(&x, x.reply_len, err);
+		bool is_whole;
+
+		if (r < 0)
+			return r;
+		r = query_once(&x, program, what, err);
+		is_whole = r == 0 && x.reply_len <= x.reply.size;
+		if (is_whole)
+			r = copy_reply(&x, ret_reply, ret_len, err);
+		client_staging_free(c, &x.reply);
+		if (r < 0 || is_whole)
+			return r;
+	}
+	return trn_error_set(err, -EPROTO, "BadReply", "the device's answer grows with each question");
+}
+
+int client_program_query(struct client_context *c, uint64_t program, enum trnc_query what, void **ret_reply,
+			 size_t *ret_len, struct trn_error *err)
+{
+	return query(c, program, what, FIRST_REPLY_CAP, ret_reply, ret_len, err);
+}
+
+static int build_once(struct exchange *x, uint64_t program, const struct client_mem *request, struct trn_error *err)
+{
+	struct trnc_program_build build = {
+		.context = x->c->id,
+		.program = program,
+		.request = request->offset,
+		.request_len = request->size,
+		.reply = x->reply.offset,
+		.reply_cap = x->reply.size,
+		.control_seq = atomic_load(&x->c->session->control_seq),
+	};
+
+	return send_request(x, TRNC_MSG_PROGRAM_BUILD, &build, sizeof(build), err);
+}
+
+int client_program_build(struct client_context *c, uint64_t program, const struct base_blob *request, void **ret_reply,
+			 size_t *ret_len, struct trn_error *err)
+{
+	struct exchange x = { .c = c };
+	struct client_mem staged;
+	int r;
+
+	if (request->failed)
+		return trn_error_set(err, -ENOMEM, "OutOfMemory", "out of memory");
+	if (request->len > TRNC_MAX_BLOB)
+		return trn_error_set(err, -E2BIG, "ProgramTooLong", "a build request has at most %u bytes, not %zu",
+				     TRNC_MAX_BLOB, request->len);
+	r = client_staging_alloc(c, request->len, &staged, err);
+	if (r < 0)
+		return r;
+	memcpy(staged.ptr, request->data, request->len);
+
+	r = alloc_reply(&x, FIRST_REPLY_CAP, err);
+	if (r < 0)
+		goto free_request;
+	r = build_once(&x, program, &staged, err);
+	if (r == 0 && x.reply_len <= x.reply.size)
+		r = copy_reply(&x, ret_reply, ret_len, err);
+	else if (r == 0)
+		r = 1;
+	client_staging_free(c, &x.reply);
+free_request:
+	client_staging_free(c, &staged);
+	/* The reply did not fit: ask for it again, with room. */
+	return r == 1 ? query(c, program, TRNC_QUERY_RESULT, x.reply_len, ret_reply, ret_len, err) : r;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Segments: the unit of memory that the device grants, charges and shares with us. */
+#ifndef CLIENT_SEGMENTS_H
+#define CLIENT_SEGMENTS_H
+
+#include "client/session.h"
+
+#define CLIENT_EXACT_MIN (16ull << 20) /* from here on a piece of memory has a segment of its own */
+
+struct client_pool_segment;
+
+struct client_segment {
+	struct client_session *session;
+	enum trnc_segment_kind kind;
+	uint64_t offset; /* in the window */
+	uint64_t size;
+	uint8_t *ptr; /* mapped here; NULL once given back */
+	struct client_pool_segment *pool_segment; /* NULL: an exact one */
+	struct base_list node; /* in the list of its owner, later in session->dying */
+	uint64_t dying_id;     /* of the SEGMENT_DESTROY that is under way */
+	bool is_stuck;	       /* its place in the window cannot be used again */
+};
+
+/*
+ * Asks the device for size bytes (a multiple of the page size) and maps them.  populate: with all pages present.
+ * Return: 0; -ENOSPC: refused by the device or more than it can ever grant; -ENOMEM: no room in this process or in the
+ * window; others as client_rpc().
+ */
+int client_segment_create(struct client_session *s, enum trnc_segment_kind kind, uint64_t size, bool populate,
+			  struct client_segment **ret, struct trn_error *err);
+
+/*
+ * Unmaps the segment and gives it back; the pointer is gone.  context 0, or: the host lets go when this context's ring
+ * has been read up to after_pos.  Does not wait.
+ */
+void client_segment_destroy(struct client_segment *seg, uint32_t context, uint64_t after_pos);
+
+/* For rpc.c, with session->lock held. */
+void client_segment_dies_locked(struct client_session *s, struct client_segment *seg, uint64_t id);
+struct client_segment *client_segment_find_dying_locked(struct client_session *s, uint64_t id);
+/* reply NULL: refused or lost. Frees seg. */
+void client_segment_died_locked(struct client_session *s, struct client_segment *seg,
+				const struct trnc_segment_reply *reply);
+
+/* The window: reserves size bytes of addresses if this process may, and notes all of it as free. Return: 0 or -ENOMEM. */
+int client_window_open(struct client_session *s, uint64_t size);
+void client_window_close(struct client_session *s);
+
+#endif

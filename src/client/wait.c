@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting for the host: spin a little, unless it needs our CPU to go on, then sleep on the flag word itself.  A sleeper
+ * wakes twice a second to see whether anybody is left to wake it.
+ */
+#include <errno.h>
+#include <sched.h>
+
+#include "base/futex.h"
+#include "client/context.h"
+#include "client/output.h"
+#include "client/rpc.h"
+
+#define SPIN_MIN_NS 20000u
+#define SPIN_MAX_NS 100000u
+#define SPIN_STEPS 16 /* looks between two looks at the clock */
+
+#define LIFE_CHECK_NS 500000000ll
+
+#define FAREWELL_MS 200 /* for the device's own sentence on a loss */
+
+void client_context_wake(struct client_context *c)
+{
+	atomic_store(client_word32(&c->user->user_asleep), 0);
+	base_futex_wake(client_word32(&c->user->user_asleep));
+}
+
+bool client_context_is_lost(const struct client_context *c)
+{
+	return client_session_is_lost(c->session) || atomic_load(&c->lost) ||
+	       atomic_load_explicit(client_word32(&c->host->lost), memory_order_relaxed);
+}
+
+int client_context_blame_host(struct client_context *c, const char *text)
+{
+	struct trn_error why = { 0 };
+
+	trn_error_set(&why, -EPROTO, "BadHost", "%s: %s", c->session->device->path, text);
+	atomic_store(&c->lost, true);
+	client_session_lose(c->session, &why);
+	return -EPROTO;
+}
+
+bool client_context_check_lost(struct client_context *c)
+{
+	struct client_session *s = c->session;
+	uint32_t reason;
+
+	if (client_session_is_lost(s) || atomic_load(&c->lost))
+		return true;
+	reason = atomic_load(client_word32(&c->host->lost));
+	if (!reason)
+		return false;
+	atomic_store(&c->lost, true);
+	/* A bad record is this context's alone; for the rest the device says why and closes the connection. */
+	if (reason != TRNC_LOST_RECORD) {
+		struct trn_error why = { 0 };
+		uint64_t start = base_clock_ns();
+
+		while (!atomic_load(&s->lost) && base_clock_ns() - start < FAREWELL_MS * 1000000ull)
+			client_rpc_drain(s, FAREWELL_MS);
+		trn_error_set(&why, -ESHUTDOWN, "ExecutorLost", "%s: what ran the commands of this program ended",
+			      s->device->path);
+		client_session_lose(s, &why); /* does nothing when the device has spoken */
+	}
+	return true;
+}
+
+/* Return: done. */
+static bool spin(struct client_context *c, bool (*done)(void *data), void *data, uint64_t start_ns)
+{
+	uint32_t limit = atomic_load_explicit(&c->spin_ns, memory_order_relaxed);
+
+	do {
+		uint32_t host_cpu = atomic_load_explicit(client_word32(&c->host->host_cpu), memory_order_relaxed);
+
+		if ((int)host_cpu == sched_getcpu())
+			return false;
+		for (int i = 0; i < SPIN_STEPS; i++) {
+			if (done(data))
+				return true;
+			base_cpu_relax();
+		}
+	} while (base_clock_ns() - start_ns < limit);
+	return false;
+}
+
+/* Waits that end soon make the next ones spin a little longer than they took. */
+static void learn_spin(struct client_context *c, uint64_t waited_ns)
+{
+	uint64_t next = waited_ns * 2;
+
+	if (waited_ns > SPIN_MAX_NS || next < SPIN_MIN_NS)
+		next = SPIN_MIN_NS;
+	if (next > SPIN_MAX_NS)
+		next = SPIN_MAX_NS;
+	atomic_store_explicit(&c->spin_ns, (uint32_t)next, memory_order_relaxed);
+}
+
+/* How long to sleep, or -1 when the deadline has passed. */
+static int64_t sleep_limit(int64_t deadline_ns)
+{
+	int64_t left;
+
+	if (deadline_ns < 0)
+		return LIFE_CHECK_NS;
+	left = deadline_ns - (int64_t)base_clock_ns();
+	if (left <= 0)
+		return -1;
+	return left < LIFE_CHECK_NS ? left : LIFE_CHECK_NS;
+}
+
+static int sleep_until(struct client_context *c, bool (*done)(void *data), void *data, int64_t deadline_ns)
+{
+	_Atomic uint32_t *flag = client_word32(&c->user->user_asleep);
+
+	for (;;) {
+		int64_t limit_ns = sleep_limit(deadline_ns);
+
+		/* An exchange, so that it stands before the looks that follow; see base/futex.h. */
+		atomic_exchange(flag, 1);
+		if (done(data))
+			return 0;
+		if (client_context_check_lost(c))
+			return -ESHUTDOWN;
+		if (limit_ns < 0)
+			return -ETIMEDOUT;
+		if (base_futex_wait(flag, 1, limit_ns) == -ETIMEDOUT)
+			client_rpc_drain(c->session, 0);
+	}
+}
+
+int client_wait(struct client_context *c, bool (*done)(void *data), void *data, int64_t deadline_ns)
+{
+	uint64_t start_ns;
+	int r = 0;
+
+	if (client_session_is_foreign(c->session))
+		return done(data) ? 0 : -ESHUTDOWN;
+	if (!done(data)) {
+		start_ns = base_clock_ns();
+		if (!spin(c, done, data, start_ns))
+			r = sleep_until(c, done, data, deadline_ns);
+		learn_spin(c, base_clock_ns() - start_ns);
+	}
+	client_output_drain(c->session);
+	return r;
+}
+
+struct queue_wait {
+	struct client_context *c;
+	const struct client_queue *q;
+	uint64_t seq;
+};
+
+static bool is_queue_done(void *data)
+{
+	const struct queue_wait *w = data;
+
+	return client_queue_is_done(w->c, w->q, w->seq);
+}
+
+int client_queue_wait(struct client_context *c, const struct client_queue *q, uint64_t seq)
+{
+	struct queue_wait w = { .c = c, .q = q, .seq = seq };
+
+	return client_wait(c, is_queue_done, &w, -1);
+}
+
+struct event_wait {
+	struct client_context *c;
+	uint64_t event;
+	int32_t level;
+};
+
+static bool is_event_there(void *data)
+{
+	const struct event_wait *w = data;
+
+	return client_event_status(w->c, w->event) <= w->level;
+}
+
+int client_event_wait(struct client_context *c, uint64_t event, int32_t level, int32_t *ret_status)
+{
+	struct event_wait w = { .c = c, .event = event, .level = level };
+	int r = client_wait(c, is_event_there, &w, -1);
+
+	if (ret_status)
+		*ret_status = client_event_status(c, event);
+	return r;
+}
