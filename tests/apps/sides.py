@@ -69,10 +69,13 @@ class Side:
 
     def environment(self, extra=None):
         # MALLOC_PERTURB_: meson's, for tests of our own code.
-        drop = ("MALLOC_PERTURB_", "TRANCHE_", "POCL_", "OCL_ICD_", "OPENCL_", "XDG_", "PYOPENCL_", "OPENCV_")
+        drop = ("MALLOC_PERTURB_", "TRANCHE_", "POCL_", "OCL_ICD_", "OPENCL_", "PYOPENCL_", "OPENCV_")
         env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
         # Where the build tree's command finds its parts is the wrapper's business.
         env.update({k: v for k, v in os.environ.items() if k.startswith("TRANCHE_") and self.wrapper})
+        # hashcat takes the home of the password file where XDG's variables do not say otherwise.
+        for kind in ("CACHE", "CONFIG", "DATA", "STATE"):
+            env[f"XDG_{kind}_HOME"] = str(self.folder / "home" / kind.lower())
         env.update(HOME=str(self.folder / "home"), TMPDIR=str(self.folder / "tmp"), LC_ALL="C.UTF-8",
                    POCL_CACHE_DIR=str(self.folder / "pocl"), OCL_ICD_VENDORS=str(self.vendors))
         env.update(extra or {})
