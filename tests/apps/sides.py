@@ -101,7 +101,10 @@ class Side:
             out, err = child.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
-            out, err = child.communicate()
+            try:
+                out, err = child.communicate(timeout=5)
+            except subprocess.TimeoutExpired:   # something in another session still holds the pipes
+                out, err = "", "(output lost: a process that it started lives on)"
             result = Result(command, child.returncode, out, err, time.monotonic() - begin, work)
             raise Failure(f"{self.name}: not finished after {timeout} s\n{result.tail()}") from None
         return Result(command, child.returncode, out, err, time.monotonic() - begin, work)
