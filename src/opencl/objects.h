@@ -8,7 +8,7 @@
  * buffer, program, event -> context; kernel -> program; sub-buffer -> buffer; event -> queue), taken in the child's
  * create and dropped in its last release.
  *
- * Locks, outer first: program->lock, kernel->lock, mem->lock, context->lock, then the client library's own.  None is held
+ * Locks, outer first: program->lock, kernel->lock, context->lock, mem->lock, then the client library's own.  None is held
  * while waiting for the host, except program->lock during a build's bookkeeping (never during the build itself).
  */
 #ifndef OPENCL_OBJECTS_H
@@ -97,6 +97,9 @@ struct _cl_device_id {
 	struct head head;
 	struct _cl_platform_id *platform;
 	struct client_device *client;
+	pthread_mutex_t lock;		       /* serialises connecting; protects is_reported */
+	struct host_answers *_Atomic answers; /* NULL until connected; then for the life of the process */
+	bool is_reported;		       /* the sentence of a failed connection was printed */
 };
 
 /* The one platform, or NULL when no device can be found (platform.c). */
@@ -131,6 +134,7 @@ struct _cl_context {
 	pthread_mutex_t lock; /* protects: destructors, shadows, zombies, the two worker pointers, queue->barrier */
 	struct base_list shadows; /* buffers over the program's own memory (USE_HOST_PTR); struct _cl_mem.shadow_node */
 	struct base_list zombies; /* released events whose command still runs; struct _cl_event.zombie_node */
+	struct base_list retired_queues; /* released queues whose slot the host may still write (queue.c); in lock */
 	struct worker *callbacks; /* thread of event callbacks; made at first use */
 	struct worker *copies;	  /* thread of non-blocking copies; made at first use */
 };
@@ -202,7 +206,7 @@ struct _cl_mem {
 
 struct arg_info {
 	uint32_t kind; /* TRNC_ARG_* */
-	uint32_t size; /* what clSetKernelArg wants; LOCAL: 0 */
+	uint32_t size; /* what clSetKernelArg wants; LOCAL: 0; VALUE: 0 when the host takes any size */
 	bool has_info; /* the fields below are there */
 	uint32_t address, access;
 	uint64_t qualifier;
@@ -236,7 +240,7 @@ struct _cl_program {
 	size_t source_len;
 	void *il;
 	size_t il_len;
-	void *binary; /* as loaded, or as fetched from the host after a build; cache */
+	void *binary; /* as loaded, until the first build; then as fetched from the host */
 	size_t binary_len;
 	char *options;
 	char *log;
@@ -258,7 +262,8 @@ struct kernel_arg {
 	uint64_t size;	 /* VALUE: bytes in value; LOCAL: bytes of local memory */
 	uint64_t handle; /* BUFFER: 0 for NULL */
 	struct _cl_mem *mem; /* BUFFER: not counted, as OpenCL says; for shadows */
-	uint8_t *value;	 /* room for info->size bytes, owned; NULL for BUFFER and LOCAL */
+	uint32_t cap;	 /* bytes of room in value */
+	uint8_t *value;	 /* VALUE: owned; else NULL */
 };
 
 struct _cl_kernel {

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#include "opencl/program.h"
+
+CL_API_ENTRY cl_int CL_API_CALL clBuildProgram(cl_program program, cl_uint num_devices,
+					       const cl_device_id *device_list, const char *options,
+					       void(CL_CALLBACK *pfn_notify)(cl_program program, void *user_data),
+					       void *user_data)
+{
+	cl_int error;
+
+	if (!IS_PROGRAM(program))
+		return CL_INVALID_PROGRAM;
+	error = program_check_devices(program->context, num_devices, device_list);
+	if (!error)
+		error = program_check_notify(pfn_notify, user_data);
+	if (error)
+		return error;
+	return program_build(&(struct build_job){
+		.program = program,
+		.op = TRNC_OP_BUILD,
+		.options = options,
+		.notify = pfn_notify,
+		.notify_data = user_data,
+	});
+}

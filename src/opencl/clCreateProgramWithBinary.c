@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "opencl/program.h"
+
+static cl_program load(cl_context ctx, const void *binary, size_t len, cl_int *ret_binary_status, cl_int *ret_error)
+{
+	cl_program p = program_new(ctx, ret_error);
+
+	if (!p)
+		return NULL;
+	*ret_error = CL_OUT_OF_HOST_MEMORY;
+	p->binary = malloc(len);
+	if (p->binary) {
+		memcpy(p->binary, binary, len);
+		p->binary_len = len;
+		*ret_error = program_load(p, TRNC_OP_LOAD_BINARY, ret_binary_status);
+	}
+	if (!*ret_error)
+		return p;
+	clReleaseProgram(p);
+	return NULL;
+}
+
+CL_API_ENTRY cl_program CL_API_CALL clCreateProgramWithBinary(cl_context context, cl_uint num_devices,
+							      const cl_device_id *device_list, const size_t *lengths,
+							      const unsigned char **binaries, cl_int *binary_status,
+							      cl_int *errcode_ret)
+{
+	cl_program p;
+	cl_int error;
+
+	if (!IS_CONTEXT(context))
+		return fail_with(errcode_ret, CL_INVALID_CONTEXT);
+	if (!device_list || num_devices == 0 || !lengths || !binaries)
+		return fail_with(errcode_ret, CL_INVALID_VALUE);
+	for (cl_uint i = 0; i < num_devices; i++) {
+		if (lengths[i] && binaries[i])
+			continue;
+		if (binary_status)
+			binary_status[i] = CL_INVALID_VALUE;
+		return fail_with(errcode_ret, CL_INVALID_VALUE);
+	}
+	error = program_check_devices(context, num_devices, device_list);
+	/* A context has one device: more than one here is the same one twice. */
+	if (!error && num_devices > 1)
+		error = CL_INVALID_DEVICE;
+	if (error)
+		return fail_with(errcode_ret, error);
+
+	p = load(context, binaries[0], lengths[0], binary_status, &error);
+	if (errcode_ret)
+		*errcode_ret = error;
+	return p;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "opencl/objects.h"
+#include "opencl/version.h"
+
+static const cl_name_version extensions[] = {
+	{ CL_MAKE_VERSION(1, 0, 0), "cl_khr_icd" },
+};
+
+/* The host's answer from the first device that answers at all; NULL without one. */
+static const void *host_info(struct _cl_platform_id *p, cl_platform_info param, size_t *ret_size)
+{
+	const void *value;
+
+	for (uint32_t i = 0; i < p->nr_devices; i++) {
+		value = platform_host_info(p->devices[i], param, ret_size);
+		if (value)
+			return value;
+	}
+	return NULL;
+}
+
+static void host_version(struct _cl_platform_id *p, unsigned int *major, unsigned int *minor)
+{
+	size_t size;
+	const char *text = host_info(p, CL_PLATFORM_VERSION, &size);
+
+	*major = 3;
+	*minor = 0;
+	if (text && size && text[size - 1] == '\0' && sscanf(text, "OpenCL %3u.%3u", major, minor) != 2) {
+		*major = 3;
+		*minor = 0;
+	}
+}
+
+static cl_int version_text(struct _cl_platform_id *p, size_t cap, void *dst, size_t *size_ret)
+{
+	unsigned int major, minor;
+	char text[64];
+
+	host_version(p, &major, &minor);
+	snprintf(text, sizeof(text), "OpenCL %u.%u Tranche " TRANCHE_VERSION, major, minor);
+	return info_return_str(text, cap, dst, size_ret);
+}
+
+static cl_int numeric_version(struct _cl_platform_id *p, size_t cap, void *dst, size_t *size_ret)
+{
+	unsigned int major, minor;
+
+	host_version(p, &major, &minor);
+	return INFO_RETURN(cl_version, CL_MAKE_VERSION(major, minor, 0), cap, dst, size_ret);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL clGetPlatformInfo(cl_platform_id platform, cl_platform_info param_name,
+						  size_t param_value_size, void *param_value,
+						  size_t *param_value_size_ret)
+{
+	const void *value;
+	size_t size;
+
+	if (!IS_PLATFORM(platform))
+		return CL_INVALID_PLATFORM;
+
+	switch (param_name) {
+	/* The loader asks for these of every platform, wanted or not: they are answered without a connection. */
+	case CL_PLATFORM_NAME:
+		return info_return_str("Tranche", param_value_size, param_value, param_value_size_ret);
+	case CL_PLATFORM_VENDOR:
+		return info_return_str("The Tranche project", param_value_size, param_value, param_value_size_ret);
+	case CL_PLATFORM_ICD_SUFFIX_KHR:
+		return info_return_str("TRN", param_value_size, param_value, param_value_size_ret);
+	case CL_PLATFORM_EXTENSIONS:
+		return info_return_str(extensions[0].name, param_value_size, param_value, param_value_size_ret);
+	case CL_PLATFORM_EXTENSIONS_WITH_VERSION:
+		return info_return(extensions, sizeof(extensions), param_value_size, param_value,
+				   param_value_size_ret);
+
+	case CL_PLATFORM_VERSION:
+		return version_text(platform, param_value_size, param_value, param_value_size_ret);
+	case CL_PLATFORM_NUMERIC_VERSION:
+		return numeric_version(platform, param_value_size, param_value, param_value_size_ret);
+	case CL_PLATFORM_PROFILE:
+		value = host_info(platform, param_name, &size);
+		if (value)
+			return info_return(value, size, param_value_size, param_value, param_value_size_ret);
+		return info_return_str("FULL_PROFILE", param_value_size, param_value, param_value_size_ret);
+	case CL_PLATFORM_HOST_TIMER_RESOLUTION:
+		/* 0: clGetHostTimer is not offered. */
+		return INFO_RETURN(cl_ulong, 0, param_value_size, param_value, param_value_size_ret);
+	default:
+		return CL_INVALID_VALUE;
+	}
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The answers of the virtual device that are not the host's: the rows of the table at the end, each with its reason.
+ * Everything else a program asks is answered by the host.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "opencl/device.h"
+
+#ifndef CL_DEVICE_COMMAND_BUFFER_CAPABILITIES_KHR
+#define CL_DEVICE_COMMAND_BUFFER_CAPABILITIES_KHR 0x12A9
+#define CL_DEVICE_COMMAND_BUFFER_REQUIRED_QUEUE_PROPERTIES_KHR 0x12AA
+#endif
+
+struct row;
+typedef cl_int answer_fn(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret);
+
+struct row {
+	cl_device_info param;
+	answer_fn *answer;
+	uint64_t value; /* of the constant answers */
+};
+
+static cl_int give_u32(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	return INFO_RETURN(cl_uint, (cl_uint)row->value, cap, dst, size_ret);
+}
+
+static cl_int give_u64(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	return INFO_RETURN(cl_ulong, row->value, cap, dst, size_ret);
+}
+
+static cl_int give_pointer(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	return INFO_RETURN(void *, row->param == CL_DEVICE_PLATFORM ? d->platform : NULL, cap, dst, size_ret);
+}
+
+static cl_int give_empty_list(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	return info_return("", 0, cap, dst, size_ret);
+}
+
+static cl_int give_empty_string(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	return info_return_str("", cap, dst, size_ret);
+}
+
+static cl_int refuse(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	return CL_INVALID_VALUE;
+}
+
+static cl_int give_memory(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	cl_int error = device_connect(d);
+	uint64_t quota, host;
+
+	if (error)
+		return error;
+	quota = client_device_quota(d->client);
+	host = device_host_u64(d, row->param);
+	if (row->param == CL_DEVICE_GLOBAL_MEM_SIZE || host > quota)
+		host = quota;
+	return INFO_RETURN(cl_ulong, host, cap, dst, size_ret);
+}
+
+static cl_int give_name(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	static const char prefix[] = "Tranche ";
+	cl_int error = device_connect(d);
+	const char *host;
+	char *name;
+
+	if (error)
+		return error;
+	host = device_host_str(d, CL_DEVICE_NAME);
+	name = malloc(sizeof(prefix) + strlen(host));
+	if (!name)
+		return CL_OUT_OF_HOST_MEMORY;
+	stpcpy(stpcpy(name, prefix), host);
+	error = info_return_str(name, cap, dst, size_ret);
+	free(name);
+	return error;
+}
+
+/* The host's bits, but only those that the row allows. */
+static cl_int give_masked(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	cl_int error = device_connect(d);
+
+	if (error)
+		return error;
+	return INFO_RETURN(cl_bitfield, device_host_u64(d, row->param) & row->value, cap, dst, size_ret);
+}
+
+static cl_int give_extensions(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	cl_int error = device_connect(d);
+	char *text;
+
+	if (error)
+		return error;
+	text = extensions_filter(device_host_str(d, row->param));
+	if (!text)
+		return CL_OUT_OF_HOST_MEMORY;
+	error = info_return_str(text, cap, dst, size_ret);
+	free(text);
+	return error;
+}
+
+static cl_int give_name_versions(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	cl_name_version *list;
+	cl_int error;
+	size_t size;
+	const void *host = device_host_info(d, row->param, &size, &error);
+
+	if (!host)
+		return error;
+	list = malloc(size ? size : 1);
+	if (!list)
+		return CL_OUT_OF_HOST_MEMORY;
+	memcpy(list, host, size);
+	size = sizeof(*list) * extensions_filter_versions(list, size / sizeof(*list));
+	error = info_return(list, size, cap, dst, size_ret);
+	free(list);
+	return error;
+}
+
+static const struct row rows[] = {
+	/* the virtual device is a thing of its own */
+	{ CL_DEVICE_PLATFORM, give_pointer },	 /* ids mean something in this process only */
+	{ CL_DEVICE_NAME, give_name },		 /* to tell it from the host's own device */
+	{ CL_DEVICE_REFERENCE_COUNT, give_u32, 1 }, /* a root device is not counted */
+	{ CL_DEVICE_GLOBAL_MEM_SIZE, give_memory }, /* the quota */
+	{ CL_DEVICE_MAX_MEM_ALLOC_SIZE, give_memory }, /* a buffer over the quota can never be had */
+
+	/* extensions that add calls or objects are offered once they are built */
+	{ CL_DEVICE_EXTENSIONS, give_extensions },
+	{ CL_DEVICE_EXTENSIONS_WITH_VERSION, give_name_versions },
+	{ CL_DEVICE_OPENCL_C_FEATURES, give_name_versions },
+	{ CL_DEVICE_COMMAND_BUFFER_CAPABILITIES_KHR, refuse },
+	{ CL_DEVICE_COMMAND_BUFFER_REQUIRED_QUEUE_PROPERTIES_KHR, refuse },
+
+	/* a native kernel is a function of the program: it cannot run in the host's process */
+	{ CL_DEVICE_EXECUTION_CAPABILITIES, give_masked, CL_EXEC_KERNEL },
+	/* built-in kernels are in no kernel table: their arguments cannot be checked */
+	{ CL_DEVICE_BUILT_IN_KERNELS, give_empty_string },
+	{ CL_DEVICE_BUILT_IN_KERNELS_WITH_VERSION, give_empty_list },
+
+	/* a pointer of the program means nothing on the host until windows stand at equal addresses */
+	{ CL_DEVICE_SVM_CAPABILITIES, give_u64, 0 },
+
+	/* the unit of sharing is the virtual device; parts of one are not made */
+	{ CL_DEVICE_PARENT_DEVICE, give_pointer },
+	{ CL_DEVICE_PARTITION_MAX_SUB_DEVICES, give_u32, 0 },
+	{ CL_DEVICE_PARTITION_PROPERTIES, give_u64, 0 }, /* a list of one 0: none */
+	{ CL_DEVICE_PARTITION_AFFINITY_DOMAIN, give_u64, 0 },
+	{ CL_DEVICE_PARTITION_TYPE, give_u64, 0 },
+
+	/* kernels that enqueue kernels, pipes and sub-group queries have no records on the wire */
+	{ CL_DEVICE_QUEUE_ON_DEVICE_PROPERTIES, give_u64, 0 },
+	{ CL_DEVICE_QUEUE_ON_DEVICE_PREFERRED_SIZE, give_u32, 0 },
+	{ CL_DEVICE_QUEUE_ON_DEVICE_MAX_SIZE, give_u32, 0 },
+	{ CL_DEVICE_MAX_ON_DEVICE_QUEUES, give_u32, 0 },
+	{ CL_DEVICE_MAX_ON_DEVICE_EVENTS, give_u32, 0 },
+	{ CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES, give_u64, 0 }, /* a bit field of 64; PoCL gives 32 */
+	{ CL_DEVICE_PIPE_SUPPORT, give_u32, CL_FALSE },
+	{ CL_DEVICE_MAX_PIPE_ARGS, give_u32, 0 },
+	{ CL_DEVICE_PIPE_MAX_ACTIVE_RESERVATIONS, give_u32, 0 },
+	{ CL_DEVICE_PIPE_MAX_PACKET_SIZE, give_u32, 0 },
+	{ CL_DEVICE_MAX_NUM_SUB_GROUPS, give_u32, 0 },
+	{ CL_DEVICE_SUB_GROUP_INDEPENDENT_FORWARD_PROGRESS, give_u32, CL_FALSE },
+};
+
+cl_int device_override(cl_device_id d, cl_device_info param, size_t cap, void *dst, size_t *size_ret,
+		       bool *ret_is_ours)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].param != param)
+			continue;
+		*ret_is_ours = true;
+		return rows[i].answer(d, &rows[i], cap, dst, size_ret);
+	}
+	*ret_is_ours = false;
+	return CL_SUCCESS;
+}

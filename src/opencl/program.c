@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "opencl/program.h"
+
+#include <stdlib.h>
+
+cl_program program_new(cl_context ctx, cl_int *ret_error)
+{
+	cl_program p = calloc(1, sizeof(*p));
+
+	*ret_error = CL_OUT_OF_HOST_MEMORY;
+	if (!p)
+		return NULL;
+	p->handle = client_handle_new(ctx->client, CLIENT_PROGRAM);
+	if (!p->handle) {
+		free(p);
+		return NULL;
+	}
+	head_init(&p->head, KIND_PROGRAM);
+	pthread_mutex_init(&p->lock, NULL);
+	head_ref(&ctx->head); /* dropped in program_destroy() */
+	p->context = ctx;
+	p->status = CL_BUILD_NONE;
+	p->binary_type = CL_PROGRAM_BINARY_TYPE_NONE;
+	*ret_error = CL_SUCCESS;
+	return p;
+}
+
+static void record_destroy(cl_program p)
+{
+	struct trnc_rec_object *rec;
+	void *room;
+
+	if (client_rec_begin(p->context->client, TRNC_REC_PROGRAM_DESTROY, sizeof(*rec), &room) < 0)
+		return; /* lost: nothing is left to destroy */
+	rec = room;
+	rec->handle = p->handle;
+	client_rec_end(p->context->client);
+}
+
+void program_destroy(cl_program p)
+{
+	cl_context ctx = p->context;
+
+	if (p->known_to_host)
+		record_destroy(p);
+	client_handle_free(ctx->client, CLIENT_PROGRAM, p->handle);
+	kernel_table_unref(p->table);
+	pthread_mutex_destroy(&p->lock);
+	free(p->source);
+	free(p->il);
+	free(p->binary);
+	free(p->options);
+	free(p->log);
+	free(p);
+	clReleaseContext(ctx);
+}
+
+cl_int program_check_devices(cl_context ctx, cl_uint nr, const cl_device_id *devices)
+{
+	if ((nr > 0) != (devices != NULL))
+		return CL_INVALID_VALUE;
+	for (cl_uint i = 0; i < nr; i++)
+		if (!IS_DEVICE(devices[i]) || devices[i] != ctx->device)
+			return CL_INVALID_DEVICE;
+	return CL_SUCCESS;
+}
+
+cl_int program_check_notify(program_notify notify, const void *data)
+{
+	return !notify && data ? CL_INVALID_VALUE : CL_SUCCESS;
+}
