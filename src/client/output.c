@@ -2,7 +2,6 @@
 #include "client/output.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@
 
 #define DATA_LEN (256u << 10)
 #define CHUNK 4096u
-#define STACK_LEN (64u << 10)
+#define STACK_LEN (128u << 10)
 
 struct client_output {
 	struct client_session *session; /* owns this */
@@ -132,14 +131,15 @@ static int start_thread(struct client_output *o)
 {
 	pthread_attr_t attr;
 	sigset_t all, old;
-	size_t stack = STACK_LEN > (size_t)PTHREAD_STACK_MIN ? STACK_LEN : (size_t)PTHREAD_STACK_MIN;
 	int r;
 
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, stack);
+	pthread_attr_setstacksize(&attr, STACK_LEN);
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	r = pthread_create(&o->thread, &attr, run_thread, o);
+	if (r == EINVAL) /* the program's thread-local variables are larger than that */
+		r = pthread_create(&o->thread, NULL, run_thread, o);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	if (r == 0)
