@@ -117,8 +117,8 @@ const cl_icd_dispatch trncl_dispatch = {
 
 	/* cl_ext_device_fission */
 	.clCreateSubDevicesEXT = clCreateSubDevicesEXT,
-	.clRetainDeviceEXT = clRetainDeviceEXT,
-	.clReleaseDeviceEXT = clReleaseDeviceEXT,
+	.clRetainDeviceEXT = clRetainDevice,
+	.clReleaseDeviceEXT = clReleaseDevice,
 
 	/* cl_khr_gl_event */
 	.clCreateEventFromGLsyncKHR = clCreateEventFromGLsyncKHR,

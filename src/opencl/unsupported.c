@@ -25,16 +25,6 @@ CL_API_ENTRY cl_int CL_API_CALL clCreateSubDevicesEXT(cl_device_id in_device,
 	return IS_DEVICE(in_device) ? CL_DEVICE_PARTITION_FAILED_EXT : CL_INVALID_DEVICE;
 }
 
-CL_API_ENTRY cl_int CL_API_CALL clRetainDeviceEXT(cl_device_id device)
-{
-	return IS_DEVICE(device) ? CL_SUCCESS : CL_INVALID_DEVICE;
-}
-
-CL_API_ENTRY cl_int CL_API_CALL clReleaseDeviceEXT(cl_device_id device)
-{
-	return IS_DEVICE(device) ? CL_SUCCESS : CL_INVALID_DEVICE;
-}
-
 /* A function of the program cannot run in the host's process. */
 CL_API_ENTRY cl_int CL_API_CALL clEnqueueNativeKernel(cl_command_queue command_queue,
 						      void(CL_CALLBACK *user_func)(void *), void *args,

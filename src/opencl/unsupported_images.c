@@ -55,7 +55,7 @@ CL_API_ENTRY cl_mem CL_API_CALL clCreateImage3D(cl_context context, cl_mem_flags
 	return refuse_image(context, image_format, true, errcode_ret);
 }
 
-/* Gives an empty list. */
+/* Does give a list: an empty one. */
 CL_API_ENTRY cl_int CL_API_CALL clGetSupportedImageFormats(cl_context context, cl_mem_flags flags,
 							   cl_mem_object_type image_type, cl_uint num_entries,
 							   cl_image_format *image_formats, cl_uint *num_image_formats)

@@ -16,7 +16,7 @@ CL_API_ENTRY void *CL_API_CALL clSVMAlloc(cl_context context, cl_svm_mem_flags f
 	return NULL;
 }
 
-/* Nothing was allocated, so nothing is freed. */
+/* Does nothing: nothing was allocated. */
 CL_API_ENTRY void CL_API_CALL clSVMFree(cl_context context, void *svm_pointer)
 {
 }
