@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* What a device was used for, as a small table.  On stderr: stdout is the program's. */
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/size.h"
+#include "base/socket.h"
+#include "cli/stats.h"
+#include "tranche/wire/run.h"
+
+#define ANSWER_MS 2000
+
+static int ask(int control, struct trnc_run_stats *ret)
+{
+	const struct trnc_run_request request = { .what = TRNC_RUN_STATS };
+	struct pollfd p = { .fd = control, .events = POLLIN };
+	size_t nr_fds = 0;
+
+	if (base_send(control, &request, sizeof(request), NULL, 0) < 0 || poll(&p, 1, ANSWER_MS) != 1)
+		return -1;
+	return base_recv(control, ret, sizeof(*ret), NULL, &nr_fds) == (ssize_t)sizeof(*ret) ? 0 : -1;
+}
+
+static void print_size(const char *what, uint64_t bytes)
+{
+	char text[BASE_SIZE_TEXT];
+
+	fprintf(stderr, "  %-22s %s\n", what, base_size_format(bytes, text));
+}
+
+static void print_number(const char *what, uint64_t n)
+{
+	fprintf(stderr, "  %-22s %" PRIu64 "\n", what, n);
+}
+
+void stats_print(int control)
+{
+	struct trnc_run_stats s;
+
+	if (ask(control, &s)) {
+		log_warning("the device process does not answer: no statistics");
+		return;
+	}
+	fprintf(stderr, "virtual compute device\n");
+	if (s.quota)
+		print_size("memory", s.quota);
+	print_size("used at most", s.peak);
+	print_size("granted in all", s.granted);
+	print_number("refused by the quota", s.refused);
+	print_number("programs", s.sessions);
+	print_number("commands", s.commands);
+	fprintf(stderr, "  %-22s %.3f s\n", "CPU time on the host", (double)s.cpu_ns / 1e9);
+	if (s.executors_lost)
+		print_number("executors lost", s.executors_lost);
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_STATS_H
+#define CLI_STATS_H
+
+/* Asks the device process at the other end of control, and prints what it says to stderr. */
+void stats_print(int control);
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tranche-device: serves one started device until it is told to stop.
+ *
+ * One event loop: the listening socket, the control socket of "tranche run", two signals, and what the parent driver
+ * adds.  New connections end with the stop; the loop ends when the last session is gone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/socket.h"
+#include "device/config.h"
+#include "device/control.h"
+#include "device/options.h"
+#include "device/parents.h"
+
+#define IN_BUILD_TREE "/src/device/tranche-device"
+
+struct server {
+	struct device_options options;
+	struct compute_config config;
+	struct trn_core *core;
+	struct trn_parent *parent;
+	struct trn_device *dev;
+	struct device_control control;
+	sd_event *event;
+	sd_event_source *listen_io;
+	int listener;
+	bool is_ending; /* no new connections; the loop ends when the device is idle */
+	char executor_path[PATH_MAX];
+	char runtime_dir[PATH_MAX];
+};
+
+/* Beside us in a build tree, else where it is installed. */
+static void find_executor(char ret[PATH_MAX])
+{
+	size_t tail = strlen(IN_BUILD_TREE);
+	char self[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (len > (ssize_t)tail) {
+		self[len] = '\0';
+		if (!strcmp(self + len - tail, IN_BUILD_TREE)) {
+			self[(size_t)len - tail] = '\0';
+			if (snprintf(ret, PATH_MAX, "%s/src/executor/tranche-executor", self) < PATH_MAX)
+				return;
+		}
+	}
+	snprintf(ret, PATH_MAX, "%s/tranche-executor", TRANCHE_LIBEXECDIR);
+}
+
+static void find_runtime_dir(const struct device_options *o, char ret[PATH_MAX])
+{
+	const char *slash = o->socket_path ? strrchr(o->socket_path, '/') : NULL;
+
+	if (o->runtime_dir)
+		snprintf(ret, PATH_MAX, "%s", o->runtime_dir);
+	else if (slash)
+		snprintf(ret, PATH_MAX, "%.*s", (int)(slash - o->socket_path), o->socket_path);
+	else
+		snprintf(ret, PATH_MAX, ".");
+}
+
+/* Only the device's owner and root may connect. */
+static bool is_allowed(int sock)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return false;
+	if (peer.uid == geteuid() || peer.uid == 0)
+		return true;
+	log_debug("a connection of user %u was refused", (unsigned int)peer.uid);
+	return false;
+}
+
+static int handle_connection(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	struct server *s = data;
+	int sock = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (sock < 0) {
+		/* Out of descriptors or memory: the connection stays in the queue; do not spin on it. */
+		if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+			usleep(1000);
+		return 0;
+	}
+	if (is_allowed(sock))
+		compute_device_connect(s->dev, sock);
+	else
+		base_close(sock);
+	return 0;
+}
+
+static void stop_listening(struct server *s)
+{
+	s->is_ending = true;
+	s->listen_io = sd_event_source_disable_unref(s->listen_io);
+	s->listener = base_close(s->listener);
+}
+
+/* The command was killed: its program may go on, nobody new may come. */
+static void handle_orphan(void *data)
+{
+	struct server *s = data;
+
+	stop_listening(s);
+	if (compute_device_is_idle(s->dev))
+		sd_event_exit(s->event, 0);
+}
+
+static void handle_stop(void *data)
+{
+	struct server *s = data;
+
+	stop_listening(s);
+	compute_device_stop(s->dev);
+}
+
+static void handle_idle(void *data)
+{
+	struct server *s = data;
+
+	if (s->is_ending)
+		sd_event_exit(s->event, 0);
+}
+
+static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	handle_stop(data);
+	return 0;
+}
+
+static int open_listener(struct server *s, struct trn_error *err)
+{
+	int fd = s->options.fd;
+
+	if (fd < 0)
+		fd = base_socket_listen(s->options.socket_path, err);
+	if (fd < 0)
+		return fd;
+	s->listener = fd;
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return trn_error_set(err, -errno, "BadSocket", "descriptor %d: %s", fd, strerror(errno));
+	return 0;
+}
+
+static int make_device(struct server *s, struct trn_error *err)
+{
+	const struct device_parent *driver = device_parent_find(s->options.parent, err);
+	struct trn_create_params params = { .uuid = s->options.uuid };
+	struct trn_type *type;
+	int r;
+
+	if (!driver)
+		return -ENOENT;
+	s->core = trn_core_create();
+	if (!s->core)
+		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory left");
+	r = driver->register_parent(s->core, driver->name, &s->config, &s->parent, err);
+	if (r)
+		return r;
+	type = trn_type_find(s->parent, driver->type);
+	if (!type)
+		return trn_error_set(err, -ENOENT, "NoSuchType", "there is no type %s", driver->type);
+	params.override = 1u << TRN_RESOURCE_MEMORY;
+	params.resources.amount[TRN_RESOURCE_MEMORY] = s->options.memory ? s->options.memory : compute_host_memory();
+	return trn_device_create(type, &params, &s->dev, err);
+}
+
+static int add_sources(struct server *s)
+{
+	sigset_t set;
+	int r;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	r = sd_event_add_signal(s->event, NULL, SIGTERM, handle_signal, s);
+	if (r >= 0)
+		r = sd_event_add_signal(s->event, NULL, SIGINT, handle_signal, s);
+	if (r >= 0)
+		r = sd_event_add_io(s->event, &s->listen_io, s->listener, EPOLLIN, handle_connection, s);
+	if (r >= 0 && s->options.control_fd >= 0) {
+		s->control = (struct device_control){
+			.dev = s->dev, .stop = handle_stop, .orphan = handle_orphan, .data = s
+		};
+		r = device_control_open(&s->control, s->event, s->options.control_fd);
+	}
+	return r;
+}
+
+/* Every segment and connection is a descriptor. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int serve(struct server *s, struct trn_error *err)
+{
+	int r = sd_event_new(&s->event);
+
+	if (r < 0)
+		return trn_error_set(err, r, "NoEventLoop", "cannot make an event loop: %s", strerror(-r));
+	find_executor(s->executor_path);
+	find_runtime_dir(&s->options, s->runtime_dir);
+	s->config = (struct compute_config){
+		.event = s->event,
+		.executor_path = s->executor_path,
+		.runtime_dir = s->runtime_dir,
+		.host_device = s->options.host_device,
+		.takes_all = !s->options.memory,
+		.idle = handle_idle,
+		.data = s,
+	};
+	r = open_listener(s, err);
+	if (!r)
+		r = make_device(s, err);
+	if (r)
+		return r;
+	r = add_sources(s);
+	if (r < 0)
+		return trn_error_set(err, r, "NoEventLoop", "cannot watch the sockets: %s", strerror(-r));
+	sd_notify(0, "READY=1");
+	r = sd_event_loop(s->event);
+	return r < 0 ? trn_error_set(err, r, "EventLoop", "the event loop ended: %s", strerror(-r)) : 0;
+}
+
+static void finish(struct server *s)
+{
+	device_control_close(&s->control);
+	stop_listening(s);
+	if (s->options.socket_path)
+		unlink(s->options.socket_path);
+	if (s->dev)
+		trn_device_remove(s->dev, NULL, NULL);
+	trn_device_unref(s->dev);
+	if (s->parent)
+		trn_parent_unregister(s->parent, NULL, NULL);
+	trn_parent_unref(s->parent);
+	trn_core_destroy(s->core);
+	sd_event_unref(s->event);
+}
+
+int main(int argc, char **argv)
+{
+	struct server s = { .listener = -1, .control.fd = -1 };
+	struct trn_error err = { 0 };
+	int r;
+
+	base_log_init("tranche-device");
+	r = device_options_parse(argc, argv, &s.options, &err);
+	if (r > 0)
+		return 0;
+	if (r < 0) {
+		base_log_error(BASE_LOG_ERROR, &err);
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
+	r = serve(&s, &err);
+	if (r < 0)
+		base_log_error(BASE_LOG_ERROR, &err);
+	finish(&s);
+	return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/size.h"
+#include "device/config.h"
+#include "device/options.h"
+
+static void print_help(void)
+{
+	printf("tranche-device OPTION...\n\n"
+	       "Serves one virtual device. Started by \"tranche run\".\n\n"
+	       "      --parent DRIVER       parent driver (default: compute)\n"
+	       "      --uuid UUID           of the device\n"
+	       "      --memory SIZE         quota (default: the host device's memory)\n"
+	       "      --host-device N       number of the host's OpenCL device (default: 0)\n"
+	       "      --socket-path PATH    socket to make and listen on\n"
+	       "      --fd N                socket that already listens\n"
+	       "      --control-fd N        socket of \"tranche run\"\n"
+	       "      --runtime-dir DIR     existing private folder for sessions\n"
+	       "                            (default: the folder of the socket)\n"
+	       "  -h, --help                show this text\n"
+	       "  -V, --version             show the version\n");
+}
+
+static int parse_number(const char *name, const char *text, long max, long *ret, struct trn_error *err)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (errno || end == text || *end || n < 0 || n > max)
+		return trn_error_set(err, -EINVAL, "BadOption", "--%s wants a number from 0 to %ld, not \"%.60s\"", name,
+				     max, text);
+	*ret = n;
+	return 0;
+}
+
+static int check(const struct device_options *o, struct trn_error *err)
+{
+	if (!o->uuid)
+		return trn_error_set(err, -EINVAL, "BadOption", "--uuid is missing");
+	if ((o->fd < 0) == !o->socket_path)
+		return trn_error_set(err, -EINVAL, "BadOption", "one of --fd and --socket-path is needed");
+	if (!o->runtime_dir && !o->socket_path)
+		return trn_error_set(err, -EINVAL, "BadOption", "--fd needs --runtime-dir, too");
+	return 0;
+}
+
+enum { OPT_PARENT = 256, OPT_UUID, OPT_MEMORY, OPT_HOST_DEVICE, OPT_SOCKET, OPT_FD, OPT_CONTROL, OPT_DIR };
+
+int device_options_parse(int argc, char **argv, struct device_options *ret, struct trn_error *err)
+{
+	static const struct option options[] = {
+		{ "parent", required_argument, NULL, OPT_PARENT },
+		{ "uuid", required_argument, NULL, OPT_UUID },
+		{ "memory", required_argument, NULL, OPT_MEMORY },
+		{ "host-device", required_argument, NULL, OPT_HOST_DEVICE },
+		{ "socket-path", required_argument, NULL, OPT_SOCKET },
+		{ "fd", required_argument, NULL, OPT_FD },
+		{ "control-fd", required_argument, NULL, OPT_CONTROL },
+		{ "runtime-dir", required_argument, NULL, OPT_DIR },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	struct device_options o = { .parent = "compute", .fd = -1, .control_fd = -1 };
+	long n = 0;
+	int c, r = 0;
+
+	opterr = 0;
+	while (!r && (c = getopt_long(argc, argv, ":hV", options, NULL)) != -1) {
+		switch (c) {
+		case OPT_PARENT:
+			o.parent = optarg;
+			break;
+		case OPT_UUID:
+			o.uuid = optarg;
+			break;
+		case OPT_MEMORY:
+			r = base_size_parse(optarg, &o.memory, err);
+			break;
+		case OPT_HOST_DEVICE:
+			r = parse_number("host-device", optarg, 1023, &n, err);
+			o.host_device = (uint32_t)n;
+			break;
+		case OPT_SOCKET:
+			o.socket_path = optarg;
+			break;
+		case OPT_FD:
+			r = parse_number("fd", optarg, 1 << 20, &n, err);
+			o.fd = (int)n;
+			break;
+		case OPT_CONTROL:
+			r = parse_number("control-fd", optarg, 1 << 20, &n, err);
+			o.control_fd = (int)n;
+			break;
+		case OPT_DIR:
+			o.runtime_dir = optarg;
+			break;
+		case 'h':
+			print_help();
+			return 1;
+		case 'V':
+			printf("tranche-device %s\n", TRANCHE_VERSION);
+			return 1;
+		default:
+			return trn_error_set(err, -EINVAL, "BadOption", "%s %.60s; see tranche-device --help",
+					     c == ':' ? "a value is missing for" : "unknown option", argv[optind - 1]);
+		}
+	}
+	if (!r && optind < argc)
+		r = trn_error_set(err, -EINVAL, "BadOption", "\"%.60s\" is not an option", argv[optind]);
+	if (!r)
+		r = check(&o, err);
+	if (!r)
+		*ret = o;
+	return r;
+}
