@@ -57,10 +57,16 @@ int base_size_parse(const char *text, uint64_t *ret_bytes, struct trn_error *err
 	}
 
 	bytes = ((unsigned __int128)whole << shift) + ((unsigned __int128)fraction << shift) / scale;
-	if (overflow || bytes > UINT64_MAX)
-		return trn_error_set(err, -ERANGE, "BadSize", "size '%.64s' does not fit in 64 bits", text);
-	if (bytes == 0)
-		return trn_error_set(err, -EINVAL, "BadSize", "size '%.64s' is less than one byte", text);
+	if (overflow || bytes > UINT64_MAX) {
+		trn_error_set(err, -ERANGE, "BadSize", "size '%.64s' does not fit in 64 bits", text);
+		trn_error_hint(err, "the largest size is just below 16 EiB");
+		return -ERANGE;
+	}
+	if (bytes == 0) {
+		trn_error_set(err, -EINVAL, "BadSize", "size '%.64s' is less than one byte", text);
+		trn_error_hint(err, "write a number with a unit, as in 512M or 1.5GiB");
+		return -EINVAL;
+	}
 	*ret_bytes = (uint64_t)bytes;
 	return 0;
 }

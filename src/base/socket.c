@@ -21,11 +21,15 @@ static int make_address(const char *path, struct sockaddr_un *ret, struct trn_er
 {
 	size_t len = strlen(path);
 
-	if (len == 0)
-		return trn_error_set(err, -EINVAL, "BadSocketPath", "the path of the socket is empty");
+	if (len == 0) {
+		trn_error_set(err, -EINVAL, "BadSocketPath", "the path of the socket is empty");
+		trn_error_hint(err, "give the path of a file");
+		return -EINVAL;
+	}
 	if (len >= sizeof(ret->sun_path)) {
-		trn_error_set(err, -ENAMETOOLONG, "BadSocketPath", "socket path %.80s... has %zu bytes, a socket's path can have %zu",
-			      path, len, sizeof(ret->sun_path) - 1);
+		trn_error_set(err, -ENAMETOOLONG, "BadSocketPath",
+			      "socket path %.80s... has %zu bytes, a socket's path can have %zu", path, len,
+			      sizeof(ret->sun_path) - 1);
 		trn_error_hint(err, "choose a shorter folder, for example below /run");
 		return -ENAMETOOLONG;
 	}
@@ -63,8 +67,8 @@ int base_socket_listen(const char *path, struct trn_error *err)
 				     strerror(errno));
 	if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		r = trn_error_set(err, -errno, "SocketFailed", "cannot listen at %s: %s", path, strerror(errno));
-		if (r == -EADDRINUSE)
-			trn_error_hint(err, "remove the file if no process listens there any more");
+		trn_error_hint(err, "%s", r == -EADDRINUSE ? "remove the file if no process listens there any more" :
+							     "choose a folder that exists and that you may write to");
 		return r;
 	}
 	if (listen(fd, SOMAXCONN) < 0) {

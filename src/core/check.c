@@ -13,8 +13,8 @@
 int core_check_text(const char *what, const char *text, struct trn_error *err)
 {
 	if (text && strlen(text) > MAX_TEXT)
-		return trn_error_set(err, -EINVAL, "TooLong", "%s '%.40s...' is longer than %d bytes", what, text,
-				     MAX_TEXT);
+		return core_refuse(err, -EINVAL, "TooLong", "choose a shorter one",
+				   "%s '%.40s...' is longer than %d bytes", what, text, MAX_TEXT);
 	return 0;
 }
 
@@ -22,14 +22,15 @@ int core_check_text(const char *what, const char *text, struct trn_error *err)
 static int check_name(const char *what, const char *name, const char *allowed, struct trn_error *err)
 {
 	if (!name || !*name || name[0] == '.' || strlen(name) > MAX_NAME || name[strspn(name, allowed)])
-		return trn_error_set(err, -EINVAL, "BadName", "%s name '%.64s' is not valid", what,
-				     name ? name : "(none)");
+		return core_refuse(err, -EINVAL, "BadName", "tranche/mdev.h says which characters names may have",
+				   "%s name '%.64s' is not valid", what, name ? name : "(none)");
 	return 0;
 }
 
 static int refuse_ops(const struct trn_device_ops *ops, const char *why, struct trn_error *err)
 {
-	return trn_error_set(err, -EINVAL, "BadDriver", "driver %s %s", ops->name, why);
+	return core_refuse(err, -EINVAL, "BadDriver", "complete the table of calls as tranche/device.h describes",
+			   "driver %s %s", ops->name, why);
 }
 
 static int check_ops(const struct trn_device_ops *ops, struct trn_error *err)
@@ -37,7 +38,9 @@ static int check_ops(const struct trn_device_ops *ops, struct trn_error *err)
 	int r;
 
 	if (!ops)
-		return trn_error_set(err, -EINVAL, "BadDriver", "the parent has no driver");
+		return core_refuse(err, -EINVAL, "BadDriver",
+				   "complete the table of calls as tranche/device.h describes",
+				   "the parent has no driver");
 	r = check_name("driver", ops->name, ALNUM "_", err);
 	if (r < 0)
 		return r;
@@ -70,10 +73,11 @@ static int check_type(const struct trn_type_desc *type, struct trn_error *err)
 	for (int i = 0; i < TRN_NR_RESOURCES; i++)
 		any |= type->cost.amount[i];
 	if (!any)
-		return trn_error_set(err, -EINVAL, "BadType", "type %s costs nothing, so it could be made without end",
-				     type->name);
+		return core_refuse(err, -EINVAL, "BadType", "let it cost at least one unit",
+				   "type %s costs nothing, so it could be made without end", type->name);
 	if (type->adjustable >> TRN_NR_RESOURCES)
-		return trn_error_set(err, -EINVAL, "BadType", "type %s lets unknown resources be chosen", type->name);
+		return core_refuse(err, -EINVAL, "BadType", "set bits of enum trn_resource only",
+				   "type %s lets unknown resources be chosen", type->name);
 	return 0;
 }
 
@@ -88,15 +92,16 @@ int core_check_parent(const struct trn_parent_desc *desc, struct trn_error *err)
 	if (r < 0)
 		return r;
 	if (!desc->types || !desc->nr_types)
-		return trn_error_set(err, -EINVAL, "BadType", "parent %s offers no type", desc->name);
+		return core_refuse(err, -EINVAL, "BadType", "give at least one", "parent %s offers no type",
+				   desc->name);
 	for (size_t i = 0; i < desc->nr_types; i++) {
 		r = check_type(&desc->types[i], err);
 		if (r < 0)
 			return r;
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(desc->types[i].name, desc->types[k].name) == 0)
-				return trn_error_set(err, -EINVAL, "BadType", "parent %s offers type %s twice",
-						     desc->name, desc->types[i].name);
+				return core_refuse(err, -EINVAL, "BadType", "give each type a name of its own",
+						   "parent %s offers type %s twice", desc->name, desc->types[i].name);
 	}
 	return 0;
 }

@@ -120,6 +120,10 @@ void core_event_queue_locked(struct trn_core *core, struct core_event *ev, enum 
 			     struct trn_parent *parent, struct trn_device *dev);
 void core_event_deliver(struct trn_core *core);
 
+/* refuse.c: fills err, if it is given and empty, with sentence and hint; returns code */
+int core_refuse(struct trn_error *err, int code, const char *name, const char *hint, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
 /* check.c */
 int core_check_parent(const struct trn_parent_desc *desc, struct trn_error *err);
 int core_check_text(const char *what, const char *text, struct trn_error *err);

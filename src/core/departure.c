@@ -38,11 +38,13 @@ static int departure_init(struct core_departure *d, struct trn_parent *parent, c
 	if (how)
 		d->how = *how;
 	if (d->how.policy != TRN_REMOVE_REFUSE && d->how.policy != TRN_REMOVE_ASK)
-		return trn_error_set(err, -EINVAL, "BadPolicy", "unknown policy of removal %d", (int)d->how.policy);
+		return core_refuse(err, -EINVAL, "BadPolicy", "use TRN_REMOVE_REFUSE or TRN_REMOVE_ASK",
+				   "unknown policy of removal %d", (int)d->how.policy);
 	if (may_sleep)
 		d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (may_sleep && d->wake_fd < 0)
-		return trn_error_set(err, -errno, "NoDescriptor", "no descriptor to wait with: %s", strerror(errno));
+		return core_refuse(err, -errno, "NoDescriptor", "raise the limit of open files (ulimit -n)",
+				   "no descriptor to wait with: %s", strerror(errno));
 	d->start_ns = base_clock_ns();
 	d->next_ask_ns = d->start_ns;
 	d->deadline_ns = NEVER;
@@ -116,14 +118,13 @@ static int refuse_busy_locked(const struct trn_device *dev, int code, const char
 {
 	const struct trn_use *use = base_container_of(dev->uses.next, struct trn_use, node);
 
+	const char *hint = code == -EBUSY ? "end what uses it, or ask its users to leave and wait" :
+					    "end what uses it, or wait longer";
+
 	if (dev->nr_uses > 1)
-		trn_error_set(err, code, "InUse", "device %s is %s by %s and %u more", dev->uuid, how, use->holder,
-			      dev->nr_uses - 1);
-	else
-		trn_error_set(err, code, "InUse", "device %s is %s by %s", dev->uuid, how, use->holder);
-	trn_error_hint(err, "%s", code == -EBUSY ? "end what uses it, or ask its users to leave and wait" :
-						   "end what uses it, or wait longer");
-	return code;
+		return core_refuse(err, code, "InUse", hint, "device %s is %s by %s and %u more", dev->uuid, how,
+				   use->holder, dev->nr_uses - 1);
+	return core_refuse(err, code, "InUse", hint, "device %s is %s by %s", dev->uuid, how, use->holder);
 }
 
 /* Asks the holders of all departing devices once. The devices stay: only the departure makes them gone. */
@@ -155,12 +156,15 @@ static int wait_unused_locked(struct core_departure *d, struct trn_error *err)
 		if (d->how.policy == TRN_REMOVE_REFUSE)
 			return refuse_busy_locked(dev, -EBUSY, "in use", err);
 		if (d->overtaken)
-			return trn_error_set(err, -ENODEV, "ParentLeaving", "parent %s is leaving", d->parent->name);
+			return core_refuse(err, -ENODEV, "ParentLeaving",
+					   "choose another parent, or try again when it is back",
+					   "parent %s is leaving", d->parent->name);
 		if (r == -ETIMEDOUT)
 			return refuse_busy_locked(dev, r, "still in use", err);
 		if (r < 0)
-			return trn_error_set(err, r, "Cancelled", "waiting for the users of device %s was given up",
-					     dev->uuid);
+			return core_refuse(err, r, "Cancelled",
+					   "all is as before, try again when there is time to wait",
+					   "waiting for the users of device %s was given up", dev->uuid);
 		if (base_clock_ns() >= d->next_ask_ns) {
 			ask_holders_locked(d);
 			continue;
@@ -209,10 +213,12 @@ int trn_device_remove(struct trn_device *dev, const struct trn_remove_params *ho
 	if (dev->state == CORE_DEVICE_GONE) {
 		r = 1;
 	} else if (dev->state == CORE_DEVICE_CREATING) {
-		r = trn_error_set(err, -EAGAIN, "NotReady", "device %s is still being created", dev->uuid);
+		r = core_refuse(err, -EAGAIN, "NotReady", "try again in a moment",
+				"device %s is still being created", dev->uuid);
 	} else if (parent->leaving) {
-		r = trn_error_set(err, -ENODEV, "ParentLeaving", "parent %s is leaving and takes device %s along",
-				  parent->name, dev->uuid);
+		r = core_refuse(err, -ENODEV, "ParentLeaving",
+				"choose another parent, or try again when it is back",
+				"parent %s is leaving and takes device %s along", parent->name, dev->uuid);
 	} else if (dev->state == CORE_DEVICE_LEAVING) {
 		r = 1;
 	} else {
@@ -235,8 +241,9 @@ static int wait_outside_locked(struct core_departure *d, struct trn_error *err)
 
 	while (d->parent->nr_inside) {
 		if (r < 0)
-			return trn_error_set(err, r, r == -ETIMEDOUT ? "InUse" : "Cancelled",
-					     "parent %s still creates or removes a device", d->parent->name);
+			return core_refuse(err, r, r == -ETIMEDOUT ? "InUse" : "Cancelled",
+					   "try again later, or wait longer",
+					   "parent %s still creates or removes a device", d->parent->name);
 		r = sleep_locked(d, NEVER);
 	}
 	return 0;

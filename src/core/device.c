@@ -22,19 +22,19 @@ static int choose_resources(const struct trn_type *type, const struct trn_create
 {
 	*ret = type->cost;
 	if (params->override >> TRN_NR_RESOURCES)
-		return trn_error_set(err, -EINVAL, "BadResource", "unknown resources are asked for");
+		return core_refuse(err, -EINVAL, "BadResource", "set bits of enum trn_resource only",
+				   "unknown resources are asked for");
 	for (int i = 0; i < TRN_NR_RESOURCES; i++) {
 		const char *name = trn_resource_name((enum trn_resource)i);
 
 		if (!(params->override & (1u << i)))
 			continue;
-		if (!(type->adjustable & (1u << i))) {
-			trn_error_set(err, -EINVAL, "BadResource", "%s cannot be chosen for type %s", name, type->name);
-			trn_error_hint(err, "choose a type that has what you need");
-			return -EINVAL;
-		}
+		if (!(type->adjustable & (1u << i)))
+			return core_refuse(err, -EINVAL, "BadResource", "choose a type that has what you need",
+					   "%s cannot be chosen for type %s", name, type->name);
 		if (!params->resources.amount[i])
-			return trn_error_set(err, -EINVAL, "BadResource", "%s of a device cannot be 0", name);
+			return core_refuse(err, -EINVAL, "BadResource", "ask for more, or leave it to the type",
+					   "%s of a device cannot be 0", name);
 		ret->amount[i] = params->resources.amount[i];
 	}
 	return 0;
@@ -68,7 +68,8 @@ static int build_device(struct trn_type *type, const struct trn_create_params *p
 	vm_size = strlen(vm) + 1;
 	dev = calloc(1, sizeof(*dev) + owner_size + vm_size);
 	if (!dev) {
-		trn_error_set(err, -ENOMEM, "NoMemory", "no memory for device %s", uuid);
+		core_refuse(err, -ENOMEM, "NoMemory", "free memory on the host, then try again",
+			    "no memory for device %s", uuid);
 		return -ENOMEM;
 	}
 	dev->type = type;
@@ -89,18 +90,17 @@ static int admit_locked(struct trn_device *dev, struct trn_error *err)
 	const struct trn_device *other = core_device_by_uuid_locked(parent->core, dev->uuid);
 	int r;
 
-	if (other) {
-		trn_error_set(err, -EEXIST, "UuidInUse", "there is a device %s already, of parent %s%s", dev->uuid,
-			      other->type->parent->name,
-			      other->state == CORE_DEVICE_GONE ? ", removed but still referenced" : "");
-		trn_error_hint(err, "choose another UUID");
-		return -EEXIST;
-	}
+	if (other)
+		return core_refuse(err, -EEXIST, "UuidInUse", "choose another UUID",
+				   "there is a device %s already, of parent %s%s", dev->uuid, other->type->parent->name,
+				   other->state == CORE_DEVICE_GONE ? ", removed but still referenced" : "");
 	r = core_resources_check_left(parent, &dev->resources, err);
 	if (r < 0)
 		return r;
 	if (!parent->registered || parent->leaving)
-		return trn_error_set(err, -ENODEV, "ParentLeaving", "parent %s is leaving", parent->name);
+		return core_refuse(err, -ENODEV, "ParentLeaving",
+				   "choose another parent, or try again when it is back", "parent %s is leaving",
+				   parent->name);
 
 	core_resources_add(&parent->used, &dev->resources); /* given back in trn_device_unref() */
 	parent->refs++; /* likewise */
@@ -132,7 +132,8 @@ int trn_device_create(struct trn_type *type, const struct trn_create_params *par
 
 	r = parent->ops->init(dev, err);
 	if (r < 0) {
-		trn_error_set(err, r, "DriverFailed", "driver %s failed: %s", parent->ops->name, strerror(-r));
+		core_refuse(err, r, "DriverFailed", "the log of the process that runs the driver may say more",
+			    "driver %s failed: %s", parent->ops->name, strerror(-r));
 		trn_error_prefix(err, "device %s: ", dev->uuid);
 		pthread_mutex_lock(&core->lock);
 		dev->state = CORE_DEVICE_GONE;
@@ -208,9 +209,11 @@ int trn_device_find(struct trn_core *core, const char *uuid, struct trn_device *
 	pthread_mutex_lock(&core->lock);
 	dev = core_device_by_uuid_locked(core, name);
 	if (!dev || dev->state == CORE_DEVICE_GONE)
-		r = trn_error_set(err, -ENODEV, "NoSuchDevice", "there is no device %s", name);
+		r = core_refuse(err, -ENODEV, "NoSuchDevice", "list the devices to see which there are",
+				"there is no device %s", name);
 	else if (dev->state == CORE_DEVICE_CREATING)
-		r = trn_error_set(err, -EAGAIN, "NotReady", "device %s is still being created", name);
+		r = core_refuse(err, -EAGAIN, "NotReady", "try again in a moment",
+				"device %s is still being created", name);
 	else
 		dev->refs++; /* the caller's */
 	pthread_mutex_unlock(&core->lock);

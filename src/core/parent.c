@@ -91,13 +91,16 @@ int trn_parent_register(struct trn_core *core, const struct trn_parent_desc *des
 		return r;
 	parent = build_parent(core, desc);
 	if (!parent)
-		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for parent %s", desc->name);
+		return core_refuse(err, -ENOMEM, "NoMemory", "free memory on the host, then try again",
+				   "no memory for parent %s", desc->name);
 
 	pthread_mutex_lock(&core->lock);
 	if (find_locked(core, desc->name)) {
 		pthread_mutex_unlock(&core->lock);
 		free_parent(parent);
-		return trn_error_set(err, -EEXIST, "NameInUse", "there is a parent %s already", desc->name);
+		return core_refuse(err, -EEXIST, "NameInUse",
+				   "choose another name, or unregister the other parent first",
+				   "there is a parent %s already", desc->name);
 	}
 	core_ref_locked(core); /* dropped in trn_parent_unref() */
 	parent->registered = true;

@@ -50,14 +50,13 @@ int core_resources_check_left(const struct trn_parent *parent, const struct trn_
 
 		if (want->amount[i] <= left)
 			continue;
-		trn_error_set(err, -EUSERS, "NoCapacity", "%s: %s needed, parent %s has %s of %s left",
-			      trn_resource_name(resource), format_amount(resource, want->amount[i], want_text),
-			      parent->name, format_amount(resource, left, left_text),
-			      format_amount(resource, total, total_text));
-		trn_error_hint(err, "%s", want->amount[i] > total ?
-			       "choose a smaller type, the parent can never hold this one" :
-			       "remove a device of this parent, or choose a smaller type");
-		return -EUSERS;
+		return core_refuse(err, -EUSERS, "NoCapacity",
+				   want->amount[i] > total ? "choose less, the parent can never hold this" :
+							     "remove a device of this parent, or choose less",
+				   "%s: %s needed, parent %s has %s of %s left", trn_resource_name(resource),
+				   format_amount(resource, want->amount[i], want_text), parent->name,
+				   format_amount(resource, left, left_text),
+				   format_amount(resource, total, total_text));
 	}
 	return 0;
 }

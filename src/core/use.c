@@ -21,16 +21,16 @@ static int admit_locked(struct trn_use *use, struct trn_error *err)
 	uint64_t max_uses = dev->resources.amount[TRN_RESOURCE_SESSIONS];
 
 	if (dev->state == CORE_DEVICE_CREATING)
-		return trn_error_set(err, -EAGAIN, "NotReady", "device %s is still being created", dev->uuid);
+		return core_refuse(err, -EAGAIN, "NotReady", "try again in a moment",
+				   "device %s is still being created", dev->uuid);
 	if (dev->state != CORE_DEVICE_ACTIVE)
-		return trn_error_set(err, -ENODEV, "BeingRemoved", "device %s is %s", dev->uuid,
-				     dev->state == CORE_DEVICE_GONE ? "removed" : "being removed");
-	if (max_uses && dev->nr_uses >= max_uses) {
-		trn_error_set(err, -EUSERS, "NoSession", "device %s has %u sessions, all are taken", dev->uuid,
-			      dev->nr_uses);
-		trn_error_hint(err, "end a program that uses it, or make a device with more sessions");
-		return -EUSERS;
-	}
+		return core_refuse(err, -ENODEV, "BeingRemoved", "use another device, or create it anew",
+				   "device %s is %s", dev->uuid,
+				   dev->state == CORE_DEVICE_GONE ? "removed" : "being removed");
+	if (max_uses && dev->nr_uses >= max_uses)
+		return core_refuse(err, -EUSERS, "NoSession",
+				   "end a program that uses it, or make a device with more sessions",
+				   "device %s has %u sessions, all are taken", dev->uuid, dev->nr_uses);
 	dev->nr_uses++; /* until expel() */
 	dev->refs++; /* likewise */
 	base_list_append(&dev->uses, &use->node);
@@ -68,7 +68,8 @@ int trn_device_open(struct trn_device *dev, const char *holder, void *priv, stru
 	size = strlen(holder) + 1;
 	use = calloc(1, sizeof(*use) + size);
 	if (!use)
-		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory to open device %s", dev->uuid);
+		return core_refuse(err, -ENOMEM, "NoMemory", "free memory on the host, then try again",
+				   "no memory to open device %s", dev->uuid);
 	use->dev = dev;
 	use->priv = priv;
 	memcpy(use->holder, holder, size);
@@ -82,7 +83,8 @@ int trn_device_open(struct trn_device *dev, const char *holder, void *priv, stru
 	}
 	r = ops->open ? ops->open(use, err) : 0;
 	if (r < 0) {
-		trn_error_set(err, r, "DriverFailed", "driver %s failed: %s", ops->name, strerror(-r));
+		core_refuse(err, r, "DriverFailed", "the log of the process that runs the driver may say more",
+			    "driver %s failed: %s", ops->name, strerror(-r));
 		trn_error_prefix(err, "device %s: ", dev->uuid);
 		expel(use);
 		return r;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
-#include "tranche/mdev.h"
+#include "core/core_priv.h"
 
 #define UUID_LEN (TRN_UUID_SIZE - 1)
 
@@ -32,7 +31,6 @@ int trn_uuid_parse(const char *text, size_t len, char ret[TRN_UUID_SIZE], struct
 	return 0;
 
 bad:
-	trn_error_set(err, -EINVAL, "BadUuid", "'%.*s' is not a UUID", (int)(len > 48 ? 48 : len), text);
-	trn_error_hint(err, "write it as 8-4-4-4-12 hexadecimal digits; uuidgen makes one");
-	return -EINVAL;
+	return core_refuse(err, -EINVAL, "BadUuid", "write it as 8-4-4-4-12 hexadecimal digits; uuidgen makes one",
+			   "'%.*s' is not a UUID", (int)(len > 48 ? 48 : len), text);
 }

@@ -107,6 +107,7 @@ static void test_long_texts_are_refused(void **state)
 
 static void test_c2_uuid_is_unique_over_all_parents(void **state)
 {
+	struct trn_create_params upper_case = { .uuid = "00000000-0000-4000-8000-000000000ABC" };
 	struct trn_error err = { 0 };
 	struct trn_device *dev;
 	struct fake g;
@@ -115,9 +116,7 @@ static void test_c2_uuid_is_unique_over_all_parents(void **state)
 	dev = fake_device(f.small, 0xabc);
 	assert_refused(fake_create(f.small, 0xabc, NULL, &err), err, -EEXIST, "UuidInUse");
 	assert_refused(fake_create(g.small, 0xabc, NULL, &err), err, -EEXIST, "UuidInUse");
-	assert_int_equal(trn_device_create(g.small,
-					   &(struct trn_create_params){ .uuid = "00000000-0000-4000-8000-000000000ABC" },
-					   NULL, NULL), -EEXIST);
+	assert_int_equal(trn_device_create(g.small, &upper_case, NULL, NULL), -EEXIST);
 	trn_device_unref(dev);
 	fake_finish(&g);
 }

@@ -185,6 +185,36 @@ static void test_hears_only_what_comes_later(void **state)
 	assert_int_equal(journal.nr, 1);
 }
 
+static struct trn_listener *late_listener;
+
+/* A second device is made, and only then is the late listener added: its event is still in the queue. */
+static void add_listener_late(const struct trn_event *event, void *data)
+{
+	struct fake *f = data;
+
+	if (late_listener || event->kind != TRN_EVENT_DEVICE_ADDED)
+		return;
+	assert_int_equal(fake_create(f->small, 2, NULL, NULL), 0);
+	late_listener = trn_listener_add(core, journal_listen, &journal);
+}
+
+static void test_queued_events_are_not_for_late_listeners(void **state)
+{
+	struct trn_listener *l;
+	struct fake f;
+
+	fake_init(&f, core, "p0");
+	l = trn_listener_add(core, add_listener_late, &f);
+	fake_create(f.small, 1, NULL, NULL);
+	assert_non_null(late_listener);
+	assert_int_equal(journal.nr, 0);
+	fake_create(f.small, 3, NULL, NULL);
+	assert_int_equal(journal.nr, 1);
+	trn_listener_remove(l);
+	trn_listener_remove(late_listener);
+	fake_finish(&f);
+}
+
 struct slow {
 	_Atomic int inside, left;
 };
@@ -239,6 +269,7 @@ int main(void)
 		T(test_listener_may_call_everything),
 		T(test_listener_may_remove_itself_and_others),
 		T(test_hears_only_what_comes_later),
+		T(test_queued_events_are_not_for_late_listeners),
 		T(test_remove_waits_for_a_running_listener),
 	};
 

@@ -48,6 +48,8 @@ static void churn_device(struct worker *w, struct trn_device *dev)
 	struct trn_use *use = NULL;
 	int r;
 
+	assert_ptr_equal(trn_device_ref(dev), dev);
+	assert_true(trn_device_nr_uses(dev) <= NR_THREADS);
 	switch (random_below(w, 4)) {
 	case 0:
 	case 1:
@@ -69,6 +71,7 @@ static void churn_device(struct worker *w, struct trn_device *dev)
 		check(r, remove_errors);
 		w->nr_removed += r == 0;
 	}
+	trn_device_unref(dev);
 }
 
 static void *churn(void *arg)
@@ -95,7 +98,11 @@ static void *churn(void *arg)
 		trn_device_unref(dev);
 		if (random_below(w, 8) == 0) {
 			struct trn_device **list;
+			struct trn_resources left;
 
+			trn_parent_get_capacity(trn_parent_ref(f.parent), NULL, &left);
+			trn_parent_unref(f.parent);
+			assert_true(left.amount[TRN_RESOURCE_UNITS] <= 8);
 			assert_int_equal(trn_device_list(core, f.parent, &list, NULL), 0);
 			trn_device_list_free(list);
 			(void)trn_type_get_available(f.big);

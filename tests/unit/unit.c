@@ -36,5 +36,6 @@ void unit_check_error(const struct trn_error *err, int code, const char *name, c
 	_assert_int_equal(err->code, code, file, line);
 	_assert_true(err->name != NULL, "err.name", file, line);
 	_assert_string_equal(err->name, name, file, line);
+	_assert_true(err->hint[0] != '\0', "err.hint", file, line);
 	_assert_true(len > 0 && !strchr(err->text, '\n') && err->text[len - 1] != '.', err->text, file, line);
 }

@@ -21,7 +21,7 @@
 int unit_count_fds(void);
 int unit_check_fds(int before); /* 0, or 1 with a line on stderr */
 
-/* The error tells code and name, and has a sentence without newline or full stop. */
+/* The error tells code and name, and has a sentence without newline or full stop, and a hint. */
 #define assert_refused(r, err, want_code, want_name)                                  \
 	do {                                                                          \
 		assert_int_equal(r, want_code);                                       \

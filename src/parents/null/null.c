@@ -56,8 +56,11 @@ static int null_init(struct trn_device *dev, struct trn_error *err)
 	int r = -ENOMEM;
 
 	trn_device_get_resources(dev, &resources);
-	if (resources.amount[TRN_RESOURCE_UNITS] > MAX_UNITS)
-		return trn_error_set(err, -EINVAL, "TooBig", "a null device has at most %d units", MAX_UNITS);
+	if (resources.amount[TRN_RESOURCE_UNITS] > MAX_UNITS) {
+		trn_error_set(err, -EINVAL, "TooBig", "a null device has at most %d units", MAX_UNITS);
+		trn_error_hint(err, "choose less, or make several devices");
+		return -EINVAL;
+	}
 	null = calloc(1, sizeof(*null));
 	if (!null)
 		goto fail;
@@ -87,7 +90,9 @@ close_fd:
 free_null:
 	free(null);
 fail:
-	return trn_error_set(err, r, "NoMemory", "no memory for the device: %s", strerror(-r));
+	trn_error_set(err, r, "NoMemory", "no memory for the device: %s", strerror(-r));
+	trn_error_hint(err, "free memory or descriptors on the host, then try again");
+	return r;
 }
 
 static void null_release(struct trn_device *dev)
