@@ -121,7 +121,7 @@ struct trn_listener *trn_listener_add(struct trn_core *core, trn_listener_fn fn,
  * @listener: NULL is accepted; invalid afterwards
  *
  * When it returns, the function does not run and will not be called again.  From inside the function it may be
- * called too, and then does not wait for it.
+ * called too, and then does not wait for it.  The caller must not hold a lock that the function takes.
  */
 void trn_listener_remove(struct trn_listener *listener);
 
@@ -205,7 +205,7 @@ int trn_parent_register(struct trn_core *core, const struct trn_parent_desc *des
  *
  * All or nothing.  From its start on create and remove are answered -ENODEV; those that are already running are
  * waited for (a remove that waits for holders is ended with -ENODEV); then each device is removed once.  A
- * refusal leaves the parent and all its devices as they were.  Not from a driver's init.
+ * refusal leaves the parent and all its devices as they were.  Not from a driver's init or request.
  * Return: 0; 1 when another unregister is under way or was done; -EBUSY (a device is in use), -ETIMEDOUT,
  * -ECANCELED, or the error of eventfd(2).
  */
