@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* For the helper threads of those who stand on the client: to be woken, and to know that they are not in this process. */
+#include "client/context.h"
+
+void client_wake(struct client_context *c)
+{
+	client_context_wake(c);
+}
+
+bool client_context_is_forked(const struct client_context *c)
+{
+	return client_session_is_foreign(c->session);
+}
