@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "client/refuse.h"
 #include "client/rpc.h"
 #include "client/segments.h"
+
 
 #define RING_LEN (256u << 10)
 #define EVENT_BLOCK_BYTES (TRNC_EVENT_BLOCK_SLOTS * (uint32_t)sizeof(struct trnc_event_slot))
@@ -26,8 +28,8 @@ static int take_id(struct client_context *c, struct trn_error *err)
 		s->contexts_used |= 1ull << (bit - 1);
 	pthread_mutex_unlock(&s->lock);
 	if (bit == 0)
-		return trn_error_set(err, -ENOBUFS, "TooManyContexts", "a session has at most %u contexts",
-				     TRNC_MAX_CONTEXTS);
+		return client_refuse(err, -ENOBUFS, "TooManyContexts", "release a context first",
+				     "a session has at most %u contexts", TRNC_MAX_CONTEXTS);
 	c->id = (uint32_t)bit;
 	return 0;
 }
@@ -127,7 +129,7 @@ int client_context_create(struct client_session *s, struct client_context **ret,
 		return client_session_refuse_lost(s, err);
 	c = new_context(s);
 	if (!c)
-		return trn_error_set(err, -ENOMEM, "OutOfMemory", "out of memory");
+		return client_refuse_memory(err);
 	r = take_id(c, err);
 	if (r < 0)
 		goto free_it;

@@ -66,8 +66,10 @@ struct client_context {
 
 /* Wakes all who wait for the host. Any locks. */
 void client_context_wake(struct client_context *c);
-/* Is it lost?  Looks at the host page too, and ends the session when the executor is gone. May print, may take session->lock. */
+/* Is it lost?  Looks at the host page too, and ends the session when the executor is gone. Takes session->lock. */
 bool client_context_check_lost(struct client_context *c);
+/* -ESHUTDOWN with the sentence of the loss. */
+int client_context_refuse_lost(struct client_context *c, struct trn_error *err);
 /* The session is lost because this context's host wrote what cannot be. Return: -EPROTO. */
 int client_context_blame_host(struct client_context *c, const char *text);
 

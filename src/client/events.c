@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event slots: memory that the host writes, in blocks of 4096; which slot is whose is known here only.  Blocks are added
- * and never taken away while the context lives, so that looking at a slot needs no lock.
+ * Event slots: memory that the host writes, in blocks of 4096; which slot is whose is known here only.  Blocks are
+ * added and never taken away while the context lives, so that looking at a slot needs no lock.
  */
 #include <errno.h>
 
 #include "client/context.h"
+#include "client/refuse.h"
 #include "client/rpc.h"
 #include "client/segments.h"
+
 
 #define BLOCK_BYTES ((uint64_t)TRNC_EVENT_BLOCK_SLOTS * sizeof(struct trnc_event_slot))
 
@@ -49,7 +51,8 @@ static int add_block_locked(struct client_context *c, struct trn_error *err)
 	int r;
 
 	if (c->nr_event_blocks == TRNC_MAX_EVENT_BLOCKS)
-		return trn_error_set(err, -ENOBUFS, "TooManyEvents", "a context has at most %u events",
+		return client_refuse(err, -ENOBUFS, "TooManyEvents", "release events that are complete",
+				     "a context has at most %u events",
 				     TRNC_MAX_EVENT_BLOCKS * TRNC_EVENT_BLOCK_SLOTS);
 	r = client_segment_create(c->session, TRNC_SEGMENT_SERVICE, BLOCK_BYTES, false, &seg, err);
 	if (r < 0)
@@ -72,14 +75,14 @@ uint64_t client_event_new(struct client_context *c, struct trn_error *err)
 	uint64_t event = 0;
 
 	if (client_context_is_lost(c)) {
-		client_session_refuse_lost(c->session, err);
+		client_context_refuse_lost(c, err);
 		return 0;
 	}
 	pthread_mutex_lock(&c->events_lock);
 	if (!client_ids_is_full(&c->events) || add_block_locked(c, err) == 0) {
 		event = client_ids_new(&c->events);
 		if (!event)
-			trn_error_set(err, -ENOMEM, "OutOfMemory", "out of memory");
+			client_refuse_memory(err);
 	}
 	pthread_mutex_unlock(&c->events_lock);
 	return event;

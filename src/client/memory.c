@@ -9,6 +9,7 @@
 #include "base/futex.h"
 #include "base/range.h"
 #include "client/context.h"
+#include "client/refuse.h"
 #include "client/rpc.h"
 #include "client/segments.h"
 
@@ -119,7 +120,8 @@ static int alloc_exact(struct client_context *c, enum trnc_segment_kind kind, ui
 	int r;
 
 	if (!base_round_up(size, BASE_PAGE_SIZE, &rounded))
-		return trn_error_set(err, -ENOSPC, "OverQuota", "%llu bytes are more than any device has",
+		return client_refuse(err, -ENOSPC, "OverQuota", CLIENT_HINT_QUOTA,
+				     "%llu bytes are more than any device has",
 				     (unsigned long long)size);
 	r = client_segment_create(c->session, kind, rounded, false, &seg, err);
 	if (r < 0)
@@ -148,7 +150,7 @@ static int alloc_once(struct client_context *c, struct client_pool *pool, uint64
 	pthread_mutex_unlock(&pool->lock);
 	destroy_all(&surplus);
 	if (r == -ENOMEM)
-		return trn_error_set(err, r, "OutOfMemory", "out of memory");
+		return client_refuse_memory(err);
 	return r == -ENOSPC ? client_pool_grow(pool, size, ret, err) : r;
 }
 
@@ -185,14 +187,15 @@ static int alloc(struct client_context *c, struct client_pool *pool, uint64_t si
 	struct client_session *s = c->session;
 
 	if (size == 0)
-		return trn_error_set(err, -EINVAL, "NoSize", "a piece of memory cannot have no bytes");
+		return client_refuse(err, -EINVAL, "NoSize", "ask for one byte at least",
+				     "a piece of memory cannot have no bytes");
 	for (;;) {
 		uint64_t seen = atomic_load(&s->nr_freed);
 		struct trn_error refusal = { 0 };
 		int r;
 
 		if (client_context_is_lost(c))
-			return client_session_refuse_lost(s, err);
+			return client_context_refuse_lost(c, err);
 		r = alloc_once(c, pool, size, ret, &refusal);
 		if (r == 0)
 			return 0;

@@ -10,6 +10,7 @@
 
 #include "base/futex.h"
 #include "client/context.h"
+#include "client/refuse.h"
 #include "client/rpc.h"
 #include "client/segments.h"
 
@@ -58,7 +59,8 @@ static void break_off_locked(struct client_output *o)
 	struct trn_error why = { 0 };
 
 	atomic_store(&o->is_broken, true);
-	trn_error_set(&why, -EPROTO, "BadHost", "%s: the host's place in the output ring makes no sense",
+	client_refuse(&why, -EPROTO, "BadHost", CLIENT_HINT_RESTART,
+		      "%s: the host's place in the output ring makes no sense",
 		      o->session->device->path);
 	client_session_lose(o->session, &why);
 }
@@ -181,7 +183,7 @@ static int make_output(struct client_session *s, struct client_output **ret, str
 	int r;
 
 	if (!o)
-		return trn_error_set(err, -ENOMEM, "OutOfMemory", "out of memory");
+		return client_refuse_memory(err);
 	o->session = s;
 	pthread_mutex_init(&o->lock, NULL);
 	r = client_segment_create(s, TRNC_SEGMENT_SERVICE, sizeof(*o->head) + DATA_LEN, false, &o->segment, err);
@@ -192,8 +194,8 @@ static int make_output(struct client_session *s, struct client_output **ret, str
 
 	r = start_thread(o);
 	if (r < 0) {
-		trn_error_set(err, r, "ThreadFailed", "cannot start the thread that writes what kernels print: %s",
-			      strerror(-r));
+		client_refuse(err, r, "ThreadFailed", "raise the limit of threads",
+			      "cannot start the thread that writes what kernels print: %s", strerror(-r));
 		goto free_it;
 	}
 	r = announce_output(o, err);

@@ -40,11 +40,11 @@ int64_t client_pages_take(struct client_pages *p, uint32_t nr);
 void client_pages_give(struct client_pages *p, uint32_t first, uint32_t nr);
 
 /*
- * A run of nr units (1 to 31) from a split page that has room, of whatever segment.  owner: what was given when the page
- * was split.  Return: false when no split page has room.
+ * A run of nr units (1 to 31) from a split page that has room, of whatever segment.  owner: what was given when the
+ * page was split.  Return: false when no split page has room.
  */
 bool client_units_take(struct client_splits *s, uint32_t nr, void **ret_owner, uint32_t *ret_unit);
-/* The same from a page of p that is split for it. Return: unit, counted from the start of the segment; -ENOSPC, -ENOMEM. */
+/* The same from a page of p that is split for it. Return: unit, from the start of the segment; -ENOSPC, -ENOMEM. */
 int64_t client_pages_split(struct client_pages *p, struct client_splits *s, void *owner, uint32_t nr);
 /* unit counts from the start of the segment. */
 void client_units_give(struct client_pages *p, struct client_splits *s, uint32_t unit, uint32_t nr);

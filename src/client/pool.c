@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/range.h"
+#include "client/refuse.h"
 #include "client/segments.h"
 
 #define SEGMENT_MIN (1ull << 20)
@@ -181,7 +182,7 @@ static int add_segment(struct client_pool *p, uint64_t size, struct client_pool_
 
 	if (!ps || client_pages_init(&ps->pages, to_pages(size)) < 0) {
 		free(ps);
-		return trn_error_set(err, -ENOMEM, "OutOfMemory", "out of memory");
+		return client_refuse_memory(err);
 	}
 	base_list_init(&ps->node);
 	r = client_segment_create(p->session, p->kind, size, false, &ps->segment, err);
@@ -203,7 +204,8 @@ int client_pool_grow(struct client_pool *p, uint64_t size, struct client_mem *re
 	int r = 0;
 
 	if (!base_round_up(size, BASE_PAGE_SIZE, &piece))
-		return trn_error_set(err, -ENOSPC, "OverQuota", "%llu bytes are more than any device has",
+		return client_refuse(err, -ENOSPC, "OverQuota", CLIENT_HINT_QUOTA,
+				     "%llu bytes are more than any device has",
 				     (unsigned long long)size);
 	pthread_mutex_lock(&p->lock);
 	try = choose_size(p, piece);
@@ -233,6 +235,6 @@ int client_pool_grow(struct client_pool *p, uint64_t size, struct client_mem *re
 	if (surplus)
 		client_segment_destroy(surplus, 0, 0);
 	if (r < 0)
-		return trn_error_set(err, r, "OutOfMemory", "out of memory");
+		return client_refuse_memory(err);
 	return 0;
 }

@@ -31,7 +31,7 @@ void client_pool_finish(struct client_pool *p);
 /* A piece out of what the pool has. Return: 0, -ENOSPC (the pool must grow), -ENOMEM. With lock held. */
 int client_pool_take_locked(struct client_pool *p, uint64_t size, struct client_mem *ret);
 
-/* Gets a segment in which a piece of size fits and takes the piece. Return: as client_segment_create(). Without lock. */
+/* Gets a segment in which a piece of size fits, and takes it. Return: as client_segment_create(). Without lock. */
 int client_pool_grow(struct client_pool *p, uint64_t size, struct client_mem *ret, struct trn_error *err);
 
 /*

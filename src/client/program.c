@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "client/context.h"
+#include "client/refuse.h"
 #include "client/rpc.h"
+
 
 #define FIRST_REPLY_CAP (256u << 10)
 #define MAX_TRIES 4 /* the reply may have grown between two questions: another thread built the program again */
@@ -37,7 +39,8 @@ static int send_request(struct exchange *x, enum trnc_msg_type type, const void 
 	if (r < 0)
 		return r;
 	if (reply.len > TRNC_MAX_BLOB)
-		return trn_error_set(err, -EPROTO, "BadReply", "the device's answer has an impossible length");
+		return client_refuse(err, -EPROTO, "BadReply", CLIENT_HINT_RESTART,
+				     "the device's answer has an impossible length");
 	x->reply_len = reply.len;
 	return 0;
 }
@@ -48,7 +51,7 @@ static int copy_reply(struct exchange *x, void **ret_reply, size_t *ret_len, str
 	void *copy = malloc(x->reply_len ? x->reply_len : 1);
 
 	if (!copy)
-		return trn_error_set(err, -ENOMEM, "OutOfMemory", "out of memory");
+		return client_refuse_memory(err);
 	memcpy(copy, x->reply.ptr, x->reply_len);
 	*ret_reply = copy;
 	*ret_len = x->reply_len;
@@ -89,7 +92,8 @@ static int query(struct client_context *c, uint64_t program, enum trnc_query wha
 		if (r < 0 || is_whole)
 			return r;
 	}
-	return trn_error_set(err, -EPROTO, "BadReply", "the device's answer grows with each question");
+	return client_refuse(err, -EPROTO, "BadReply", CLIENT_HINT_RESTART,
+			     "the device's answer grows with each question");
 }
 
 int client_program_query(struct client_context *c, uint64_t program, enum trnc_query what, void **ret_reply,
@@ -121,10 +125,10 @@ int client_program_build(struct client_context *c, uint64_t program, const struc
 	int r;
 
 	if (request->failed)
-		return trn_error_set(err, -ENOMEM, "OutOfMemory", "out of memory");
+		return client_refuse_memory(err);
 	if (request->len > TRNC_MAX_BLOB)
-		return trn_error_set(err, -E2BIG, "ProgramTooLong", "a build request has at most %u bytes, not %zu",
-				     TRNC_MAX_BLOB, request->len);
+		return client_refuse(err, -E2BIG, "ProgramTooLong", "build the program from smaller parts",
+				     "a build request has at most %u bytes, not %zu", TRNC_MAX_BLOB, request->len);
 	r = client_staging_alloc(c, request->len, &staged, err);
 	if (r < 0)
 		return r;

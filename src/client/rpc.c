@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/socket.h"
+#include "client/refuse.h"
 #include "client/segments.h"
 
 /* On the stack of the thread that waits; in s->calls until is_done. */
@@ -46,7 +47,7 @@ static void lose_locked(struct client_session *s, int code, const char *name, co
 {
 	struct trn_error why = { 0 };
 
-	trn_error_set(&why, code, name, "%s: %s", s->device->path, text);
+	client_refuse(&why, code, name, CLIENT_HINT_RESTART, "%s: %s", s->device->path, text);
 	client_session_lose_locked(s, &why);
 }
 
@@ -72,10 +73,7 @@ static int take_refusal(const struct packet *p, struct trn_error *err)
 	memcpy(&body, p->body, sizeof(body));
 	copy_text(text, body.text, sizeof(text));
 	copy_text(hint, body.hint, sizeof(hint));
-	trn_error_set(err, code, "DeviceRefused", "%s", text);
-	if (hint[0])
-		trn_error_hint(err, "%s", hint);
-	return code;
+	return client_refuse(err, code, "DeviceRefused", hint[0] ? hint : "the device's log may say more", "%s", text);
 }
 
 static bool is_refusal(const struct packet *p)
@@ -245,8 +243,8 @@ static int send_packet(struct client_session *s, const struct packet *p)
 		if (r != -EAGAIN && r != -ENOBUFS) {
 			struct trn_error why = { 0 };
 
-			trn_error_set(&why, -ESHUTDOWN, "DeviceGone", "%s: cannot send to the device: %s",
-				      s->device->path, strerror(-r));
+			client_refuse(&why, -ESHUTDOWN, "DeviceGone", CLIENT_HINT_RESTART,
+				      "%s: cannot send to the device: %s", s->device->path, strerror(-r));
 			client_session_lose(s, &why);
 			return -ESHUTDOWN;
 		}

@@ -10,6 +10,7 @@
 #include "base/memfd.h"
 #include "base/range.h"
 #include "base/size.h"
+#include "client/refuse.h"
 #include "client/rpc.h"
 
 /* Segments of this size and more start where a huge page can. */
@@ -89,7 +90,8 @@ static int reserve_offset(struct client_segment *seg, struct trn_error *err)
 	r = client_space_take(&s->space, seg->size, seg->size >= LARGE ? LARGE : BASE_PAGE_SIZE, &seg->offset);
 	pthread_mutex_unlock(&s->lock);
 	if (r < 0)
-		return trn_error_set(err, -ENOMEM, "WindowFull", "the session's window has no room for %llu more bytes",
+		return client_refuse(err, -ENOMEM, "WindowFull", "release buffers first",
+				     "the session's window has no room for %llu more bytes",
 				     (unsigned long long)seg->size);
 	return 0;
 }
@@ -133,7 +135,7 @@ static int refuse_size(struct client_segment *seg, uint64_t limit, struct trn_er
 {
 	char asked[BASE_SIZE_TEXT], allowed[BASE_SIZE_TEXT];
 
-	return trn_error_set(err, -ENOSPC, "OverQuota", "%s asked, the device's %s is %s",
+	return client_refuse(err, -ENOSPC, "OverQuota", CLIENT_HINT_QUOTA, "%s asked, the device's %s is %s",
 			     base_size_format(seg->size, asked),
 			     seg->kind == TRNC_SEGMENT_BUFFER ? "quota" : "service memory",
 			     base_size_format(limit, allowed));
@@ -144,11 +146,13 @@ static int check_and_map(struct client_segment *seg, int fd, bool populate, stru
 	int r;
 
 	if (!base_memfd_is_safe(fd, seg->size))
-		return trn_error_set(err, -EPROTO, "UnsafeSegment",
+		return client_refuse(err, -EPROTO, "UnsafeSegment", CLIENT_HINT_RESTART,
 				     "the device sent a segment that is too small or could shrink");
 	r = map_segment(seg, fd, populate);
 	if (r < 0)
-		return trn_error_set(err, -ENOMEM, "MapFailed", "cannot map %llu bytes of the device's memory: %s",
+		return client_refuse(err, -ENOMEM, "MapFailed",
+				     "raise the limit of the address space or vm.max_map_count",
+				     "cannot map %llu bytes of the device's memory: %s",
 				     (unsigned long long)seg->size, strerror(-r));
 	return 0;
 }
@@ -165,7 +169,7 @@ int client_segment_create(struct client_session *s, enum trnc_segment_kind kind,
 		return client_session_refuse_lost(s, err);
 	seg = calloc(1, sizeof(*seg));
 	if (!seg)
-		return trn_error_set(err, -ENOMEM, "OutOfMemory", "out of memory");
+		return client_refuse_memory(err);
 	*seg = (struct client_segment){ .session = s, .kind = kind, .size = size };
 	base_list_init(&seg->node);
 

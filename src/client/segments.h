@@ -42,7 +42,7 @@ struct client_segment *client_segment_find_dying_locked(struct client_session *s
 void client_segment_died_locked(struct client_session *s, struct client_segment *seg,
 				const struct trnc_segment_reply *reply);
 
-/* The window: reserves size bytes of addresses if this process may, and notes all of it as free. Return: 0 or -ENOMEM. */
+/* The window: reserves size bytes of addresses if this process may, all of it free. Return: 0 or -ENOMEM. */
 int client_window_open(struct client_session *s, uint64_t size);
 void client_window_close(struct client_session *s);
 

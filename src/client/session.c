@@ -14,6 +14,7 @@
 #include "base/socket.h"
 #include "client/context.h"
 #include "client/output.h"
+#include "client/refuse.h"
 #include "client/rpc.h"
 #include "client/segments.h"
 
@@ -60,13 +61,10 @@ void client_session_lose(struct client_session *s, const struct trn_error *why)
 int client_session_refuse_lost(struct client_session *s, struct trn_error *err)
 {
 	if (client_session_is_foreign(s))
-		return trn_error_set(err, -ESHUTDOWN, "Forked", "the connection to %s belongs to the parent process",
-				     s->device->path);
+		return client_refuse(err, -ESHUTDOWN, "Forked", "make a context of its own in the child",
+				     "the connection to %s belongs to the parent process", s->device->path);
 	/* why_lost does not change once lost is set. */
-	trn_error_set(err, -ESHUTDOWN, s->why_lost.name ? s->why_lost.name : "Lost", "%s", s->why_lost.text);
-	if (s->why_lost.hint[0])
-		trn_error_hint(err, "%s", s->why_lost.hint);
-	return -ESHUTDOWN;
+	return client_refuse(err, -ESHUTDOWN, s->why_lost.name, s->why_lost.hint, "%s", s->why_lost.text);
 }
 
 bool client_session_is_lost(const struct client_session *s)
@@ -83,7 +81,8 @@ bool client_session_is_coherent(const struct client_session *s)
 
 static int refuse_device(struct client_session *s, struct trn_error *err, const char *text)
 {
-	return trn_error_set(err, -EPROTO, "NotADevice", "%s: %s", s->device->path, text);
+	return client_refuse(err, -EPROTO, "NotADevice", "look at TRANCHE_DEVICE: it names sockets of devices",
+			     "%s: %s", s->device->path, text);
 }
 
 static int say_hello(struct client_session *s, struct trnc_hello_reply *ret, struct trn_error *err)
@@ -103,7 +102,7 @@ static int say_hello(struct client_session *s, struct trnc_hello_reply *ret, str
 	if (ret->magic != TRNC_MAGIC)
 		return refuse_device(s, err, "what listens there is no compute device");
 	if (ret->version < TRNC_VERSION_OLDEST || ret->version_oldest > TRNC_VERSION)
-		return trn_error_set(err, -EPROTO, "VersionMismatch",
+		return client_refuse(err, -EPROTO, "VersionMismatch", CLIENT_HINT_RESTART,
 				     "%s speaks versions %u to %u of the wire, this driver %u to %u", s->device->path,
 				     ret->version_oldest, ret->version, TRNC_VERSION_OLDEST, TRNC_VERSION);
 	if (ret->window_size == 0 || ret->window_size > WINDOW_MAX || !base_is_page_aligned(ret->window_size))
@@ -146,7 +145,7 @@ static int read_probe(struct client_session *s, int fd, uint64_t len, struct trn
 	uint64_t have = 0;
 
 	if (!copy)
-		return trn_error_set(err, -ENOMEM, "OutOfMemory", "out of memory");
+		return client_refuse_memory(err);
 	while (have < len) {
 		ssize_t n = pread(fd, copy + have, len - have, (off_t)have);
 
@@ -191,7 +190,7 @@ static int shake_hands(struct client_session *s, struct trn_error *err)
 		return r;
 	r = client_window_open(s, hello.window_size);
 	if (r < 0)
-		return trn_error_set(err, r, "OutOfMemory", "out of memory");
+		return client_refuse_memory(err);
 	r = create_session(s, &hello, &reply, &probe_fd, err);
 	if (r < 0)
 		return r;
@@ -255,10 +254,11 @@ static int connect_session(struct client_device *d, struct client_session **ret,
 	if (sock < 0)
 		return sock;
 	if (fcntl(sock, F_SETFL, O_NONBLOCK) < 0)
-		return trn_error_set(err, -errno, "SocketFailed", "%s: %s", d->path, strerror(errno));
+		return client_refuse(err, -errno, "SocketFailed", CLIENT_HINT_RESTART, "%s: %s", d->path,
+				     strerror(errno));
 	s = new_session(d, sock);
 	if (!s)
-		return trn_error_set(err, -ENOMEM, "OutOfMemory", "out of memory");
+		return client_refuse_memory(err);
 	sock = -1;
 	client_fork_register(s);
 

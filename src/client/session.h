@@ -49,7 +49,7 @@ struct client_session {
 	bool is_up; /* the handshake is done: a loss is news to the program. Under lock */
 
 	_Atomic uint64_t nr_freed;    /* pieces and segments that came back, ever: tells of progress */
-	pthread_mutex_t reap_lock;    /* held while a thread looks into other contexts; a context leaves the list under it */
+	pthread_mutex_t reap_lock;    /* while a thread looks into other contexts: a context leaves under it */
 
 	pthread_mutex_t output_lock; /* while the output ring is made */
 	struct client_output *_Atomic output; /* NULL until a program may print */

@@ -20,10 +20,10 @@ struct client_space {
 int client_space_init(struct client_space *s, uint64_t size);
 void client_space_finish(struct client_space *s);
 
-/* The lowest free range of len bytes whose start is a multiple of align (a power of two). -ENOSPC, -ENOMEM, -EINVAL (len 0). */
+/* The lowest free len bytes that start at a multiple of align (a power of two). -ENOSPC, -ENOMEM, -EINVAL (len 0). */
 int client_space_take(struct client_space *s, uint64_t len, uint64_t align, uint64_t *ret_start);
 
-/* Gives back exactly what was taken. -ENOMEM: no room to note it, the range stays taken; -EINVAL: it is free already. */
+/* Gives back what was taken. -ENOMEM: no room to note it, the range stays taken; -EINVAL: it is free already. */
 int client_space_give(struct client_space *s, uint64_t start, uint64_t len);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/futex.h"
 #include "client/context.h"
 #include "client/output.h"
+#include "client/refuse.h"
 #include "client/rpc.h"
 
 #define SPIN_MIN_NS 20000u
@@ -31,11 +32,19 @@ bool client_context_is_lost(const struct client_context *c)
 	       atomic_load_explicit(client_word32(&c->host->lost), memory_order_relaxed);
 }
 
+int client_context_refuse_lost(struct client_context *c, struct trn_error *err)
+{
+	if (client_session_is_lost(c->session))
+		return client_session_refuse_lost(c->session, err);
+	return client_refuse(err, -ESHUTDOWN, "ContextLost", "make a new context",
+			     "%s: the device gave this context up", c->session->device->path);
+}
+
 int client_context_blame_host(struct client_context *c, const char *text)
 {
 	struct trn_error why = { 0 };
 
-	trn_error_set(&why, -EPROTO, "BadHost", "%s: %s", c->session->device->path, text);
+	client_refuse(&why, -EPROTO, "BadHost", CLIENT_HINT_RESTART, "%s: %s", c->session->device->path, text);
 	atomic_store(&c->lost, true);
 	client_session_lose(c->session, &why);
 	return -EPROTO;
@@ -59,7 +68,9 @@ bool client_context_check_lost(struct client_context *c)
 
 		while (!atomic_load(&s->lost) && base_clock_ns() - start < FAREWELL_MS * 1000000ull)
 			client_rpc_drain(s, FAREWELL_MS);
-		trn_error_set(&why, -ESHUTDOWN, "ExecutorLost", "%s: what ran the commands of this program ended",
+		client_refuse(&why, -ESHUTDOWN, "ExecutorLost",
+			      "a kernel may have crashed: a new context starts another executor",
+			      "%s: what ran the commands of this program ended",
 			      s->device->path);
 		client_session_lose(s, &why); /* does nothing when the device has spoken */
 	}

@@ -36,7 +36,8 @@ void fake_fail(struct fake *f, const char *fmt, ...)
 
 /* ------------------------------------------------------------- replies */
 
-static void send_reply(struct fake *f, const struct trnc_msg *req, uint32_t status, const void *body, size_t len, int fd)
+static void send_reply(struct fake *f, const struct trnc_msg *req, uint32_t status, const void *body, size_t len,
+		       int fd)
 {
 	struct {
 		struct trnc_msg head;
@@ -126,7 +127,8 @@ void *fake_at(struct fake *f, uint64_t offset, uint64_t len, uint32_t kind)
 	for (int i = 0; i < FAKE_SEGMENTS; i++) {
 		struct fake_segment *s = &f->segments[i];
 
-		if (s->size && s->kind == kind && offset >= s->offset && base_range_is_within(offset - s->offset, len, s->size))
+		if (s->size && s->kind == kind && offset >= s->offset &&
+		    base_range_is_within(offset - s->offset, len, s->size))
 			return s->ptr + (offset - s->offset);
 	}
 	fake_fail(f, "no segment at %llx", (unsigned long long)offset);
@@ -415,7 +417,8 @@ static bool receive(struct fake *f)
 		return true;
 	if (n <= 0)
 		return false;
-	if ((size_t)n < sizeof(msg.head) || msg.head.len != (size_t)n || !msg.head.id || msg.head.flags || msg.head.status)
+	if ((size_t)n < sizeof(msg.head) || msg.head.len != (size_t)n ||
+	    !msg.head.id || msg.head.flags || msg.head.status)
 		fake_fail(f, "malformed request");
 	else
 		handle_request(f, &msg.head, msg.bytes + sizeof(msg.head));

@@ -97,7 +97,7 @@ struct fake {
 	_Atomic uint64_t control_seq;
 	struct fake_segment segments[FAKE_SEGMENTS];
 	struct fake_context contexts[FAKE_CONTEXTS];
-	struct trnc_output *output;
+	struct trnc_output *_Atomic output;
 	uint32_t output_len;
 	uint8_t *last_result;
 	uint64_t last_result_len;

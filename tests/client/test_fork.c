@@ -32,7 +32,8 @@ static int check_child(struct client_context *c, struct client_mem *mem, uint64_
 		return 3;
 	if (client_wait(c, never, NULL, -1) != -ESHUTDOWN || client_event_wait(c, event, 0, &status) != -ESHUTDOWN)
 		return 4;
-	if (client_session_memory(s, &memory, NULL) != -ESHUTDOWN || client_context_create(s, &other, NULL) != -ESHUTDOWN)
+	if (client_session_memory(s, &memory, NULL) != -ESHUTDOWN ||
+	    client_context_create(s, &other, NULL) != -ESHUTDOWN)
 		return 5;
 	if (client_handle_new(c, CLIENT_BUFFER) || client_event_new(c, NULL))
 		return 6;

@@ -110,7 +110,7 @@ static void test_bad_producer(void **state)
 	struct client_context *c = fake_context_new();
 
 	assert_int_equal(client_output_enable(c, NULL), 0);
-	atomic_store((_Atomic uint64_t *)&f->output->producer, 1ull << 40);
+	atomic_store((_Atomic uint64_t *)&atomic_load(&f->output)->producer, 1ull << 40);
 	client_wait(c, always, NULL, -1);
 	assert_true(client_context_is_lost(c));
 	fake_context_free(c);
