@@ -7,6 +7,7 @@
  * The programs know nothing of Tranche. Each runs on whatever OpenCL the loader
  * finds: natively, or through a wrapper command. They exit 0 (passed), 1
  * (failed, each failure printed to stderr) or 77 (skipped, with the reason).
+ * CL_TEST_VERBOSE=1 prints each case as it starts, --list prints their names.
  */
 #ifndef CL_TEST_H
 #define CL_TEST_H
@@ -47,6 +48,7 @@ struct cl_case {
 enum cl_test_flags {
 	CL_TEST_NO_ENV = 1,		/* the cases call OpenCL first (they fork before) */
 	CL_TEST_VIRTUAL_ONLY = 2,	/* natively this kills the program: skip */
+	CL_TEST_MAY_LOSE = 4,		/* the cases may lose the shared context: finish may fail */
 };
 
 /**
@@ -60,7 +62,7 @@ int cl_test_main(int argc, char **argv, const struct cl_case *cases, unsigned in
 
 /** cl_env_open - fill @env; exits 77 (or 1 when a device is promised) if there is no device */
 void cl_env_open(struct cl_env *env);
-/** cl_env_close - release queue and context, checking that both succeed */
+/** cl_env_close - finish, release queue and context, checking that all succeed */
 void cl_env_close(struct cl_env *env);
 
 /** cl_test_skip - leave the program with status 77 and a reason */
