@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The compute parent: devices whose face in process mode is a socket that speaks include/tranche/wire/compute.h.
+ *
+ * One thread: all functions here, and the driver's calls, run on the thread of the configured event loop.
+ */
+#ifndef PARENTS_COMPUTE_H
+#define PARENTS_COMPUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "tranche/mdev.h"
+
+#define COMPUTE_MAX_SESSIONS 256u
+#define COMPUTE_SERVICE_ALLOWANCE (256ull << 20) /* bytes of service memory a session; its client's blobs lie in it */
+
+/* The only type, "compute-memory": a share of the host device's memory. */
+#define COMPUTE_TYPE "compute-memory"
+
+struct compute_start {
+	const char *path;    /* of tranche-executor */
+	char *const *env;
+	int sock;	     /* becomes TRNC_EXEC_FD */
+};
+
+/**
+ * struct compute_config - what all devices of a parent share; must stay valid until the parent is released
+ * @event:         the loop
+ * @executor_path: of tranche-executor
+ * @runtime_dir:   private folder in which sessions get their own folders
+ * @host_device:   index over all devices of all platforms of the host's OpenCL
+ * @takes_all:     no quota was chosen: it is what the host's device says of its memory, known with the first session
+ * @start:         starts an executor in a process group of its own; NULL: posix_spawn(). Return: 0 or -errno; a
+ *                 *ret_pid of 0 means that there is no process to wait for (tests)
+ * @idle:          called when the last session of a device is completely gone; may be NULL
+ * @data:          for start and idle
+ */
+struct compute_config {
+	sd_event *event;
+	const char *executor_path;
+	const char *runtime_dir;
+	uint32_t host_device;
+	bool takes_all;
+	int (*start)(const struct compute_start *start, void *data, pid_t *ret_pid);
+	void (*idle)(void *data);
+	void *data;
+};
+
+/* Bytes of memory of this machine. */
+uint64_t compute_host_memory(void);
+
+/* Registers the parent; its capacity is the host's memory. The results are those of trn_parent_register(). */
+int compute_parent_register(struct trn_core *core, const char *name, const struct compute_config *config,
+			    struct trn_parent **ret, struct trn_error *err);
+
+/* Takes over a connected socket: a session of the device, or a refusal that the peer is told. */
+void compute_device_connect(struct trn_device *dev, int sock);
+
+/* Ends all sessions, each with a sentence; idle() is called when they are gone, also when there are none. */
+void compute_device_stop(struct trn_device *dev);
+
+/* Is nothing left of any session? */
+bool compute_device_is_idle(struct trn_device *dev);
+
+struct compute_stats {
+	uint64_t sessions;	 /* so far */
+	uint64_t sessions_now;
+	uint64_t quota;		 /* bytes; 0: not known yet */
+	uint64_t used;		 /* bytes of buffer memory now */
+	uint64_t peak;		 /* bytes of buffer memory at most */
+	uint64_t granted;	 /* bytes of buffer memory, all grants added up */
+	uint64_t refused;	 /* grants that the quota did not allow */
+	uint64_t executors_lost; /* ended on their own, or were ended for what they sent */
+	uint64_t commands;	 /* as the executors counted them: for people, not for decisions */
+	uint64_t cpu_ns;	 /* of executors that have ended, and of their children */
+	uint64_t uptime_ns;
+};
+void compute_device_get_stats(struct trn_device *dev, struct compute_stats *ret);
+
+#endif

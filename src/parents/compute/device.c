@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* One virtual compute device: its sessions and executors, and the housekeeping between them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "base/futex.h"
+#include "base/log.h"
+#include "base/memfd.h"
+#include "base/socket.h"
+#include "parents/compute/priv.h"
+
+#define TICK_US 50000u
+#define MIN_WINDOW (1ull << 37) /* addresses are cheap: a session never runs out of them before its quota */
+#define MAX_WINDOW (1ull << 44)
+
+uint64_t compute_window_size(const struct compute_device *d)
+{
+	uint64_t size = MIN_WINDOW;
+
+	while (size < MAX_WINDOW && size / 4 < d->stats.quota)
+		size *= 2;
+	return size;
+}
+
+/* --------------------------------------------------------- housekeeping */
+
+void compute_device_schedule_gc(struct compute_device *d)
+{
+	(void)sd_event_source_set_enabled(d->gc, SD_EVENT_ONESHOT);
+}
+
+static bool is_idle(const struct compute_device *d)
+{
+	return base_list_is_empty(&d->sessions) && base_list_is_empty(&d->executors) && d->nr_jobs == 0;
+}
+
+static int on_gc(sd_event_source *source, void *data)
+{
+	struct compute_device *d = data;
+	struct compute_session *s, *next;
+
+	compute_executor_collect(d);
+	base_list_for_each_safe(s, next, &d->sessions, node)
+		compute_session_collect(s);
+	if (is_idle(d) && !d->was_idle) {
+		d->was_idle = true;
+		if (d->config->idle)
+			d->config->idle(d->config->data);
+	}
+	return 0;
+}
+
+void compute_device_start_tick(struct compute_device *d)
+{
+	int enabled = SD_EVENT_OFF;
+
+	if (sd_event_source_get_enabled(d->tick, &enabled) >= 0 && enabled != SD_EVENT_OFF)
+		return;
+	(void)sd_event_source_set_time_relative(d->tick, TICK_US);
+	(void)sd_event_source_set_enabled(d->tick, SD_EVENT_ONESHOT);
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct compute_device *d = data;
+
+	if (compute_segments_tick(d))
+		compute_device_start_tick(d);
+	return 0;
+}
+
+void compute_device_add_job(struct compute_device *d, struct compute_job *job)
+{
+	d->nr_jobs++;
+	d->was_idle = false;
+	compute_worker_add(d->worker, job);
+}
+
+void compute_device_job_done(struct compute_device *d)
+{
+	d->nr_jobs--;
+	compute_device_schedule_gc(d);
+}
+
+/* ----------------------------------------------------------------- life */
+
+static int add_sources(struct compute_device *d)
+{
+	sd_event *event = d->config->event;
+	int r;
+
+	r = compute_worker_create(event, &d->worker);
+	if (r < 0)
+		return r;
+	r = sd_event_add_defer(event, &d->gc, on_gc, d);
+	if (r < 0)
+		return r;
+	r = sd_event_source_set_enabled(d->gc, SD_EVENT_OFF);
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(event, &d->tick, CLOCK_MONOTONIC, 0, 1000, on_tick, d);
+	if (r < 0)
+		return r;
+	return sd_event_source_set_enabled(d->tick, SD_EVENT_OFF);
+}
+
+static void free_device(struct compute_device *d)
+{
+	compute_worker_destroy(d->worker);
+	compute_segments_drop_held(d);
+	sd_event_source_disable_unref(d->gc);
+	sd_event_source_disable_unref(d->tick);
+	base_close(d->probe.fd);
+	free(d);
+}
+
+int compute_device_create(struct trn_device *dev, struct trn_error *err)
+{
+	struct trn_parent *parent = trn_type_parent(trn_device_type(dev));
+	struct compute_device *d = calloc(1, sizeof(*d));
+	struct trn_resources resources;
+	int r;
+
+	if (!d)
+		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for a device");
+	trn_device_get_resources(dev, &resources);
+	d->dev = dev;
+	d->config = trn_parent_priv(parent);
+	d->probe.fd = -1;
+	d->stats.quota = resources.amount[TRN_RESOURCE_MEMORY];
+	d->was_idle = true;
+	d->started_ns = base_clock_ns();
+	base_list_init(&d->sessions);
+	base_list_init(&d->executors);
+	base_list_init(&d->held);
+	r = add_sources(d);
+	if (r < 0) {
+		free_device(d);
+		return trn_error_set(err, r, "NoMemory", "cannot set up a device: %s", strerror(-r));
+	}
+	trn_device_set_priv(dev, d);
+	return 0;
+}
+
+/* Sessions hold the device by their uses: there are none left. */
+void compute_device_destroy(struct trn_device *dev)
+{
+	free_device(to_compute(dev));
+}
+
+/* ---------------------------------------------------------- connections */
+
+static void turn_away(int sock, const struct trn_error *err)
+{
+	uint8_t farewell[COMPUTE_FAREWELL_LEN];
+
+	compute_make_farewell(err, farewell);
+	(void)base_send(sock, farewell, sizeof(farewell), NULL, 0);
+	base_close(sock);
+}
+
+static int check_peer(int sock, struct trn_error *err)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return trn_error_set(err, -errno, "NoCredentials", "cannot tell who connects: %s", strerror(errno));
+	if (peer.uid == 0 || peer.uid == geteuid())
+		return 0;
+	return trn_error_set(err, -EACCES, "NotYours", "the device belongs to user %u, not to user %u", geteuid(),
+			     peer.uid);
+}
+
+void compute_device_connect(struct trn_device *dev, int sock)
+{
+	struct compute_device *d = to_compute(dev);
+	struct trn_error err = { 0 };
+
+	if (d->is_stopping)
+		trn_error_set(&err, -ESHUTDOWN, "DeviceStopping", "the device is being stopped");
+	if (err.code || check_peer(sock, &err) < 0) {
+		turn_away(sock, &err);
+		return;
+	}
+	compute_session_create(d, sock);
+}
+
+void compute_device_stop(struct trn_device *dev)
+{
+	struct compute_device *d = to_compute(dev);
+	struct compute_session *s;
+	struct trn_error err = { 0 };
+
+	d->is_stopping = true;
+	trn_error_set(&err, -ESHUTDOWN, "DeviceStopping", "the device is being stopped");
+	base_list_for_each(s, &d->sessions, node)
+		compute_session_lose(s, TRNC_LOST_DEVICE, &err);
+	d->was_idle = false;
+	compute_device_schedule_gc(d);
+}
+
+bool compute_device_is_idle(struct trn_device *dev)
+{
+	return is_idle(to_compute(dev));
+}
+
+void compute_device_get_stats(struct trn_device *dev, struct compute_stats *ret)
+{
+	const struct compute_device *d = to_compute(dev);
+	const struct compute_session *s;
+
+	*ret = d->stats;
+	ret->quota = d->config->takes_all && d->probe.fd < 0 ? 0 : d->stats.quota;
+	ret->sessions_now = 0;
+	base_list_for_each(s, &d->sessions, node)
+		ret->sessions_now += s->is_answered && s->state == SESSION_UP;
+	ret->uptime_ns = base_clock_ns() - d->started_ns;
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An executor's process: started with a socket as descriptor 3 and a folder of its own, watched by a pidfd, killed with
+ * its whole group, reaped, and its folder removed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "base/rmtree.h"
+#include "base/socket.h"
+#include "parents/compute/environment.h"
+#include "parents/compute/priv.h"
+
+#define QUEUE_MAX (64u << 20) /* its client is not read while much of this is full */
+#define GRACE_US 100000u      /* between the end of the socket and the end of the process */
+
+static struct compute_executor *executor_of(struct compute_link *link)
+{
+	return base_container_of(link, struct compute_executor, link);
+}
+
+/* ----------------------------------------------------------------- link */
+
+static void handle_message(struct compute_link *link, const void *data, size_t len, int *fd)
+{
+	compute_session_executor_message(executor_of(link)->session, data, len, fd);
+}
+
+static void tell_end(struct compute_executor *ex, const struct trn_error *why)
+{
+	if (!ex->is_killed)
+		compute_session_executor_ended(ex->session, why);
+}
+
+static int on_grace(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct trn_error why = { 0 };
+
+	trn_error_set(&why, -ESHUTDOWN, "ExecutorLost", "closed its connection and was ended");
+	tell_end(data, &why);
+	return 0;
+}
+
+/* A process that dies closes its socket before it can be waited for: why it died is worth a moment. */
+static void handle_link_ended(struct compute_link *link, int reason)
+{
+	struct compute_executor *ex = executor_of(link);
+
+	if (ex->grace)
+		return;
+	if (!ex->pid || sd_event_add_time_relative(ex->device->config->event, &ex->grace, CLOCK_MONOTONIC, GRACE_US, 1000,
+						   on_grace, ex) < 0)
+		on_grace(NULL, 0, ex);
+}
+
+static void handle_drained(struct compute_link *link)
+{
+	compute_link_pause(&executor_of(link)->session->client, false);
+}
+
+static const struct compute_link_ops executor_ops = {
+	.receive = handle_message,
+	.ended = handle_link_ended,
+	.drained = handle_drained,
+};
+
+/* ------------------------------------------------------------------ end */
+
+static void describe_end(const siginfo_t *info, struct trn_error *why)
+{
+	int sig = info->si_status;
+
+	if (info->si_code == CLD_EXITED) {
+		trn_error_set(why, -ESHUTDOWN, "ExecutorLost", "ended with status %d", info->si_status);
+		return;
+	}
+	trn_error_set(why, -ESHUTDOWN, "ExecutorLost", "was killed by signal %d (%s)%s", sig, strsignal(sig),
+		      sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGABRT
+			      ? ": a kernel crashed"
+			      : "");
+	if (sig == SIGKILL)
+		trn_error_hint(why, "if nobody did that by hand, this machine may have run out of memory: see dmesg");
+}
+
+struct removal {
+	struct compute_job job;
+	struct compute_device *device;
+	char path[];
+};
+
+static void remove_in_thread(struct compute_job *job)
+{
+	(void)base_rmtree(AT_FDCWD, base_container_of(job, struct removal, job)->path);
+}
+
+static void on_removed(struct compute_job *job)
+{
+	struct removal *r = base_container_of(job, struct removal, job);
+
+	compute_device_job_done(r->device);
+	free(r);
+}
+
+static void remove_folder(struct compute_executor *ex)
+{
+	size_t len = strlen(ex->folder) + 1;
+	struct removal *r;
+
+	if (!ex->has_folder)
+		return;
+	ex->has_folder = false;
+	r = calloc(1, sizeof(*r) + len);
+	if (!r) {
+		(void)base_rmtree(AT_FDCWD, ex->folder);
+		return;
+	}
+	r->job = (struct compute_job){ .run = remove_in_thread, .done = on_removed };
+	r->device = ex->device;
+	memcpy(r->path, ex->folder, len);
+	compute_device_add_job(ex->device, &r->job);
+}
+
+/* Nothing runs for it any more. */
+static void set_gone(struct compute_executor *ex)
+{
+	if (ex->is_gone)
+		return;
+	ex->is_gone = true;
+	remove_folder(ex);
+	compute_device_schedule_gc(ex->device);
+}
+
+static uint64_t ns_of(const struct timeval *t)
+{
+	return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_usec * 1000u;
+}
+
+static int on_exit_of(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct compute_executor *ex = data;
+	struct trn_error why = { 0 };
+	struct rusage usage = { 0 };
+	siginfo_t info = { 0 };
+	pid_t pid = ex->pid;
+
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG) < 0 || info.si_pid != pid)
+		return 0;
+	/* While it is not reaped its number, and so the group's, cannot be anybody else's. */
+	kill(-pid, SIGKILL);
+	wait4(pid, NULL, 0, &usage);
+	ex->pid = 0;
+	ex->exit = sd_event_source_disable_unref(ex->exit);
+	ex->device->stats.cpu_ns += ns_of(&usage.ru_utime) + ns_of(&usage.ru_stime);
+	compute_strays_kill(ex->device);
+	describe_end(&info, &why);
+	tell_end(ex, &why);
+	compute_executor_kill(ex);
+	set_gone(ex);
+	return 0;
+}
+
+void compute_executor_kill(struct compute_executor *ex)
+{
+	if (!ex || ex->is_killed)
+		return;
+	ex->is_killed = true;
+	compute_link_close(&ex->link);
+	ex->grace = sd_event_source_disable_unref(ex->grace);
+	if (ex->pid)
+		kill(-ex->pid, SIGKILL); /* on_exit_of() does the rest */
+	else
+		set_gone(ex);
+}
+
+static void free_executor(struct compute_executor *ex)
+{
+	base_list_remove(&ex->node);
+	compute_link_close(&ex->link);
+	sd_event_source_disable_unref(ex->exit);
+	sd_event_source_disable_unref(ex->grace);
+	base_close(ex->pidfd);
+	if (ex->session)
+		ex->session->executor = NULL;
+	free(ex);
+}
+
+void compute_executor_collect(struct compute_device *d)
+{
+	struct compute_executor *ex, *next;
+
+	base_list_for_each_safe(ex, next, &d->executors, node)
+		if (ex->is_gone)
+			free_executor(ex);
+}
+
+/* ---------------------------------------------------------------- start */
+
+static int spawn(const struct compute_start *start, pid_t *ret_pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none, all;
+	int r;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	r = -posix_spawn_file_actions_init(&actions);
+	if (r < 0)
+		return r;
+	r = -posix_spawnattr_init(&attributes);
+	if (r < 0)
+		goto destroy_actions;
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setpgroup(&attributes, 0);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setsigdefault(&attributes, &all);
+	r = -posix_spawn_file_actions_adddup2(&actions, start->sock, TRNC_EXEC_FD);
+	if (r == 0)
+		r = -posix_spawn_file_actions_addclosefrom_np(&actions, TRNC_EXEC_FD + 1);
+	if (r == 0) {
+		char name[] = "tranche-executor";
+		char *const argv[] = { name, NULL };
+
+		r = -posix_spawn(ret_pid, start->path, &actions, &attributes, argv, start->env);
+	}
+	posix_spawnattr_destroy(&attributes);
+destroy_actions:
+	posix_spawn_file_actions_destroy(&actions);
+	return r;
+}
+
+/* When memory runs out the executor is the better victim: it holds one program's work only. */
+static void prefer_as_victim(pid_t pid)
+{
+	_cleanup_close_ int fd = -1;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, "500", 3) < 0)
+		return; /* then not */
+}
+
+static int start_process(struct compute_executor *ex, int sock)
+{
+	const struct compute_config *config = ex->device->config;
+	struct compute_start start = { .path = config->executor_path, .sock = sock };
+	char **env = NULL;
+	int r;
+
+	r = compute_environment_make(ex->folder, &env);
+	if (r < 0)
+		return r;
+	start.env = env;
+	r = config->start ? config->start(&start, config->data, &ex->pid) : spawn(&start, &ex->pid);
+	compute_environment_free(env);
+	if (r < 0) {
+		ex->pid = 0;
+		return r;
+	}
+	if (!ex->pid)
+		return 0;
+	prefer_as_victim(ex->pid);
+	ex->pidfd = pidfd_open(ex->pid, 0);
+	if (ex->pidfd < 0)
+		return -errno;
+	return sd_event_add_io(config->event, &ex->exit, ex->pidfd, EPOLLIN, on_exit_of, ex);
+}
+
+static int make_folder(struct compute_executor *ex)
+{
+	if (mkdir(ex->folder, 0700) < 0)
+		return -errno;
+	ex->has_folder = true;
+	return 0;
+}
+
+/* A process that cannot be watched is ended here and now. */
+static void undo_start(struct compute_executor *ex)
+{
+	if (ex->pid) {
+		kill(-ex->pid, SIGKILL);
+		waitpid(ex->pid, NULL, 0);
+		ex->pid = 0;
+	}
+	remove_folder(ex);
+	free_executor(ex);
+}
+
+static struct compute_executor *new_executor(struct compute_session *s)
+{
+	struct compute_device *d = s->device;
+	size_t len = strlen(d->config->runtime_dir) + 40;
+	struct compute_executor *ex = calloc(1, sizeof(*ex) + len);
+
+	if (!ex)
+		return NULL;
+	ex->device = d;
+	ex->pidfd = -1;
+	base_list_init(&ex->node);
+	compute_link_init(&ex->link, &executor_ops, QUEUE_MAX, true);
+	snprintf(ex->folder, len, "%s/session-%llu", d->config->runtime_dir, (unsigned long long)++d->last_executor);
+	return ex;
+}
+
+int compute_executor_start(struct compute_session *s, struct trn_error *err)
+{
+	struct compute_executor *ex = new_executor(s);
+	_cleanup_close_ int theirs = -1;
+	int ends[2], r;
+
+	if (!ex)
+		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for an executor");
+	r = base_socket_pair(ends);
+	if (r < 0)
+		goto undo;
+	theirs = ends[1];
+	r = compute_link_open(&ex->link, s->device->config->event, ends[0]);
+	if (r < 0) {
+		base_close(ends[0]);
+		goto undo;
+	}
+	r = make_folder(ex);
+	if (r == 0)
+		r = start_process(ex, theirs);
+	if (r < 0)
+		goto undo;
+	ex->session = s;
+	s->executor = ex;
+	base_list_append(&s->device->executors, &ex->node);
+	return 0;
+
+undo:
+	trn_error_set(err, r, "NoExecutor", "cannot start the executor %s: %s", s->device->config->executor_path,
+		      strerror(-r));
+	undo_start(ex);
+	return r;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include "parents/compute/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/socket.h"
+#include "tranche/wire/compute.h"
+
+/* Packets handled before other links get their turn. */
+#define BUDGET 64
+
+struct queued_packet {
+	struct base_list node;
+	size_t len;
+	int fd; /* own duplicate, or -1 */
+	uint8_t data[];
+};
+
+void compute_link_init(struct compute_link *l, const struct compute_link_ops *ops, size_t queue_max, bool takes_fds)
+{
+	*l = (struct compute_link){ .ops = ops, .sock = -1, .queue_max = queue_max, .takes_fds = takes_fds };
+	base_list_init(&l->queue);
+}
+
+static void drop_packet(struct compute_link *l, struct queued_packet *p)
+{
+	l->queued -= sizeof(*p) + p->len;
+	base_list_remove(&p->node);
+	base_close(p->fd);
+	free(p);
+}
+
+static void update_events(struct compute_link *l)
+{
+	uint32_t events = (l->is_paused ? 0u : EPOLLIN) | (base_list_is_empty(&l->queue) ? 0u : EPOLLOUT);
+
+	(void)sd_event_source_set_io_events(l->io, events);
+}
+
+static void fail(struct compute_link *l, int reason)
+{
+	if (l->failed || l->sock < 0)
+		return;
+	l->failed = true;
+	l->reason = reason;
+	(void)sd_event_source_set_enabled(l->io, SD_EVENT_OFF);
+	(void)sd_event_source_set_enabled(l->farewell, SD_EVENT_ONESHOT);
+}
+
+static int on_farewell(sd_event_source *source, void *data)
+{
+	struct compute_link *l = data;
+
+	l->ops->ended(l, l->reason);
+	return 0;
+}
+
+static bool is_full(int r)
+{
+	/* ETOOMANYREFS: too many descriptors of this user are under way; they become fewer when the peer reads. */
+	return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS;
+}
+
+static int queue_packet(struct compute_link *l, const void *data, size_t len, int fd)
+{
+	struct queued_packet *p;
+
+	if (l->queued + sizeof(*p) + len > l->queue_max)
+		return -ENOBUFS;
+	p = malloc(sizeof(*p) + len);
+	if (!p)
+		return -ENOMEM;
+	p->len = len;
+	p->fd = -1;
+	if (fd >= 0) {
+		p->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (p->fd < 0) {
+			free(p);
+			return -ENOMEM;
+		}
+	}
+	memcpy(p->data, data, len);
+	base_list_append(&l->queue, &p->node);
+	l->queued += sizeof(*p) + len;
+	if (compute_link_is_busy(l))
+		l->was_busy = true;
+	return 0;
+}
+
+void compute_link_send(struct compute_link *l, const void *data, size_t len, int fd)
+{
+	int r;
+
+	if (l->sock < 0 || l->failed)
+		return;
+	if (base_list_is_empty(&l->queue)) {
+		r = base_send(l->sock, data, len, &fd, fd >= 0);
+		if (r == 0)
+			return;
+		if (!is_full(r)) {
+			fail(l, r);
+			return;
+		}
+	}
+	r = queue_packet(l, data, len, fd);
+	if (r < 0)
+		fail(l, r);
+	else
+		update_events(l);
+}
+
+static void flush(struct compute_link *l)
+{
+	while (!base_list_is_empty(&l->queue)) {
+		struct queued_packet *p = base_container_of(l->queue.next, struct queued_packet, node);
+		int r = base_send(l->sock, p->data, p->len, &p->fd, p->fd >= 0);
+
+		if (is_full(r))
+			return;
+		if (r < 0) {
+			fail(l, r);
+			return;
+		}
+		drop_packet(l, p);
+	}
+	update_events(l);
+	if (l->was_busy) {
+		l->was_busy = false;
+		if (l->ops->drained)
+			l->ops->drained(l);
+	}
+}
+
+static void receive(struct compute_link *l)
+{
+	_Alignas(8) uint8_t data[TRNC_MSG_MAX];
+
+	for (int i = 0; i < BUDGET && l->sock >= 0 && !l->failed && !l->is_paused; i++) {
+		_cleanup_close_ int fd = -1;
+		size_t nr_fds = l->takes_fds ? 1 : 0;
+		ssize_t n = base_recv(l->sock, data, sizeof(data), &fd, &nr_fds);
+
+		if (n == -EAGAIN)
+			return;
+		if (n == -EMSGSIZE) {
+			l->ops->receive(l, data, sizeof(data) + 1, &fd);
+		} else if (n <= 0) {
+			fail(l, (int)n);
+			return;
+		} else {
+			l->ops->receive(l, data, (size_t)n, &fd);
+		}
+	}
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct compute_link *l = data;
+
+	if (events & EPOLLOUT)
+		flush(l);
+	if (events & EPOLLIN)
+		receive(l);
+	else if ((events & (EPOLLHUP | EPOLLERR)) && l->sock >= 0)
+		fail(l, 0);
+	return 0;
+}
+
+int compute_link_open(struct compute_link *l, sd_event *event, int sock)
+{
+	int r;
+
+	if (fcntl(sock, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	r = sd_event_add_io(event, &l->io, sock, EPOLLIN, on_io, l);
+	if (r < 0)
+		return r;
+	r = sd_event_add_defer(event, &l->farewell, on_farewell, l);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(l->farewell, SD_EVENT_OFF);
+	if (r < 0) {
+		l->io = sd_event_source_disable_unref(l->io);
+		l->farewell = sd_event_source_disable_unref(l->farewell);
+		return r;
+	}
+	l->sock = sock;
+	return 0;
+}
+
+void compute_link_pause(struct compute_link *l, bool pause)
+{
+	if (l->sock < 0 || l->is_paused == pause)
+		return;
+	l->is_paused = pause;
+	update_events(l);
+}
+
+/*
+ * A socket that is closed while it holds unread packets gives its peer ECONNRESET before what was sent to it; so those
+ * are thrown away first.  Bounded by the socket's buffer: after the shutdown no more can come.
+ */
+static void discard_unread(int sock)
+{
+	uint8_t byte;
+	size_t none = 0;
+	ssize_t n;
+
+	(void)shutdown(sock, SHUT_RD);
+	do {
+		n = base_recv(sock, &byte, sizeof(byte), NULL, &none);
+	} while (n > 0 || n == -EMSGSIZE);
+}
+
+void compute_link_close(struct compute_link *l)
+{
+	struct queued_packet *p, *next;
+
+	l->io = sd_event_source_disable_unref(l->io);
+	l->farewell = sd_event_source_disable_unref(l->farewell);
+	base_list_for_each_safe(p, next, &l->queue, node)
+		drop_packet(l, p);
+	if (l->sock < 0)
+		return;
+	discard_unread(l->sock);
+	l->sock = base_close(l->sock);
+}

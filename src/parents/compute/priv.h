@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside of the compute parent.  What owns what:
+ *
+ *   device -> sessions -> segments, contexts, requests in flight
+ *   device -> executors: each belongs to one session, and outlives it until its process is reaped
+ *
+ * A session that ends stays in the list, in state ENDING, until its executor is gone and its memory is given back or
+ * handed to the device's list of held memory.  It is freed by the loop (device->gc), never by its own calls.
+ */
+#ifndef PARENTS_COMPUTE_PRIV_H
+#define PARENTS_COMPUTE_PRIV_H
+
+#include "base/list.h"
+#include "parents/compute/compute.h"
+#include "parents/compute/link.h"
+#include "parents/compute/worker.h"
+#include "tranche/wire/executor.h"
+
+/* --- device.c --- */
+
+/* What the first executor said before any guest code ran; later ones are not asked. */
+struct compute_probe {
+	int fd; /* -1: not known yet; sealed, ours */
+	uint64_t len;
+	uint64_t flags; /* TRNC_SESSION_COHERENT */
+};
+
+struct compute_device {
+	struct trn_device *dev;
+	const struct compute_config *config;
+	struct compute_worker *worker;
+	unsigned int nr_jobs; /* with the worker */
+	struct base_list sessions;
+	struct base_list executors;
+	struct base_list held; /* struct compute_segment without a session: somebody still has the memory */
+	struct compute_probe probe;
+	uint64_t service_used;
+	uint64_t last_session;
+	uint64_t last_executor;
+	bool is_stopping;
+	bool was_idle;
+	uint64_t started_ns;
+	sd_event_source *gc;
+	sd_event_source *tick;
+	struct compute_stats stats; /* quota and used are here, too */
+};
+
+int compute_device_create(struct trn_device *dev, struct trn_error *err);
+void compute_device_destroy(struct trn_device *dev);
+
+static inline struct compute_device *to_compute(const struct trn_device *dev)
+{
+	return trn_device_priv(dev);
+}
+
+/* Bytes of a session's window. */
+uint64_t compute_window_size(const struct compute_device *d);
+/* Looks soon at what may have ended. */
+void compute_device_schedule_gc(struct compute_device *d);
+/* Looks from time to time at what waits: held memory, requests for memory. Stops by itself. */
+void compute_device_start_tick(struct compute_device *d);
+/* A job for the worker; the device is not idle before its done() has called compute_device_job_done(). */
+void compute_device_add_job(struct compute_device *d, struct compute_job *job);
+void compute_device_job_done(struct compute_device *d);
+
+/* --- probe.c --- */
+
+/* Takes over an executor's record: a private copy, and the quota if none was chosen. Return: 0 or -errno. */
+int compute_probe_learn(struct compute_device *d, int fd, const struct trnc_exec_ready *ready, struct trn_error *err);
+
+/* --- executor.c --- */
+
+struct compute_executor {
+	struct base_list node;
+	struct compute_device *device;
+	struct compute_session *session; /* NULL: nobody waits for it any more */
+	struct compute_link link;
+	pid_t pid; /* 0: reaped, or there was never a process */
+	int pidfd;
+	sd_event_source *exit;
+	sd_event_source *grace; /* runs out when the socket ended and the process did not */
+	bool is_ready; /* SETUP is answered */
+	bool is_killed;
+	bool is_gone;
+	bool has_folder;
+	char folder[]; /* below the runtime folder: caches and temporary files */
+};
+
+/* Starts the executor of a session; its events are told to the session (below). Return: 0 or -errno. */
+int compute_executor_start(struct compute_session *s, struct trn_error *err);
+/* Ends its process group. NULL is accepted. Its link is closed; it is reaped and freed later. */
+void compute_executor_kill(struct compute_executor *ex);
+/* Frees what is gone. From the gc. */
+void compute_executor_collect(struct compute_device *d);
+
+/* --- strays.c --- */
+
+/* Kills processes that dead executors left behind: our children that are no executor's. */
+void compute_strays_kill(struct compute_device *d);
+
+/* --- segments.c --- */
+
+enum compute_segment_state {
+	SEGMENT_LIVE,
+	SEGMENT_UNMAPPING, /* the executor was asked to let go */
+	SEGMENT_HELD,	   /* it has, but somebody still has the memory */
+	SEGMENT_CLOSING,   /* with the worker */
+};
+
+struct compute_segment {
+	struct compute_job job; /* closes it */
+	struct base_list node;	/* in session->held or device->held, in state HELD */
+	struct compute_device *device;
+	struct compute_session *session; /* NULL: it has ended */
+	uint64_t offset, size;
+	uint32_t kind;
+	enum compute_segment_state state;
+	unsigned int pins; /* contexts with their channel in it */
+	int fd;		   /* see memory.h */
+	uint64_t destroy_id; /* the request that is to be answered; 0: none */
+};
+
+struct compute_segments {
+	struct compute_segment **sorted; /* by offset; owned */
+	size_t nr, cap;
+	struct base_list held;	  /* segments */
+	struct base_list waiting; /* requests for memory */
+	unsigned int nr_waiting;
+	uint64_t used[2];    /* bytes charged, by kind - 1 */
+	uint64_t leaving[2]; /* of these, on their way back */
+};
+
+void compute_segments_init(struct compute_segments *t);
+void compute_segment_handle_create(struct compute_session *s, const struct trnc_msg *m, const void *body);
+void compute_segment_handle_destroy(struct compute_session *s, const struct trnc_msg *m, const void *body);
+/* The executor let go. */
+void compute_segment_unmapped(struct compute_segment *seg);
+/* The live segment of that kind that holds the range, or NULL. */
+struct compute_segment *compute_segment_find(struct compute_session *s, uint32_t kind, uint64_t offset, uint64_t len);
+/* Gives everything back; what somebody still has goes to the device. The executor is gone. */
+void compute_segments_end(struct compute_session *s);
+/* Answers all requests that nobody else answers: those for memory, and frees that the executor has done its part of. */
+void compute_segments_refuse_waiting(struct compute_session *s, const struct trn_error *err);
+/* Looks again at held memory and waiting requests. Return: is there still something to look at? */
+bool compute_segments_tick(struct compute_device *d);
+/* Frees held memory that the device no longer has time for. */
+void compute_segments_drop_held(struct compute_device *d);
+
+/* --- pending.c: requests that the executor has to answer --- */
+
+#define COMPUTE_PENDING_BUCKETS 256u
+#define COMPUTE_PENDING_MAX 1024u /* a session, those of SEGMENT_DESTROY not counted */
+
+struct compute_pending {
+	struct base_list node;
+	uint64_t id;
+	uint32_t type; /* of the client's request */
+	uint32_t context;
+	struct compute_segment *segment; /* of a SEGMENT_DESTROY */
+};
+
+struct compute_pendings {
+	struct base_list buckets[COMPUTE_PENDING_BUCKETS];
+	unsigned int nr; /* as counted by the limit */
+};
+
+void compute_pendings_init(struct compute_pendings *p);
+/* Return: 0, -EEXIST (id in use), -EBUSY (too many), -ENOMEM. */
+int compute_pendings_add(struct compute_pendings *p, const struct compute_pending *what);
+/* Takes one out; the caller frees it. @exec_type: of the executor's message. NULL when there is none. */
+struct compute_pending *compute_pendings_take(struct compute_pendings *p, uint64_t id);
+/* Takes out any. */
+struct compute_pending *compute_pendings_take_any(struct compute_pendings *p);
+
+/* --- contexts.c --- */
+
+enum compute_context_state { CONTEXT_CREATING, CONTEXT_LIVE, CONTEXT_DESTROYING };
+
+struct compute_context {
+	enum compute_context_state state;
+	struct compute_segment *segment; /* pinned; holds the channel */
+	struct trnc_user_page *user;	 /* the channel's first two pages */
+	struct trnc_host_page *host;
+};
+
+void compute_context_handle_create(struct compute_session *s, const struct trnc_msg *m, const void *body);
+void compute_context_handle_destroy(struct compute_session *s, const struct trnc_msg *m, const void *body);
+/* The executor answered a CREATE or DESTROY. */
+void compute_context_answered(struct compute_session *s, const struct compute_pending *p, bool is_refused);
+/* Tells all sleepers that nothing more completes. */
+void compute_contexts_lose(struct compute_session *s, enum trnc_lost why);
+void compute_contexts_end(struct compute_session *s);
+/* Is it one whose records may come? */
+bool compute_context_is_live(const struct compute_session *s, uint32_t number);
+
+/* --- relay.c: messages that are checked and passed on --- */
+
+void compute_relay_event_block(struct compute_session *s, const struct trnc_msg *m, const void *body);
+void compute_relay_output(struct compute_session *s, const struct trnc_msg *m, const void *body);
+void compute_relay_build(struct compute_session *s, const struct trnc_msg *m, const void *body);
+void compute_relay_query(struct compute_session *s, const struct trnc_msg *m, const void *body);
+/* Notes the request and sends it on; it is refused when that cannot be. Return: was it sent? */
+bool compute_relay(struct compute_session *s, const struct trnc_msg *m, const void *body, size_t len,
+		   uint32_t exec_type, const struct compute_pending *pending);
+/* The executor's reply to one of these. Return: 0, or -EPROTO with what is wrong with it. */
+int compute_relay_reply(struct compute_session *s, const struct trnc_msg *m, const void *body, struct trn_error *err);
+/* Answers all that is open. */
+void compute_relay_refuse_all(struct compute_session *s, const struct trn_error *err);
+
+/* --- session.c --- */
+
+enum compute_session_state {
+	SESSION_NEW,
+	SESSION_GREETED,
+	SESSION_STARTING, /* SESSION_CREATE is to be answered */
+	SESSION_UP,
+	SESSION_ENDING,
+};
+
+struct compute_session {
+	struct base_list node;
+	struct compute_device *device;
+	struct trn_use *use;
+	uint64_t number;
+	enum compute_session_state state;
+	struct compute_link client;
+	struct compute_executor *executor; /* NULL: none yet, or no more */
+	uint64_t create_id;
+	uint64_t control_seq; /* of the newest segment */
+	bool is_answered; /* the client was told that the session exists */
+	struct compute_segments segments;
+	struct compute_pendings pendings;
+	struct compute_context *contexts[TRNC_MAX_CONTEXTS + 1]; /* by number, from 1 */
+	char peer[48]; /* "process 4711" */
+};
+
+/* Takes over sock. */
+void compute_session_create(struct compute_device *d, int sock);
+/* From the gc. Return: true when it is freed. */
+bool compute_session_collect(struct compute_session *s);
+/* Ends it: contexts are lost for that reason, open requests get err, the client a SESSION_LOST. */
+void compute_session_lose(struct compute_session *s, enum trnc_lost why, const struct trn_error *err);
+
+/* Of its executor. */
+void compute_session_executor_message(struct compute_session *s, const void *data, size_t len, int *fd);
+void compute_session_executor_ended(struct compute_session *s, const struct trn_error *why);
+
+/* --- reply.c --- */
+
+void compute_reply(struct compute_session *s, uint32_t type, uint64_t id, const void *body, size_t len, int fd);
+void compute_reply_error(struct compute_session *s, uint32_t type, uint64_t id, const struct trn_error *err);
+/* For checks: "return refuse(...)". */
+void compute_refuse(struct compute_session *s, const struct trnc_msg *m, int code, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+/* SESSION_LOST on any socket, also one that never became a session. */
+void compute_make_farewell(const struct trn_error *err, void *packet);
+#define COMPUTE_FAREWELL_LEN (sizeof(struct trnc_msg) + sizeof(struct trnc_error_body))
+
+#endif
