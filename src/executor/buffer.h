@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Buffers: host memory objects over the window's memory. Ring's thread, except where the host calls back. */
+#ifndef EXECUTOR_BUFFER_H
+#define EXECUTOR_BUFFER_H
+
+#include <stdint.h>
+
+#include "base/list.h"
+#include "executor/context.h"
+#include "executor/decode.h"
+
+struct exec_buffer_end;
+
+struct exec_buffer {
+	uint32_t refs; /* the table's, sub-buffers', held commands' and their arguments' */
+	cl_mem host;
+	uint64_t size;
+	uint64_t flags;
+	struct exec_buffer *parent;  /* of a sub-buffer; one reference */
+	struct exec_buffer_end *end; /* what happens when the host lets go; the host's callback owns it */
+	struct base_list maps;	     /* of exec_map, on hosts that do not work in place */
+};
+
+int32_t exec_buffer_create(struct exec_context *c, const struct trnc_rec_buffer_create *r);
+int32_t exec_sub_buffer_create(struct exec_context *c, const struct trnc_rec_sub_buffer_create *r);
+int32_t exec_buffer_destroy(struct exec_context *c, const struct trnc_rec_buffer_destroy *r);
+/* Ends all handles of a context that is being destroyed. */
+void exec_buffers_release_all(struct exec_context *c);
+
+struct exec_buffer *exec_buffer_get(struct exec_context *c, uint64_t handle);
+struct exec_buffer *exec_buffer_ref(struct exec_buffer *b);
+/* Accepts NULL; returns NULL. */
+struct exec_buffer *exec_buffer_unref(struct exec_context *c, struct exec_buffer *b);
+
+/* A map that the program has, on a host that does not work in place. */
+struct exec_map {
+	struct base_list link;
+	uint64_t id;
+	void *addr; /* the host's */
+};
+int32_t exec_buffer_add_map(struct exec_buffer *b, uint64_t id, void *addr);
+/* Removes the map and returns its address; NULL when there is none. */
+void *exec_buffer_take_map(struct exec_buffer *b, uint64_t id);
+
+#endif

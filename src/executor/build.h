@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* What a build request asks for, and the doing of it. Runs in a thread of its own. */
+#ifndef EXECUTOR_BUILD_H
+#define EXECUTOR_BUILD_H
+
+#include "base/blob.h"
+#include "executor/program.h"
+
+#define EXEC_MAX_INPUTS 4096u
+
+struct exec_build_text {
+	const char *data; /* not terminated */
+	size_t len;
+};
+
+struct exec_build_request {
+	uint32_t op; /* enum trnc_op */
+	struct exec_build_text source, binary, il;
+	const char *options; /* never NULL */
+	const char *cwd;     /* or NULL */
+	uint32_t nr_headers;
+	struct exec_build_header {
+		const char *name;
+		struct exec_build_text source;
+	} *headers; /* owned */
+	uint32_t nr_inputs;
+	uint64_t *inputs; /* owned */
+};
+
+/* Reads a request from a private copy, which must outlive it. Return: 0, -EINVAL, -ENOMEM. */
+int exec_build_parse(const void *data, size_t len, struct exec_build_request *ret);
+void exec_build_request_finish(struct exec_build_request *q);
+
+/* Does what the request asks for: p->host is made or made anew. The program is busy; no lock held.
+ * Writes the whole reply blob, and *ret_table if there are kernels now. */
+void exec_build_run(struct exec_context *c, struct exec_program *p, const struct exec_build_request *q,
+		    struct base_blob *reply, struct exec_kernel_table **ret_table);
+
+#endif

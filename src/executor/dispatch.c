@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/dispatch.h"
+
+#include <stdlib.h>
+
+#include "base/futex.h"
+#include "executor/queue.h"
+
+/* Commands given to the host without an event in a row: the program's sleepers hear of every so many at least. */
+#define MAX_LOOSE 256u
+
+static bool may_print(const struct exec_operands *ops)
+{
+	return ops->kernel && ops->kernel->table->may_print;
+}
+
+void exec_dispatch_drop_waits(struct exec_context *c, cl_uint nr)
+{
+	for (cl_uint i = 0; i < nr; i++)
+		c->ex->host.ReleaseEvent(c->waits[i]);
+}
+
+void exec_dispatch_end(struct exec_context *c, const struct exec_dispatch *d, int32_t status)
+{
+	struct exec_times t = { .queued = d->r->cmd->queued_ns };
+
+	pthread_mutex_lock(&c->lock);
+	if (d->cmd) {
+		if (d->q->profiling)
+			t.submit = t.start = t.end = base_clock_raw_ns();
+		exec_command_end_locked(d->cmd, status, &t);
+	} else {
+		exec_queue_end_at_once_locked(d->q, d->r->cmd->seq, t.queued, d->event, status);
+	}
+	pthread_mutex_unlock(&c->lock);
+	exec_context_signal(c);
+}
+
+/* In order, behind commands that will be reported: it needs no place on the host, only its turn. */
+static bool try_virtual(struct exec_context *c, const struct exec_dispatch *d, bool *ret_at_once)
+{
+	struct exec_queue *q = d->q;
+	struct exec_command *cmd = d->cmd, *prev;
+	bool done = false;
+
+	*ret_at_once = false;
+	pthread_mutex_lock(&c->lock);
+	if (q->loose_from)
+		goto out;
+	if (cmd ? q->outstanding.next == &cmd->link : base_list_is_empty(&q->outstanding) || !d->event) {
+		*ret_at_once = true;
+		done = true;
+		goto out;
+	}
+	if (!cmd) {
+		cmd = exec_command_new(q, d->r->cmd->seq, d->r->cmd->queued_ns, d->event);
+		if (!cmd)
+			goto out; /* the host may have memory */
+		exec_queue_append_locked(q, cmd);
+	}
+	prev = base_container_of(cmd->link.prev, struct exec_command, link);
+	cmd->state = EXEC_VIRTUAL;
+	if (cmd->event) {
+		/* Borrowed: the one before is in the row for longer than this one. */
+		cmd->event->host = cmd->host = prev->host;
+		cmd->event->queue = q;
+		exec_event_submitted_locked(c, cmd->event);
+	} else {
+		cmd->host = prev->host;
+	}
+	done = true;
+out:
+	pthread_mutex_unlock(&c->lock);
+	return done;
+}
+
+/* Can an order-only command end without the host? Out of order it can when nothing is left to wait for. */
+static bool try_without_host(struct exec_context *c, const struct exec_dispatch *d)
+{
+	struct exec_queue *q = d->q;
+	bool at_once;
+
+	if (d->nr_waits || !exec_command_is_order_only(c, d->r))
+		return false;
+	if (q->in_order) {
+		if (!try_virtual(c, d, &at_once))
+			return false;
+		if (at_once)
+			exec_dispatch_end(c, d, CL_COMPLETE);
+		return true;
+	}
+	if (exec_waits_for_all(d->r)) {
+		pthread_mutex_lock(&c->lock);
+		at_once = d->cmd ? q->outstanding.next == &d->cmd->link && d->cmd->link.next == &q->outstanding :
+				   base_list_is_empty(&q->outstanding);
+		pthread_mutex_unlock(&c->lock);
+	} else {
+		pthread_mutex_lock(&c->lock);
+		at_once = !q->barrier || exec_event_is_over(q->barrier);
+		pthread_mutex_unlock(&c->lock);
+	}
+	if (at_once)
+		exec_dispatch_end(c, d, CL_COMPLETE);
+	return at_once;
+}
+
+void exec_dispatch_refuse(struct exec_context *c, const struct exec_dispatch *d, int32_t err)
+{
+	exec_context_refuse(c, err);
+	pthread_mutex_lock(&c->lock);
+	exec_queue_fail_locked(d->q, err);
+	pthread_mutex_unlock(&c->lock);
+	exec_dispatch_end(c, d, err);
+}
+
+/* Out of order, a barrier has an event that later commands of ours can wait for. */
+static struct exec_event *barrier_event(struct exec_context *c, struct exec_queue *q, const struct exec_record *r,
+					struct exec_event *event)
+{
+	if (q->in_order || r->type != TRNC_REC_BARRIER)
+		return event;
+	if (!event)
+		event = exec_event_new_internal();
+	if (!event)
+		return NULL;
+	pthread_mutex_lock(&c->lock);
+	exec_event_unref(q->barrier);
+	q->barrier = exec_event_ref(event);
+	pthread_mutex_unlock(&c->lock);
+	return event;
+}
+
+void exec_dispatch(struct exec_context *c, struct exec_dispatch *d)
+{
+	struct exec_queue *q = d->q;
+	struct exec_command *cmd = d->cmd;
+	const struct trnc_cmd *head = d->r->cmd;
+	cl_event ev = NULL;
+	int32_t err;
+	bool told;
+
+	if (try_without_host(c, d))
+		return;
+	if (!cmd)
+		d->event = barrier_event(c, q, d->r, d->event);
+	told = cmd || d->event || !d->more || !q->in_order || d->ops->source ||
+	       (q->loose_from && head->seq - q->loose_from >= MAX_LOOSE);
+	if (told && !cmd) {
+		cmd = exec_command_new(q, head->seq, head->queued_ns, d->event);
+		if (!cmd) {
+			exec_dispatch_drop_waits(c, d->nr_waits);
+			exec_window_put(d->ops->source);
+			exec_dispatch_refuse(c, d, CL_OUT_OF_HOST_MEMORY);
+			return;
+		}
+	}
+	err = exec_command_enqueue(c, q->host, d->r, d->ops, d->nr_waits, c->waits, told ? &ev : NULL);
+	exec_dispatch_drop_waits(c, d->nr_waits);
+	if (err) {
+		if (!d->cmd) {
+			free(cmd);
+			exec_window_put(d->ops->source);
+		}
+		exec_dispatch_refuse(c, d, err);
+		return;
+	}
+	q->unflushed = true;
+	c->unsettled = true;
+
+	pthread_mutex_lock(&c->lock);
+	if (!told) {
+		exec_queue_add_loose_locked(q, head->seq, may_print(d->ops));
+	} else {
+		if (!d->cmd) {
+			exec_queue_append_locked(q, cmd);
+			cmd->source = d->ops->source;
+		}
+		cmd->state = EXEC_ON_HOST;
+		cmd->prints |= may_print(d->ops);
+		cmd->host = ev;
+		if (cmd->event) {
+			cmd->event->host = ev;
+			cmd->event->queue = q;
+			exec_event_submitted_locked(c, cmd->event);
+		}
+	}
+	pthread_mutex_unlock(&c->lock);
+	if (told)
+		exec_command_watch(cmd);
+}
+
+void exec_dispatch_settle(struct exec_context *c, struct exec_queue *q)
+{
+	struct exec_command *cmd;
+	cl_event ev = NULL;
+
+	if (!q->loose_from)
+		return;
+	cmd = exec_command_new(q, q->accounted, 0, NULL);
+	if (!cmd || c->ex->host.EnqueueMarkerWithWaitList(q->host, 0, NULL, &ev) != CL_SUCCESS) {
+		/* The next command of the queue, or the next rest of the ring's thread, tries again. */
+		free(cmd);
+		return;
+	}
+	pthread_mutex_lock(&c->lock);
+	c->pending--; /* stands for loose commands only; append counts one more */
+	exec_queue_append_locked(q, cmd);
+	cmd->state = EXEC_ON_HOST;
+	cmd->host = ev;
+	pthread_mutex_unlock(&c->lock);
+	exec_command_watch(cmd);
+}

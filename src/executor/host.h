@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host's OpenCL, loaded at run time: its functions, the chosen device, and what a self-test found out about it.
+ * A function that an old loader lacks is NULL; those that the executor cannot do without are checked at load.
+ */
+#ifndef EXECUTOR_HOST_H
+#define EXECUTOR_HOST_H
+
+#define CL_TARGET_OPENCL_VERSION 300
+#include <CL/cl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tranche/error.h"
+
+#define EXEC_HOST_FUNCTIONS(F)        \
+	F(GetPlatformIDs)             \
+	F(GetPlatformInfo)            \
+	F(GetDeviceIDs)               \
+	F(GetDeviceInfo)              \
+	F(CreateContext)              \
+	F(ReleaseContext)             \
+	F(GetSupportedImageFormats)   \
+	F(ReleaseCommandQueue)        \
+	F(Flush)                      \
+	F(Finish)                     \
+	F(CreateBuffer)               \
+	F(CreateSubBuffer)            \
+	F(ReleaseMemObject)           \
+	F(SetMemObjectDestructorCallback) \
+	F(CreateProgramWithSource)    \
+	F(CreateProgramWithBinary)    \
+	F(ReleaseProgram)             \
+	F(BuildProgram)               \
+	F(CompileProgram)             \
+	F(LinkProgram)                \
+	F(GetProgramInfo)             \
+	F(GetProgramBuildInfo)        \
+	F(CreateKernel)               \
+	F(CreateKernelsInProgram)     \
+	F(ReleaseKernel)              \
+	F(SetKernelArg)               \
+	F(GetKernelInfo)              \
+	F(GetKernelArgInfo)           \
+	F(GetKernelWorkGroupInfo)     \
+	F(RetainEvent)                \
+	F(ReleaseEvent)               \
+	F(SetEventCallback)           \
+	F(GetEventProfilingInfo)      \
+	F(EnqueueNDRangeKernel)       \
+	F(EnqueueCopyBuffer)          \
+	F(EnqueueCopyBufferRect)      \
+	F(EnqueueFillBuffer)          \
+	F(EnqueueWriteBuffer)         \
+	F(EnqueueMapBuffer)           \
+	F(EnqueueUnmapMemObject)      \
+	F(EnqueueMarkerWithWaitList)  \
+	F(EnqueueBarrierWithWaitList)
+
+struct exec_host {
+#define F(name) __typeof__(cl##name) *name;
+	EXEC_HOST_FUNCTIONS(F)
+#undef F
+	__typeof__(clCreateCommandQueueWithProperties) *CreateCommandQueueWithProperties; /* or the next one */
+	__typeof__(cl_command_queue(*)(cl_context, cl_device_id, cl_command_queue_properties, cl_int *))
+		CreateCommandQueue; /* OpenCL 1.x */
+	__typeof__(clCreateProgramWithIL) *CreateProgramWithIL; /* may be NULL */
+
+	cl_platform_id platform;
+	cl_device_id device;
+	bool is_cpu;
+	bool coherent;	  /* buffers are used in place (self-test) */
+	cl_context spare; /* made by the self-test; the first context takes it */
+};
+
+/* Loads the host's OpenCL and picks device number index over all platforms. Return: 0 or -errno with a sentence. */
+int exec_host_load(struct exec_host *h, uint32_t index, struct trn_error *err);
+
+/* Makes the spare context and finds out whether buffers are used in place. */
+int exec_host_self_test(struct exec_host *h, struct trn_error *err);
+
+/* A context of the chosen device. */
+cl_context exec_host_create_context(struct exec_host *h, cl_int *ret_err);
+
+/* A queue with the properties that the wire carries. */
+cl_command_queue exec_host_create_queue(struct exec_host *h, cl_context context, cl_command_queue_properties properties,
+					cl_int *ret_err);
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/kernel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ----------------------------------------------------------------- objects */
+
+static int32_t new_kernel(struct exec_context *c, struct exec_kernel_table *table, uint32_t index, cl_kernel host,
+			  struct exec_kernel **ret)
+{
+	uint32_t nr_args = table->kernels[index].nr_args;
+	struct exec_kernel *k = calloc(1, sizeof(*k) + nr_args * sizeof(k->args[0]));
+
+	if (!k) {
+		c->ex->host.ReleaseKernel(host);
+		return CL_OUT_OF_HOST_MEMORY;
+	}
+	k->refs = 1;
+	k->host = host;
+	k->table = exec_kernel_table_ref(table);
+	k->index = index;
+	k->nr_args = nr_args;
+	*ret = k;
+	return CL_SUCCESS;
+}
+
+static int32_t add_kernel(struct exec_context *c, uint64_t handle, struct exec_kernel *k)
+{
+	int r = base_handles_add(&c->kernels, handle, k);
+
+	if (r == 0)
+		return CL_SUCCESS;
+	exec_kernel_unref(c, k);
+	return r == -ENOMEM ? CL_OUT_OF_HOST_MEMORY : CL_INVALID_VALUE;
+}
+
+int32_t exec_kernel_create(struct exec_context *c, const struct trnc_rec_kernel_create *r)
+{
+	struct exec_kernel_table *table;
+	struct exec_kernel *k;
+	cl_kernel host;
+	int32_t err = exec_program_create_kernel(c, r->program, r->index, &table, &host);
+
+	if (err)
+		return err;
+	err = new_kernel(c, table, r->index, host, &k);
+	exec_kernel_table_unref(table);
+	return err ? err : add_kernel(c, r->kernel, k);
+}
+
+static int32_t copy_arg(struct exec_kernel_arg *to, const struct exec_kernel_arg *from)
+{
+	*to = *from;
+	to->value = NULL;
+	to->cap = 0;
+	to->stale = from->kind != 0;
+	if (from->kind != TRNC_ARG_VALUE)
+		return CL_SUCCESS;
+	to->value = malloc(from->size);
+	if (!to->value)
+		return CL_OUT_OF_HOST_MEMORY;
+	to->cap = (uint32_t)from->size;
+	memcpy(to->value, from->value, from->size);
+	return CL_SUCCESS;
+}
+
+int32_t exec_kernel_clone(struct exec_context *c, const struct trnc_rec_kernel_clone *r)
+{
+	struct exec_kernel *source = exec_kernel_get(c, r->source), *k;
+	cl_kernel host;
+	int32_t err;
+
+	if (!source)
+		return CL_INVALID_KERNEL;
+	/* A fresh object and our own shadow: the same as clCloneKernel, which older hosts lack. */
+	err = exec_kernel_table_create_kernel(c, source->table, source->index, &host);
+	if (!err)
+		err = new_kernel(c, source->table, source->index, host, &k);
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < k->nr_args; i++) {
+		err = copy_arg(&k->args[i], &source->args[i]);
+		if (err) {
+			exec_kernel_unref(c, k);
+			return err;
+		}
+		k->nr_stale += k->args[i].stale;
+		k->nr_set += k->args[i].kind != 0;
+	}
+	return add_kernel(c, r->kernel, k);
+}
+
+struct exec_kernel *exec_kernel_get(struct exec_context *c, uint64_t handle)
+{
+	return base_handles_get(&c->kernels, handle);
+}
+
+struct exec_kernel *exec_kernel_ref(struct exec_kernel *k)
+{
+	k->refs++;
+	return k;
+}
+
+struct exec_kernel *exec_kernel_unref(struct exec_context *c, struct exec_kernel *k)
+{
+	if (!k || --k->refs)
+		return NULL;
+	for (uint32_t i = 0; i < k->nr_args; i++)
+		free(k->args[i].value);
+	c->ex->host.ReleaseKernel(k->host);
+	exec_kernel_table_unref(k->table);
+	free(k);
+	return NULL;
+}
+
+int32_t exec_kernel_destroy(struct exec_context *c, uint64_t handle)
+{
+	struct exec_kernel *k = base_handles_remove(&c->kernels, handle);
+
+	if (!k)
+		return CL_INVALID_KERNEL;
+	exec_kernel_unref(c, k);
+	return CL_SUCCESS;
+}
+
+void exec_kernels_release_all(struct exec_context *c)
+{
+	struct exec_kernel *k;
+	uint32_t pos = 0;
+
+	while ((k = base_handles_next(&c->kernels, &pos)))
+		exec_kernel_unref(c, k);
+	base_handles_finish(&c->kernels);
+}
+
+/* ------------------------------------------------------------------ shadow */
+
+static int32_t check_arg(struct exec_context *c, const struct exec_kernel *k, const struct exec_arg *a)
+{
+	uint64_t handle;
+
+	if (a->index >= k->nr_args)
+		return CL_INVALID_ARG_INDEX;
+	/* A kind that the host does not expect must not reach it: it takes handles on trust. */
+	if (k->table->kernels[k->index].kinds[a->index] != a->kind)
+		return CL_INVALID_ARG_VALUE;
+	if (a->kind != TRNC_ARG_BUFFER)
+		return CL_SUCCESS;
+	memcpy(&handle, a->data, sizeof(handle));
+	return handle == 0 || exec_buffer_get(c, handle) ? CL_SUCCESS : CL_INVALID_MEM_OBJECT;
+}
+
+static int32_t store_arg(struct exec_kernel *k, const struct exec_arg *a)
+{
+	struct exec_kernel_arg *arg = &k->args[a->index];
+
+	if (a->kind == TRNC_ARG_VALUE) {
+		if (arg->cap < a->size) {
+			uint8_t *value = realloc(arg->value, a->size);
+
+			if (!value)
+				return CL_OUT_OF_HOST_MEMORY;
+			arg->value = value;
+			arg->cap = (uint32_t)a->size;
+		}
+		memcpy(arg->value, a->data, a->size);
+	} else if (a->kind == TRNC_ARG_BUFFER) {
+		memcpy(&arg->buffer, a->data, sizeof(arg->buffer));
+	}
+	arg->size = a->size;
+	if (!arg->kind)
+		k->nr_set++;
+	arg->kind = a->kind;
+	if (!arg->stale)
+		k->nr_stale++;
+	arg->stale = true;
+	return CL_SUCCESS;
+}
+
+/* The host's object keeps bare pointers: a buffer that has gone must not be launched with. */
+static int32_t check_buffers(struct exec_context *c, struct exec_kernel *k)
+{
+	if (k->seen_gone == c->buffers_gone)
+		return CL_SUCCESS;
+	for (uint32_t i = 0; i < k->nr_args; i++)
+		if (k->args[i].kind == TRNC_ARG_BUFFER && k->args[i].buffer &&
+		    !exec_buffer_get(c, k->args[i].buffer))
+			return CL_INVALID_KERNEL_ARGS;
+	k->seen_gone = c->buffers_gone;
+	return CL_SUCCESS;
+}
+
+int32_t exec_kernel_take_args(struct exec_context *c, struct exec_kernel *k, const struct exec_record *r)
+{
+	struct exec_arg a;
+	size_t pos = 0;
+	int32_t err;
+
+	for (uint32_t i = 0; i < r->nr_args; i++) {
+		exec_decode_arg(r, &pos, &a);
+		err = check_arg(c, k, &a);
+		if (err)
+			return err;
+	}
+	if (r->nr_args)
+		k->latest = NULL;
+	pos = 0;
+	for (uint32_t i = 0; i < r->nr_args; i++) {
+		exec_decode_arg(r, &pos, &a);
+		err = store_arg(k, &a);
+		if (err)
+			return err;
+	}
+	if (k->nr_set != k->nr_args)
+		return CL_INVALID_KERNEL_ARGS;
+	return check_buffers(c, k);
+}
+
+static int32_t set_host_arg(struct exec_context *c, struct exec_kernel *k, uint32_t index, uint16_t kind,
+			    uint64_t size, const struct exec_buffer *buffer, const void *value)
+{
+	cl_mem mem = buffer ? buffer->host : NULL;
+
+	switch (kind) {
+	case TRNC_ARG_VALUE:
+		return c->ex->host.SetKernelArg(k->host, index, size, value);
+	case TRNC_ARG_LOCAL:
+		return c->ex->host.SetKernelArg(k->host, index, size, NULL);
+	default:
+		return c->ex->host.SetKernelArg(k->host, index, sizeof(mem), mem ? &mem : NULL);
+	}
+}
+
+int32_t exec_kernel_apply(struct exec_context *c, struct exec_kernel *k)
+{
+	if (!k->nr_stale)
+		return CL_SUCCESS;
+	for (uint32_t i = 0; i < k->nr_args; i++) {
+		struct exec_kernel_arg *a = &k->args[i];
+		int32_t err;
+
+		if (!a->stale)
+			continue;
+		err = set_host_arg(c, k, i, a->kind, a->size,
+				   a->kind == TRNC_ARG_BUFFER ? exec_buffer_get(c, a->buffer) : NULL, a->value);
+		if (err)
+			return err;
+		a->stale = false;
+		k->nr_stale--;
+	}
+	return CL_SUCCESS;
+}
+
+/* --------------------------------------------------------------- snapshots */
+
+struct exec_snapshot *exec_kernel_snapshot(struct exec_context *c, struct exec_kernel *k)
+{
+	size_t values = 0, head = sizeof(struct exec_snapshot) + k->nr_args * sizeof(struct exec_snapshot_arg);
+	struct exec_snapshot *s = k->latest;
+	uint8_t *value;
+
+	if (s) {
+		s->refs++;
+		return s;
+	}
+	for (uint32_t i = 0; i < k->nr_args; i++)
+		if (k->args[i].kind == TRNC_ARG_VALUE)
+			values += k->args[i].size;
+	s = calloc(1, head + values);
+	if (!s)
+		return NULL;
+	s->refs = 1;
+	s->kernel = k;
+	s->nr_args = k->nr_args;
+	value = (uint8_t *)s + head;
+	for (uint32_t i = 0; i < k->nr_args; i++) {
+		const struct exec_kernel_arg *a = &k->args[i];
+		struct exec_buffer *b = a->kind == TRNC_ARG_BUFFER ? exec_buffer_get(c, a->buffer) : NULL;
+
+		s->args[i] = (struct exec_snapshot_arg){ .kind = a->kind, .size = a->size };
+		if (b)
+			s->args[i].buffer = exec_buffer_ref(b);
+		if (a->kind != TRNC_ARG_VALUE)
+			continue;
+		memcpy(value, a->value, a->size);
+		s->args[i].value = value;
+		value += a->size;
+	}
+	k->latest = s;
+	return s;
+}
+
+int32_t exec_snapshot_apply(struct exec_context *c, struct exec_kernel *k, const struct exec_snapshot *s)
+{
+	bool is_latest = s == k->latest;
+
+	if (is_latest && !k->nr_stale)
+		return CL_SUCCESS;
+	for (uint32_t i = 0; i < s->nr_args; i++) {
+		const struct exec_snapshot_arg *a = &s->args[i];
+		int32_t err = set_host_arg(c, k, i, a->kind, a->size, a->buffer, a->value);
+
+		if (err)
+			return err;
+	}
+	/* The host's object has the snapshot now: the shadow, or all of it differs from the shadow. */
+	for (uint32_t i = 0; i < s->nr_args; i++)
+		k->args[i].stale = !is_latest;
+	k->nr_stale = is_latest ? 0 : k->nr_args;
+	return CL_SUCCESS;
+}
+
+struct exec_snapshot *exec_snapshot_unref(struct exec_context *c, struct exec_snapshot *s)
+{
+	if (!s || --s->refs)
+		return NULL;
+	for (uint32_t i = 0; i < s->nr_args; i++)
+		exec_buffer_unref(c, s->args[i].buffer);
+	if (s->kernel->latest == s)
+		s->kernel->latest = NULL;
+	free(s);
+	return NULL;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/ring.h"
+
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/futex.h"
+#include "base/log.h"
+#include "executor/buffer.h"
+#include "executor/context.h"
+#include "executor/decode.h"
+#include "executor/graph.h"
+#include "executor/kernel.h"
+#include "executor/program.h"
+
+#define SPIN_NS 20000u
+#define SPIN_BUSY_NS 100000u
+#define CONTROL_WAIT_NS 1000000000ull
+#define CONTROL_POLL_US 200
+
+struct reader {
+	struct exec_context *c;
+	uint64_t consumer, producer; /* positions; producer as last seen */
+	uint64_t signalled;	     /* consumer when a program that waits for room was last looked for */
+	uint64_t gap_ns; /* smoothed, between the last rest and the next record */
+};
+
+static uint64_t load_producer(const struct exec_context *c)
+{
+	return atomic_load((_Atomic uint64_t *)&c->user->producer);
+}
+
+/*
+ * A program waits for room only while more than half of the ring is full, and is woken when that ends: once a half
+ * ring, not once a record.
+ */
+static void signal_room(struct reader *r)
+{
+	uint64_t half = r->c->ring_len / 2;
+
+	if (r->producer - r->signalled > half && r->producer - r->consumer <= half) {
+		r->signalled = r->consumer;
+		exec_context_signal(r->c);
+	}
+}
+
+static void publish_consumer(struct reader *r)
+{
+	atomic_store(&r->c->consumer, r->consumer);
+	atomic_store((_Atomic uint64_t *)&r->c->page->consumer, r->consumer);
+	signal_room(r);
+}
+
+/* Takes a new producer position. False when it is impossible. */
+static bool take_producer(struct reader *r, uint64_t producer)
+{
+	if (producer < r->producer || producer - r->consumer > r->c->ring_len || producer % 8)
+		return false;
+	r->producer = producer;
+	signal_room(r);
+	return true;
+}
+
+static void publish_cpu(struct exec_context *c, uint32_t cpu)
+{
+	atomic_store_explicit((_Atomic uint32_t *)&c->page->host_cpu, cpu, memory_order_relaxed);
+}
+
+static bool has_work(const struct reader *r)
+{
+	return load_producer(r->c) != r->producer || atomic_load(&r->c->has_ready) || atomic_load(&r->c->stopping);
+}
+
+/* Waits a little without sleeping, unless that would keep the program from its CPU. */
+static bool spin(struct reader *r)
+{
+	struct exec_context *c = r->c;
+	uint64_t start = base_clock_ns(), limit = r->gap_ns < SPIN_BUSY_NS ? SPIN_BUSY_NS : SPIN_NS;
+	uint32_t cpu = (uint32_t)sched_getcpu();
+
+	publish_cpu(c, cpu);
+	if (atomic_load_explicit((_Atomic uint32_t *)&c->user->user_cpu, memory_order_relaxed) == cpu)
+		return has_work(r);
+	do {
+		for (int i = 0; i < 32; i++) {
+			if (has_work(r))
+				return true;
+			base_cpu_relax();
+		}
+	} while (base_clock_ns() - start < limit);
+	return false;
+}
+
+static void rest(struct reader *r)
+{
+	_Atomic uint32_t *asleep = (_Atomic uint32_t *)&r->c->user->host_asleep;
+	uint64_t start = base_clock_ns(), gap;
+
+	if (!spin(r)) {
+		atomic_store(asleep, 1);
+		while (!has_work(r)) {
+			base_futex_wait(asleep, 1, -1);
+			/* Woken, or the flag was changed by somebody: set it again before the next sleep. */
+			if (!has_work(r))
+				atomic_store(asleep, 1);
+		}
+		atomic_store(asleep, 0);
+		publish_cpu(r->c, (uint32_t)sched_getcpu());
+	}
+	gap = base_clock_ns() - start;
+	r->gap_ns = gap > 8 * SPIN_BUSY_NS ? gap : (3 * r->gap_ns + gap) / 4;
+}
+
+/* Control messages that the record relies on are on their way: they come before anything else can. */
+static bool wait_for_control(struct reader *r, uint64_t control_seq)
+{
+	_Atomic uint64_t *seen = &r->c->ex->window.seq;
+	uint64_t start;
+
+	if (control_seq <= atomic_load(seen))
+		return true;
+	start = base_clock_ns();
+	while (control_seq > atomic_load(seen)) {
+		if (base_clock_ns() - start > CONTROL_WAIT_NS || atomic_load(&r->c->stopping))
+			return false;
+		usleep(CONTROL_POLL_US);
+	}
+	return true;
+}
+
+static int32_t create_user_event(struct exec_context *c, uint64_t handle)
+{
+	struct exec_event *e;
+	int32_t err;
+
+	pthread_mutex_lock(&c->lock);
+	e = exec_event_new_locked(c, handle, CL_SUBMITTED, &err);
+	if (e)
+		e->is_user = true;
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+static void release_event(struct exec_context *c, uint64_t handle)
+{
+	pthread_mutex_lock(&c->lock);
+	exec_event_release_locked(c, handle);
+	pthread_mutex_unlock(&c->lock);
+}
+
+static int32_t handle_object(struct exec_context *c, const struct exec_record *r)
+{
+	switch (r->type) {
+	case TRNC_REC_QUEUE_CREATE:
+		return exec_queue_create(c, r->queue_create);
+	case TRNC_REC_QUEUE_DESTROY:
+		return exec_queue_destroy(c, r->object->handle);
+	case TRNC_REC_BUFFER_CREATE:
+		return exec_buffer_create(c, r->buffer_create);
+	case TRNC_REC_SUB_BUFFER_CREATE:
+		return exec_sub_buffer_create(c, r->sub_buffer_create);
+	case TRNC_REC_BUFFER_DESTROY:
+		return exec_buffer_destroy(c, r->buffer_destroy);
+	case TRNC_REC_PROGRAM_DESTROY:
+		return exec_program_destroy(c, r->object->handle);
+	case TRNC_REC_KERNEL_CREATE:
+		return exec_kernel_create(c, r->kernel_create);
+	case TRNC_REC_KERNEL_CLONE:
+		return exec_kernel_clone(c, r->kernel_clone);
+	case TRNC_REC_KERNEL_DESTROY:
+		return exec_kernel_destroy(c, r->object->handle);
+	case TRNC_REC_USER_EVENT_CREATE:
+		return create_user_event(c, r->object->handle);
+	case TRNC_REC_USER_EVENT_SET:
+		return exec_graph_set_event(c, r->user_event_set);
+	case TRNC_REC_EVENT_RELEASE:
+		/* A queue's event goes with the queue, so a handle that is gone is no mistake. */
+		release_event(c, r->object->handle);
+		return CL_SUCCESS;
+	default:
+		return CL_INVALID_OPERATION;
+	}
+}
+
+/* The only look at the record in shared memory: all of it is copied before any of it is believed. */
+static bool copy_record(struct reader *r, struct exec_rec_start *ret_start)
+{
+	struct exec_context *c = r->c;
+	uint32_t at = (uint32_t)(r->consumer % c->ring_len);
+
+	memcpy(ret_start, c->ring + at, sizeof(*ret_start));
+	if (!exec_decode_start(ret_start, r->producer - r->consumer, c->ring_len - at))
+		return false;
+	if (ret_start->type == TRNC_REC_PAD)
+		return true;
+	memcpy(c->record, c->ring + at, ret_start->len);
+	memcpy(c->record, ret_start, sizeof(*ret_start));
+	return true;
+}
+
+/* Handles the record at the consumer's position. False when nobody can read past it. */
+static bool handle_record(struct reader *r)
+{
+	struct exec_context *c = r->c;
+	struct exec_rec_start start;
+	struct exec_record rec;
+	int32_t err;
+
+	if (!copy_record(r, &start))
+		return false;
+	if (start.type == TRNC_REC_PAD) {
+		r->consumer += start.len;
+		publish_consumer(r);
+		return true;
+	}
+	err = exec_decode(c->record, start.len, &rec);
+	if (!wait_for_control(r, rec.rec->control_seq))
+		return false;
+	if (rec.is_command) {
+		bool more = r->producer - r->consumer > start.len || load_producer(c) != r->producer;
+
+		exec_graph_command(c, &rec, err, more);
+	} else {
+		if (!err)
+			err = handle_object(c, &rec);
+		if (err)
+			exec_context_refuse(c, err);
+	}
+	/* After its objects are held, so that a segment's unmapping can rely on the position. */
+	r->consumer += start.len;
+	publish_consumer(r);
+	return true;
+}
+
+static void lose(struct exec_context *c, uint32_t reason)
+{
+	log_info("context %u is lost: a record cannot be read", c->id);
+	atomic_store((_Atomic uint32_t *)&c->page->lost, reason);
+	exec_context_signal(c);
+}
+
+void *exec_ring_thread(void *arg)
+{
+	struct exec_context *c = arg;
+	struct reader r = { .c = c, .gap_ns = SPIN_BUSY_NS };
+
+	publish_cpu(c, (uint32_t)sched_getcpu());
+	while (!atomic_load(&c->stopping)) {
+		if (atomic_load(&c->has_ready))
+			exec_graph_run(c);
+		if (!take_producer(&r, load_producer(c))) {
+			lose(c, TRNC_LOST_RECORD);
+			break;
+		}
+		if (r.consumer == r.producer) {
+			exec_graph_settle(c);
+			exec_window_kick(&c->ex->window);
+			if (!has_work(&r))
+				rest(&r);
+			continue;
+		}
+		while (r.consumer != r.producer && handle_record(&r) && !atomic_load(&c->stopping)) {
+		}
+		if (r.consumer != r.producer && !atomic_load(&c->stopping)) {
+			lose(c, TRNC_LOST_RECORD);
+			break;
+		}
+	}
+	atomic_store(&c->ended, true);
+	exec_window_kick(&c->ex->window);
+	return NULL;
+}

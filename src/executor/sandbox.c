@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "executor/config.h"
+#include "tranche/wire/executor.h"
+
+#if HAVE_SECCOMP
+#include <seccomp.h>
+#endif
+
+void exec_sandbox_begin(void)
+{
+	const struct rlimit none = { 0, 0 };
+	int null;
+
+	/* A device process that is killed must leave nobody behind, and may be gone already. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* The device process kills the group: compilers that we have started go, too. */
+	setpgid(0, 0);
+	/* A dump would hold the program's data. */
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	/* Nothing that was left open by mistake is a kernel's to use; standard input is not ours. */
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		base_close(null);
+	}
+	syscall(SYS_close_range, TRNC_EXEC_FD + 1, ~0u, 0);
+	fcntl(TRNC_EXEC_FD, F_SETFD, FD_CLOEXEC);
+}
+
+void exec_sandbox_limit_heap(uint64_t bytes)
+{
+	struct rlimit limit;
+
+	if (bytes == 0 || getrlimit(RLIMIT_DATA, &limit) < 0)
+		return;
+	/* Allocations fail beyond, before the machine runs out; shared segments do not count here. */
+	if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > bytes)
+		limit.rlim_cur = bytes;
+	if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max > bytes)
+		limit.rlim_max = bytes;
+	if (setrlimit(RLIMIT_DATA, &limit) < 0)
+		log_debug("heap limit: %m");
+}
+
+/* --------------------------------------------------------------- Landlock */
+
+/* Older headers lack what newer kernels know. */
+#ifndef LANDLOCK_ACCESS_FS_REFER
+#define LANDLOCK_ACCESS_FS_REFER (1ull << 13)
+#endif
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
+#define LANDLOCK_ACCESS_FS_TRUNCATE (1ull << 14)
+#endif
+#define ACCESS_FS_IOCTL_DEV (1ull << 15)
+#define ACCESS_NET_TCP 3ull	/* bind, connect */
+#define SCOPE_ALL 3ull		/* abstract Unix sockets, signals */
+
+#define FS_READ (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define FS_WRITE                                                                                          \
+	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
+	 LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |       \
+	 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |    \
+	 LANDLOCK_ACCESS_FS_MAKE_SYM)
+/* What makes sense for something that is no folder. */
+#define FS_FILE                                                                                        \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |   \
+	 LANDLOCK_ACCESS_FS_TRUNCATE | ACCESS_FS_IOCTL_DEV)
+
+/* The kernel's struct as of version 6; a kernel that knows less takes a shorter one. */
+struct ruleset_attr {
+	uint64_t handled_access_fs;
+	uint64_t handled_access_net;
+	uint64_t scoped;
+};
+
+static void allow(int ruleset, const char *path, uint64_t access)
+{
+	struct landlock_path_beneath_attr rule = { .allowed_access = access };
+	_cleanup_close_ int fd = path ? open(path, O_PATH | O_CLOEXEC) : -1;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return;
+	if (!S_ISDIR(st.st_mode))
+		rule.allowed_access &= FS_FILE;
+	rule.parent_fd = fd;
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+		log_debug("landlock %s: %m", path);
+}
+
+static void enter_landlock(void)
+{
+	struct ruleset_attr attr = { .handled_access_fs = FS_READ | FS_WRITE };
+	size_t size = sizeof(attr.handled_access_fs);
+	_cleanup_close_ int ruleset = -1;
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	uint64_t write;
+
+	if (abi < 1) {
+		log_debug("this kernel has no Landlock");
+		return;
+	}
+	if (abi >= 2)
+		attr.handled_access_fs |= LANDLOCK_ACCESS_FS_REFER;
+	if (abi >= 3)
+		attr.handled_access_fs |= LANDLOCK_ACCESS_FS_TRUNCATE;
+	if (abi >= 4) {
+		attr.handled_access_net = ACCESS_NET_TCP;
+		size = sizeof(attr.handled_access_fs) + sizeof(attr.handled_access_net);
+	}
+	if (abi >= 5)
+		attr.handled_access_fs |= ACCESS_FS_IOCTL_DEV;
+	if (abi >= 6) {
+		attr.scoped = SCOPE_ALL;
+		size = sizeof(attr);
+	}
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
+	if (ruleset < 0) {
+		log_debug("landlock: %m");
+		return;
+	}
+	write = attr.handled_access_fs;
+	/* Compilers read headers and libraries from anywhere, with the program's -I; ld is executed. */
+	allow(ruleset, "/", FS_READ);
+	/* The session's own folder, made for it by the device process. */
+	allow(ruleset, getenv("POCL_CACHE_DIR"), write);
+	allow(ruleset, getenv("TMPDIR"), write);
+	/* Standard error of compilers. */
+	allow(ruleset, "/dev/null", write);
+	/* Other vendors' drivers work through these; on a machine without such devices they do not exist. */
+	allow(ruleset, "/dev/dri", write);
+	allow(ruleset, "/dev/kfd", write);
+	allow(ruleset, "/dev/nvidiactl", write);
+	allow(ruleset, "/dev/nvidia0", write);
+	allow(ruleset, "/dev/nvidia-uvm", write);
+	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+		log_debug("landlock: %m");
+}
+
+/* ---------------------------------------------------------------- seccomp */
+
+#if HAVE_SECCOMP
+
+/* Refused with an error, so that a library that tries goes on without. */
+static const struct {
+	int nr;
+	int error;
+} denied[] = {
+	/* Reaching pages of a mapped file beyond the range that was granted; malloc copes without mremap. */
+	{ SCMP_SYS(mremap), ENOSYS },
+	{ SCMP_SYS(remap_file_pages), ENOSYS },
+	/* Other processes' memory and descriptors: those of the device process, of the program, of neighbours. */
+	{ SCMP_SYS(ptrace), EPERM },
+	{ SCMP_SYS(process_vm_readv), EPERM },
+	{ SCMP_SYS(process_vm_writev), EPERM },
+	{ SCMP_SYS(process_madvise), EPERM },
+	{ SCMP_SYS(process_mrelease), EPERM },
+	{ SCMP_SYS(pidfd_open), EPERM },
+	{ SCMP_SYS(pidfd_getfd), EPERM },
+	{ SCMP_SYS(kcmp), EPERM },
+	/* Signals to others. The group and the end with the device process are how we are cleaned up. */
+	{ SCMP_SYS(kill), EPERM },
+	{ SCMP_SYS(tkill), EPERM },
+	{ SCMP_SYS(rt_sigqueueinfo), EPERM },
+	{ SCMP_SYS(rt_tgsigqueueinfo), EPERM },
+	{ SCMP_SYS(pidfd_send_signal), EPERM },
+	{ SCMP_SYS(setsid), EPERM },
+	{ SCMP_SYS(setpgid), EPERM },
+	/* Memory that is charged to nobody. */
+	{ SCMP_SYS(memfd_create), EPERM },
+	{ SCMP_SYS(memfd_secret), EPERM },
+	{ SCMP_SYS(shmget), EPERM },
+	{ SCMP_SYS(shmat), EPERM },
+	{ SCMP_SYS(msgget), EPERM },
+	{ SCMP_SYS(semget), EPERM },
+	{ SCMP_SYS(mq_open), EPERM },
+	/* The network, and other processes' sockets. Drivers of the NVIDIA kind talk to daemons when there are any. */
+	{ SCMP_SYS(socket), EACCES },
+	{ SCMP_SYS(connect), EACCES },
+	{ SCMP_SYS(bind), EACCES },
+	/* Parts of the kernel that a compiler and a kernel have no use for. */
+	{ SCMP_SYS(bpf), EPERM },
+	{ SCMP_SYS(userfaultfd), EPERM },
+	{ SCMP_SYS(perf_event_open), EPERM },
+	{ SCMP_SYS(io_uring_setup), ENOSYS },
+	{ SCMP_SYS(add_key), EPERM },
+	{ SCMP_SYS(request_key), EPERM },
+	{ SCMP_SYS(keyctl), EPERM },
+	{ SCMP_SYS(mount), EPERM },
+	{ SCMP_SYS(umount2), EPERM },
+	{ SCMP_SYS(fsopen), EPERM },
+	{ SCMP_SYS(open_tree), EPERM },
+	{ SCMP_SYS(move_mount), EPERM },
+	{ SCMP_SYS(pivot_root), EPERM },
+	{ SCMP_SYS(chroot), EPERM },
+	{ SCMP_SYS(setns), EPERM },
+	{ SCMP_SYS(init_module), EPERM },
+	{ SCMP_SYS(finit_module), EPERM },
+	{ SCMP_SYS(kexec_load), EPERM },
+	{ SCMP_SYS(reboot), EPERM },
+	{ SCMP_SYS(swapon), EPERM },
+	{ SCMP_SYS(open_by_handle_at), EPERM },
+	{ SCMP_SYS(acct), EPERM },
+	{ SCMP_SYS(quotactl), EPERM },
+	{ SCMP_SYS(settimeofday), EPERM },
+	{ SCMP_SYS(clock_settime), EPERM },
+};
+
+static int fill(scmp_filter_ctx filter)
+{
+	int r = 0;
+
+	/* Also the numbers of other architectures: a 32-bit call would pass all rules. */
+	seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+	/* The host's OpenCL may have threads: all get the filter. */
+	r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]) && r == 0; i++) {
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO((uint32_t)denied[i].error), denied[i].nr, 0);
+		/* Calls that this architecture does not have need no rule. */
+		if (r == -EDOM || r == -EINVAL)
+			r = 0;
+	}
+	/* Our end with the device process must stay as it is set. */
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 1,
+				     SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG));
+	/* Threads may signal within their process (abort does), not beyond. */
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
+				     SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid()));
+	/* Builders take a working folder of their own; new namespaces open more of the kernel. */
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unshare), 1,
+				     SCMP_A0(SCMP_CMP_NE, CLONE_FS));
+	return r;
+}
+
+static int enter_seccomp(struct trn_error *err)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int r;
+
+	if (!filter)
+		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for the system call filter");
+	r = fill(filter);
+	if (r == 0)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	if (r < 0)
+		return trn_error_set(err, r, "Seccomp", "the system call filter cannot be set: %s", strerror(-r));
+	return 0;
+}
+
+#else
+
+static int enter_seccomp(struct trn_error *err)
+{
+	(void)err;
+	log_debug("built without libseccomp: no system call filter");
+	return 0;
+}
+
+#endif
+
+int exec_sandbox_enter(struct trn_error *err)
+{
+	enter_landlock();
+	return enter_seccomp(err);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the executor gives up before it loads the host's OpenCL: kernels are native code and may do what the process
+ * may.  Kept: reading files (compilers need theirs), starting programs (PoCL runs ld), writing below the cache folder.
+ */
+#ifndef EXECUTOR_SANDBOX_H
+#define EXECUTOR_SANDBOX_H
+
+#include <stdint.h>
+
+#include "tranche/error.h"
+
+/* First thing in main: ends with the device process, own process group, closes descriptors, no core dumps. */
+void exec_sandbox_begin(void);
+
+/* Bounds private memory. 0: no limit. */
+void exec_sandbox_limit_heap(uint64_t bytes);
+
+/* Drops all the rest, in this thread and those it starts. Return: 0 or -errno; a kernel without Landlock is no error. */
+int exec_sandbox_enter(struct trn_error *err);
+
+#endif
