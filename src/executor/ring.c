@@ -88,6 +88,8 @@ static bool spin(struct reader *r)
 				return true;
 			base_cpu_relax();
 		}
+		/* Whoever else wants this CPU, a worker of the host's OpenCL above all, goes first. */
+		sched_yield();
 	} while (base_clock_ns() - start < limit);
 	return false;
 }
