@@ -44,7 +44,11 @@ struct client_context {
 	uint64_t nr_done;	   /* of these, as the host said last */
 	uint32_t published_cpu;
 
+	/* waiting (wait.c) */
 	_Atomic uint32_t spin_ns; /* how long the next wait spins */
+	_Atomic bool has_leader;  /* a thread sleeps on the user page's flag, or is about to */
+	_Atomic uint32_t sleep_round; /* the others sleep on this */
+	_Atomic uint32_t nr_followers;
 
 	pthread_mutex_t handles_lock;
 	struct client_ids handles[CLIENT_NR_KINDS];

@@ -121,24 +121,74 @@ static int64_t sleep_limit(int64_t deadline_ns)
 	return left < LIFE_CHECK_NS ? left : LIFE_CHECK_NS;
 }
 
-static int sleep_until(struct client_context *c, bool (*done)(void *data), void *data, int64_t deadline_ns)
+/*
+ * One thread at a time, the leader, sleeps on the flag; the others sleep on a number that the leader changes.  With two
+ * on the flag a wake-up can be lost: one sets it, looks, and before it sleeps the host clears it and the other sets it
+ * again.
+ */
+static void tell_followers(struct client_context *c)
+{
+	atomic_fetch_add(&c->sleep_round, 1);
+	if (atomic_load(&c->nr_followers))
+		base_futex_wake(&c->sleep_round);
+}
+
+#define LOOK_AGAIN 1
+
+static int lead(struct client_context *c, bool (*done)(void *data), void *data, int64_t limit_ns)
 {
 	_Atomic uint32_t *flag = client_word32(&c->user->user_asleep);
 
-	for (;;) {
-		int64_t limit_ns = sleep_limit(deadline_ns);
+	/* An exchange, so that it stands before the looks that follow; see base/futex.h. */
+	atomic_exchange(flag, 1);
+	tell_followers(c); /* whoever looked before the flag was set has to look again */
+	if (done(data))
+		return 0;
+	if (client_context_check_lost(c))
+		return -ESHUTDOWN;
+	if (limit_ns < 0)
+		return -ETIMEDOUT;
+	if (base_futex_wait(flag, 1, limit_ns) == -ETIMEDOUT)
+		client_rpc_drain(c->session, 0);
+	return LOOK_AGAIN;
+}
 
-		/* An exchange, so that it stands before the looks that follow; see base/futex.h. */
-		atomic_exchange(flag, 1);
-		if (done(data))
-			return 0;
-		if (client_context_check_lost(c))
-			return -ESHUTDOWN;
-		if (limit_ns < 0)
-			return -ETIMEDOUT;
-		if (base_futex_wait(flag, 1, limit_ns) == -ETIMEDOUT)
-			client_rpc_drain(c->session, 0);
-	}
+static int follow(struct client_context *c, bool (*done)(void *data), void *data, int64_t limit_ns)
+{
+	uint32_t round;
+	int r = LOOK_AGAIN;
+
+	atomic_fetch_add(&c->nr_followers, 1);
+	round = atomic_load(&c->sleep_round);
+	if (done(data))
+		r = 0;
+	else if (limit_ns < 0)
+		r = -ETIMEDOUT;
+	else if (atomic_load(&c->has_leader)) /* it will change the number, at the latest when it leaves */
+		base_futex_wait(&c->sleep_round, round, limit_ns);
+	atomic_fetch_sub(&c->nr_followers, 1);
+	return r;
+}
+
+static int sleep_until(struct client_context *c, bool (*done)(void *data), void *data, int64_t deadline_ns)
+{
+	int r;
+
+	do {
+		int64_t limit_ns = sleep_limit(deadline_ns);
+		bool nobody = false;
+
+		if (atomic_compare_exchange_strong(&c->has_leader, &nobody, true)) {
+			r = lead(c, done, data, limit_ns);
+			if (r != LOOK_AGAIN)
+				atomic_store(client_word32(&c->user->user_asleep), 0); /* spares the host a call */
+			atomic_store(&c->has_leader, false);
+			tell_followers(c);
+		} else {
+			r = follow(c, done, data, limit_ns);
+		}
+	} while (r == LOOK_AGAIN);
+	return r;
 }
 
 int client_wait(struct client_context *c, bool (*done)(void *data), void *data, int64_t deadline_ns)

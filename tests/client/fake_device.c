@@ -44,6 +44,7 @@ static void send_reply(struct fake *f, const struct trnc_msg *req, uint32_t stat
 		uint8_t body[TRNC_MSG_MAX];
 	} msg = { .head = { .type = req->type | TRNC_MSG_REPLY, .id = req->id, .status = status } };
 	enum fake_nonsense nonsense = FAKE_SANE;
+	size_t body_len = len;
 	int small = -1;
 
 	if (atomic_load(&f->nonsense_type) == req->type)
@@ -65,7 +66,7 @@ static void send_reply(struct fake *f, const struct trnc_msg *req, uint32_t stat
 	if (nonsense == FAKE_SMALL_FD)
 		fd = small = base_memfd_create("small", 4096);
 	if (len)
-		memcpy(msg.body, body, len);
+		memcpy(msg.body, body, len < body_len ? len : body_len);
 	msg.head.len = (uint32_t)(sizeof(msg.head) + len);
 	if (nonsense == FAKE_WRONG_LEN)
 		msg.head.len += 8;

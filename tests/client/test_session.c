@@ -2,10 +2,11 @@
 /* Connecting, what a device may not say, and how a session ends. */
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/futex.h"
+#include "client/session.h"
 #include "fake_device.h"
 #include "unit.h"
 
@@ -205,9 +206,19 @@ static void test_no_window(void **state)
 	struct fake *f = fake_start();
 	struct client_context *c;
 	struct client_mem mem, big;
+	void *hogs[8];
+	int nr = 0;
 
-	f->window = 1ull << 46; /* more than a process has left */
+	/* Until the address space has no room for another one. */
+	f->window = 1ull << 45;
+	while (nr < 8) {
+		hogs[nr] = mmap(NULL, f->window, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (hogs[nr] == MAP_FAILED)
+			break;
+		nr++;
+	}
 	c = fake_context_new();
+	assert_null(client_context_session(c)->window);
 	assert_int_equal(client_mem_alloc(c, 5000, &mem, NULL), 0);
 	assert_int_equal(client_mem_alloc(c, 17 << 20, &big, NULL), 0);
 	memset(mem.ptr, 1, 5000);
@@ -215,6 +226,8 @@ static void test_no_window(void **state)
 	client_mem_free(c, &mem);
 	client_mem_free(c, &big);
 	fake_context_free(c);
+	while (nr)
+		munmap(hogs[--nr], f->window);
 	fake_stop(f);
 }
 
