@@ -14,6 +14,9 @@ CL_API_ENTRY cl_int CL_API_CALL clCreateSubDevices(cl_device_id in_device,
 		return CL_INVALID_DEVICE;
 	if (!properties || (num_devices > 0) != (out_devices != NULL))
 		return CL_INVALID_VALUE;
+	if (properties[0] != CL_DEVICE_PARTITION_EQUALLY && properties[0] != CL_DEVICE_PARTITION_BY_COUNTS &&
+	    properties[0] != CL_DEVICE_PARTITION_BY_AFFINITY_DOMAIN)
+		return CL_INVALID_VALUE;
 	return CL_DEVICE_PARTITION_FAILED;
 }
 
