@@ -130,6 +130,44 @@ static struct exec_event *barrier_event(struct exec_context *c, struct exec_queu
 	return event;
 }
 
+/* Of many held commands that nobody waits for one by one, only some are reported, as of many that come. */
+static bool is_joined(const struct exec_dispatch *d)
+{
+	return d->cmd && d->join && !d->cmd->event && !d->ops->source && d->q->in_order &&
+	       d->cmd->to - d->cmd->from < MAX_LOOSE;
+}
+
+/* The next command in the row stands for this one, too. */
+static void join_locked(struct exec_command *cmd, struct exec_command *next, bool prints)
+{
+	struct exec_queue *q = cmd->queue;
+
+	next->from = cmd->from;
+	next->prints |= cmd->prints || prints;
+	base_list_remove(&cmd->link);
+	base_list_remove(&cmd->ready);
+	free(cmd);
+	exec_queue_unref_locked(q);
+}
+
+/* A command that stands for a run before it was refused by the host: it is over, the run goes on under a marker. */
+static int32_t end_run(struct exec_context *c, struct exec_command *cmd, int32_t err, cl_event *ret)
+{
+	int32_t marker = c->ex->host.EnqueueMarkerWithWaitList(cmd->queue->host, 0, NULL, ret);
+
+	if (marker)
+		return marker;
+	exec_context_refuse(c, err);
+	pthread_mutex_lock(&c->lock);
+	exec_queue_fail_locked(cmd->queue, err);
+	if (cmd->event) {
+		exec_event_end_locked(c, cmd->event, err, NULL);
+		cmd->event = exec_event_unref(cmd->event);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return CL_SUCCESS;
+}
+
 void exec_dispatch(struct exec_context *c, struct exec_dispatch *d)
 {
 	struct exec_queue *q = d->q;
@@ -143,8 +181,8 @@ void exec_dispatch(struct exec_context *c, struct exec_dispatch *d)
 		return;
 	if (!cmd)
 		d->event = barrier_event(c, q, d->r, d->event);
-	told = cmd || d->event || !d->more || !q->in_order || d->ops->source ||
-	       (q->loose_from && head->seq - q->loose_from >= MAX_LOOSE);
+	told = !is_joined(d) && (cmd || d->event || !d->more || !q->in_order || d->ops->source ||
+				 (q->loose_from && head->seq - q->loose_from >= MAX_LOOSE));
 	if (told && !cmd) {
 		cmd = exec_command_new(q, head->seq, head->queued_ns, d->event);
 		if (!cmd) {
@@ -156,6 +194,8 @@ void exec_dispatch(struct exec_context *c, struct exec_dispatch *d)
 	}
 	err = exec_command_enqueue(c, q->host, d->r, d->ops, d->nr_waits, c->waits, told ? &ev : NULL);
 	exec_dispatch_drop_waits(c, d->nr_waits);
+	if (err && cmd && cmd->from != cmd->to && !end_run(c, cmd, err, &ev))
+		err = CL_SUCCESS;
 	if (err) {
 		if (!d->cmd) {
 			free(cmd);
@@ -168,7 +208,9 @@ void exec_dispatch(struct exec_context *c, struct exec_dispatch *d)
 	c->unsettled = true;
 
 	pthread_mutex_lock(&c->lock);
-	if (!told) {
+	if (cmd && !told) {
+		join_locked(cmd, d->join, may_print(d->ops));
+	} else if (!told) {
 		exec_queue_add_loose_locked(q, head->seq, may_print(d->ops));
 	} else {
 		if (!d->cmd) {

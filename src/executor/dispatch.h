@@ -12,6 +12,7 @@ struct exec_dispatch {
 	struct exec_operands *ops;
 	struct exec_event *event; /* a reference, consumed; NULL when cmd is given */
 	struct exec_command *cmd; /* held until now, in its place in the row; or NULL */
+	struct exec_command *join; /* with cmd: the next one, which goes to the host right after it; or NULL */
 	cl_uint nr_waits;	  /* in the context's scratch, each with a reference, consumed */
 	bool more;		  /* another record lies in the ring already */
 };

@@ -249,6 +249,17 @@ static void take_waits_locked(struct exec_context *c, struct exec_command *cmd, 
 	cmd->nr_waits = 0;
 }
 
+/* The held command that follows cmd to the host at once whatever happens, or NULL. */
+static struct exec_command *sure_follower(struct exec_context *c, const struct exec_queue *q)
+{
+	struct exec_command *next = first_held(q);
+
+	return next && q->in_order && may_go(next) && !must_fail(next) && !next->nr_waits &&
+			       !exec_command_is_order_only(c, &next->record) ?
+		       next :
+		       NULL;
+}
+
 /* Gives a command that was held to the host, or ends it. */
 static void let_go(struct exec_context *c, struct exec_command *cmd, bool failed, cl_uint nr_waits)
 {
@@ -263,6 +274,7 @@ static void let_go(struct exec_context *c, struct exec_command *cmd, bool failed
 		exec_dispatch_drop_waits(c, nr_waits);
 		exec_dispatch_end(c, &d, WAIT_FAILED);
 	} else {
+		d.join = sure_follower(c, cmd->queue);
 		exec_dispatch(c, &d);
 	}
 	exec_operands_drop(c, &ops);
