@@ -10,7 +10,7 @@
 
 /*
  * Starts the device process in a session of its own, so that the terminal's signals reach the program alone.
- * listener and control become its descriptors 3 and 4. Return: pid or -errno.
+ * listener and control become its descriptors 3 and 4; it inherits no other. Return: pid or -errno.
  */
 pid_t child_start_device(char *const argv[], int listener, int control, struct trn_error *err);
 

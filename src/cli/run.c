@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/sysinfo.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -58,6 +59,24 @@ static bool is_device_number(const char *text)
 	return text[0] >= '0' && text[0] <= '9' && !*end && !errno && n < 1024;
 }
 
+/* Said here, too: the device process would say it only when the program is already running. */
+static int check_memory(const char *text, struct trn_error *err)
+{
+	char asked[BASE_SIZE_TEXT], host[BASE_SIZE_TEXT];
+	struct sysinfo info;
+	uint64_t bytes, total;
+	int r = base_size_parse(text, &bytes, err);
+
+	if (r < 0)
+		return r;
+	total = sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit : UINT64_MAX;
+	if (bytes <= total)
+		return 0;
+	trn_error_set(err, -E2BIG, "MoreThanHost", "the device's memory is to be %s, this machine has %s",
+		      base_size_format(bytes, asked), base_size_format(total, host));
+	return trn_error_hint(err, "choose a smaller size with --memory");
+}
+
 /* Return: -1 to go on, else the exit status. */
 static int parse(int argc, char **argv, struct run_options *o)
 {
@@ -69,7 +88,6 @@ static int parse(int argc, char **argv, struct run_options *o)
 		{ 0 },
 	};
 	struct trn_error err = { 0 };
-	uint64_t bytes;
 	char text[160];
 	int c;
 
@@ -77,9 +95,10 @@ static int parse(int argc, char **argv, struct run_options *o)
 	while ((c = getopt_long(argc, argv, "+:m:d:sh", options, NULL)) != -1) {
 		switch (c) {
 		case 'm':
-			if (base_size_parse(optarg, &bytes, &err)) {
+			c = check_memory(optarg, &err);
+			if (c < 0) {
 				base_log_error(BASE_LOG_ERROR, &err);
-				return CLI_USAGE;
+				return c == -E2BIG ? CLI_REFUSED : CLI_USAGE;
 			}
 			o->memory = optarg;
 			break;
@@ -146,9 +165,43 @@ static pid_t start_device(const struct run_options *o, const struct pieces *piec
 	return child_start_device(argv, dir->listener, control, err);
 }
 
+/* How OpenCL loaders are told where drivers are. */
+static const char *const loader_variables[] = { "OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH", "OCL_ICD_FILENAMES" };
+
+#define NR_LOADER_VARIABLES (sizeof(loader_variables) / sizeof(loader_variables[0]))
+
+/* Under which name the host's value goes on to a "tranche run" inside of this one. */
+static void name_for_host(const char *name, char ret[48])
+{
+	snprintf(ret, 48, "TRANCHE_HOST_%s", name);
+}
+
+/* Inside of another "tranche run", the host's OpenCL is still the one that was there outside. */
+static void restore_host_environment(void)
+{
+	for (size_t i = 0; i < NR_LOADER_VARIABLES; i++) {
+		const char *value;
+		char name[48];
+
+		name_for_host(loader_variables[i], name);
+		value = getenv(name);
+		if (value && *value)
+			setenv(loader_variables[i], value, 1);
+		else if (value)
+			unsetenv(loader_variables[i]);
+	}
+}
+
 /* What the program finds: one vendors folder with either loader, and no library beside it. */
 static void set_program_environment(const struct run_dir *dir)
 {
+	for (size_t i = 0; i < NR_LOADER_VARIABLES; i++) {
+		const char *value = getenv(loader_variables[i]);
+		char name[48];
+
+		name_for_host(loader_variables[i], name);
+		setenv(name, value ? value : "", 1);
+	}
 	setenv("OCL_ICD_VENDORS", dir->vendors, 1);
 	setenv("OPENCL_VENDOR_PATH", dir->vendors, 1);
 	unsetenv("OCL_ICD_FILENAMES");
@@ -195,6 +248,7 @@ int verb_run(int argc, char **argv)
 		goto refused_dir;
 	}
 	child_block_signals(&mask);
+	restore_host_environment();
 	device = start_device(&options, &pieces, &dir, control[1], &err);
 	base_close(control[1]);
 	dir.listener = base_close(dir.listener); /* the device's alone: when it is gone, connecting fails */

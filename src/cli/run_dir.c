@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/rmtree.h"
 #include "base/socket.h"
 #include "cli/run_dir.h"
 
@@ -97,15 +98,10 @@ int run_dir_create(struct run_dir *d, const char *driver, struct trn_error *err)
 
 void run_dir_destroy(struct run_dir *d)
 {
-	char icd[96];
-
 	d->listener = base_close(d->listener);
 	if (!d->path[0])
 		return;
-	snprintf(icd, sizeof(icd), "%s/tranche.icd", d->vendors);
-	unlink(icd);
-	rmdir(d->vendors);
-	unlink(d->socket);
-	rmdir(d->path);
+	/* Usually gone already: the device process removes it, but it may have been killed. */
+	(void)base_rmtree(AT_FDCWD, d->path);
 	d->path[0] = '\0';
 }

@@ -28,6 +28,31 @@ static void send_stats(struct device_control *c)
 	base_send(c->fd, &reply, sizeof(reply), NULL, 0);
 }
 
+/* A session that has just ended counts when its executor was reaped; one of a program in the background is not waited for. */
+#define STATS_WAIT_US 500000u
+
+void device_control_idle(struct device_control *c)
+{
+	if (!c->limit)
+		return;
+	c->limit = sd_event_source_disable_unref(c->limit);
+	send_stats(c);
+}
+
+static int handle_limit(sd_event_source *source, uint64_t usec, void *data)
+{
+	device_control_idle(data);
+	return 0;
+}
+
+static void handle_stats(struct device_control *c)
+{
+	if (compute_device_is_idle(c->dev) ||
+	    sd_event_add_time_relative(sd_event_source_get_event(c->io), &c->limit, CLOCK_MONOTONIC, STATS_WAIT_US, 1000,
+				       handle_limit, c) < 0)
+		send_stats(c);
+}
+
 static int handle_packet(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
 	struct device_control *c = data;
@@ -38,7 +63,8 @@ static int handle_packet(sd_event_source *source, int fd, uint32_t revents, void
 	if (len == -EAGAIN)
 		return 0;
 	if (len == (ssize_t)sizeof(request) && !request.reserved && request.what == TRNC_RUN_STATS) {
-		send_stats(c);
+		if (!c->limit)
+			handle_stats(c);
 		return 0;
 	}
 	device_control_close(c);
@@ -60,5 +86,6 @@ int device_control_open(struct device_control *c, sd_event *event, int fd)
 void device_control_close(struct device_control *c)
 {
 	c->io = sd_event_source_disable_unref(c->io);
+	c->limit = sd_event_source_disable_unref(c->limit);
 	c->fd = base_close(c->fd);
 }

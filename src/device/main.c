@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
@@ -19,6 +20,8 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/rmtree.h"
+#include "base/size.h"
 #include "base/socket.h"
 #include "device/config.h"
 #include "device/control.h"
@@ -37,6 +40,7 @@ struct server {
 	sd_event *event;
 	sd_event_source *listen_io;
 	int listener;
+	int reserve; /* a descriptor to give up when no other is left */
 	bool is_ending; /* no new connections; the loop ends when the device is idle */
 	char executor_path[PATH_MAX];
 	char runtime_dir[PATH_MAX];
@@ -72,43 +76,49 @@ static void find_runtime_dir(const struct device_options *o, char ret[PATH_MAX])
 		snprintf(ret, PATH_MAX, ".");
 }
 
-/* Only the device's owner and root may connect. */
-static bool is_allowed(int sock)
+/*
+ * Without a descriptor nobody can be let in, and a connection that stays in the queue keeps the loop awake: the reserve
+ * is used to turn it away.
+ */
+static void turn_one_away(struct server *s)
 {
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
+	s->reserve = base_close(s->reserve);
+	base_close(accept4(s->listener, NULL, NULL, SOCK_CLOEXEC));
+	s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	log_warning("no descriptor is left for another session");
+}
 
-	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return false;
-	if (peer.uid == geteuid() || peer.uid == 0)
-		return true;
-	log_debug("a connection of user %u was refused", (unsigned int)peer.uid);
-	return false;
+static void accept_all(struct server *s)
+{
+	for (;;) {
+		int sock = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (sock >= 0) {
+			compute_device_connect(s->dev, sock);
+		} else if (errno == EMFILE || errno == ENFILE) {
+			turn_one_away(s);
+			return;
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			return;
+		}
+	}
 }
 
 static int handle_connection(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
-	struct server *s = data;
-	int sock = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (sock < 0) {
-		/* Out of descriptors or memory: the connection stays in the queue; do not spin on it. */
-		if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-			usleep(1000);
-		return 0;
-	}
-	if (is_allowed(sock))
-		compute_device_connect(s->dev, sock);
-	else
-		base_close(sock);
+	accept_all(data);
 	return 0;
 }
 
+/* Those who knocked before are let in: their programs were started when the device still was there. */
 static void stop_listening(struct server *s)
 {
 	s->is_ending = true;
+	if (s->listener >= 0 && s->dev)
+		accept_all(s);
 	s->listen_io = sd_event_source_disable_unref(s->listen_io);
 	s->listener = base_close(s->listener);
+	s->reserve = base_close(s->reserve);
 }
 
 /* The command was killed: its program may go on, nobody new may come. */
@@ -133,6 +143,7 @@ static void handle_idle(void *data)
 {
 	struct server *s = data;
 
+	device_control_idle(&s->control);
 	if (s->is_ending)
 		sd_event_exit(s->event, 0);
 }
@@ -152,9 +163,23 @@ static int open_listener(struct server *s, struct trn_error *err)
 	if (fd < 0)
 		return fd;
 	s->listener = fd;
+	s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return trn_error_set(err, -errno, "BadSocket", "descriptor %d: %s", fd, strerror(errno));
 	return 0;
+}
+
+/* The core would refuse it, too, as one that does not fit beside others. */
+static int check_memory(uint64_t memory, struct trn_error *err)
+{
+	char asked[BASE_SIZE_TEXT], host[BASE_SIZE_TEXT];
+	uint64_t total = compute_host_memory();
+
+	if (memory <= total)
+		return 0;
+	trn_error_set(err, -ERANGE, "MoreThanHost", "the device's memory is to be %s, this machine has %s",
+		      base_size_format(memory, asked), base_size_format(total, host));
+	return trn_error_hint(err, "choose a smaller size with --memory");
 }
 
 static int make_device(struct server *s, struct trn_error *err)
@@ -166,6 +191,9 @@ static int make_device(struct server *s, struct trn_error *err)
 
 	if (!driver)
 		return -ENOENT;
+	r = check_memory(s->options.memory, err);
+	if (r)
+		return r;
 	s->core = trn_core_create();
 	if (!s->core)
 		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory left");
@@ -203,11 +231,16 @@ static int add_sources(struct server *s)
 	return r;
 }
 
-/* Every segment and connection is a descriptor. */
-static void raise_descriptor_limit(void)
+static void prepare_process(void)
 {
 	struct rlimit limit;
 
+	signal(SIGPIPE, SIG_IGN);
+	/* What executors leave behind becomes ours to end (parents/compute/strays.c). */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	/* Executors run as the same user: without this they could trace us and open our descriptors. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* Every segment and connection is a descriptor. */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
@@ -246,7 +279,6 @@ static int serve(struct server *s, struct trn_error *err)
 
 static void finish(struct server *s)
 {
-	device_control_close(&s->control);
 	stop_listening(s);
 	if (s->options.socket_path)
 		unlink(s->options.socket_path);
@@ -257,12 +289,18 @@ static void finish(struct server *s)
 		trn_parent_unregister(s->parent, NULL, NULL);
 	trn_parent_unref(s->parent);
 	trn_core_destroy(s->core);
+	if (s->options.runtime_dir)
+		(void)base_rmtree(AT_FDCWD, s->runtime_dir);
+	/* Last: who waits for the control socket's end finds everything gone. */
+	device_control_close(&s->control);
 	sd_event_unref(s->event);
+	/* Sanitizers find leaks by tracing us. */
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
 int main(int argc, char **argv)
 {
-	struct server s = { .listener = -1, .control.fd = -1 };
+	struct server s = { .listener = -1, .reserve = -1, .control.fd = -1 };
 	struct trn_error err = { 0 };
 	int r;
 
@@ -274,8 +312,7 @@ int main(int argc, char **argv)
 		base_log_error(BASE_LOG_ERROR, &err);
 		return 2;
 	}
-	signal(SIGPIPE, SIG_IGN);
-	raise_descriptor_limit();
+	prepare_process();
 	r = serve(&s, &err);
 	if (r < 0)
 		base_log_error(BASE_LOG_ERROR, &err);

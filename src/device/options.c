@@ -19,8 +19,8 @@ static void print_help(void)
 	       "      --socket-path PATH    socket to make and listen on\n"
 	       "      --fd N                socket that already listens\n"
 	       "      --control-fd N        socket of \"tranche run\"\n"
-	       "      --runtime-dir DIR     existing private folder for sessions\n"
-	       "                            (default: the folder of the socket)\n"
+	       "      --runtime-dir DIR     existing private folder for sessions, removed at the end\n"
+	       "                            (default: the folder of the socket, which stays)\n"
 	       "  -h, --help                show this text\n"
 	       "  -V, --version             show the version\n");
 }
