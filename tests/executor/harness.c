@@ -258,7 +258,8 @@ void harness_put(struct harness *h, const void *data, size_t len)
 static bool has_room(struct harness *h, uint64_t len, uint64_t unused)
 {
 	(void)unused;
-	return h->producer + len - atomic_load((_Atomic uint64_t *)&h->page->consumer) <= RING_LEN;
+	return h->producer + len - atomic_load((_Atomic uint64_t *)&h->page->consumer) <= RING_LEN ||
+	       atomic_load((_Atomic uint32_t *)&h->page->lost);
 }
 
 static void wait_for_room(struct harness *h, uint32_t len)
