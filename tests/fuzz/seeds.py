@@ -1,0 +1,51 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Writes one well-formed record of each type, as seeds for the fuzzer: seeds.py FOLDER"""
+import os
+import struct
+import sys
+
+H = 1 << 32  # generation 1
+
+
+def rec(kind, body):
+    return struct.pack('<HHIQ', kind, 0, 16 + len(body), 0) + body
+
+
+def cmd(kind, body=b'', waits=(), args=b'', nr_args=0):
+    head = struct.pack('<QQQQII', H | 1, 1, H | 2, 0, len(waits), nr_args)
+    tail = b''.join(struct.pack('<Q', w) for w in waits)
+    return rec(kind, head + body + tail + args)
+
+
+def u64(*values):
+    return struct.pack('<%dQ' % len(values), *values)
+
+
+ARGS = (struct.pack('<IHHQ', 0, 2, 0, 8) + u64(H | 3) +
+        struct.pack('<IHHQ', 1, 1, 0, 4) + b'\1\2\3\4\0\0\0\0' +
+        struct.pack('<IHHQ', 2, 3, 0, 256))
+
+SEEDS = {
+    'queue': rec(16, u64(H | 1, H | 2, 1)),
+    'object': b''.join(rec(k, u64(H | 1)) for k in (17, 21, 24, 25, 27)),
+    'buffer': rec(18, u64(H | 3, 1, 4096, 4096)),
+    'sub_buffer': rec(19, u64(H | 4, H | 3, 1, 0, 128)),
+    'destroy': rec(20, u64(H | 3, H | 5)),
+    'kernel': rec(22, u64(H | 6, H | 7, 0)),
+    'clone': rec(23, u64(H | 8, H | 6)),
+    'set': rec(26, struct.pack('<QiIQQ', H | 9, -5, 0, 1, 2)),
+    'ndrange': cmd(64, struct.pack('<QII', H | 6, 2, 1) + u64(0, 0, 0, 64, 64, 1, 8, 8, 1), (H | 9,), ARGS, 3),
+    'copy': cmd(65, u64(H | 3, H | 4, 0, 0, 64)),
+    'rect': cmd(66, u64(H | 3, H | 4, 0, 0, 0, 0, 0, 0, 4, 4, 1, 16, 64, 16, 64)),
+    'fill': cmd(67, u64(H | 3, 0, 64, 4) + b'\1\2\3\4' + bytes(124)),
+    'write': cmd(68, u64(H | 3, 0, 64, 8192)),
+    'map': cmd(69, u64(H | 3, 0, 64, 3, 1)) + cmd(70, u64(H | 3, 0, 0, 0, 1)),
+    'marker': cmd(71) + cmd(72, waits=(H | 9, H | 10)) + cmd(73),
+    'pad': struct.pack('<HHI', 1, 0, 8) + cmd(71),
+}
+
+os.makedirs(sys.argv[1], exist_ok=True)
+for name, data in SEEDS.items():
+    with open(os.path.join(sys.argv[1], name), 'wb') as f:
+        f.write(data)
