@@ -77,6 +77,11 @@ void *base_handles_get(const struct base_handles *h, uint64_t handle)
 	return h->slots[index].obj;
 }
 
+void *base_handles_at(const struct base_handles *h, uint32_t index)
+{
+	return index < h->nr_slots ? h->slots[index].obj : NULL;
+}
+
 void *base_handles_remove(struct base_handles *h, uint64_t handle)
 {
 	void *obj = base_handles_get(h, handle);

@@ -21,6 +21,8 @@ void base_handles_finish(struct base_handles *h); /* the objects are the caller'
 int base_handles_add(struct base_handles *h, uint64_t handle, void *obj);
 /* NULL when there is none, or one of another generation. */
 void *base_handles_get(const struct base_handles *h, uint64_t handle);
+/* The object at an index, of whatever generation; NULL when the index is free. */
+void *base_handles_at(const struct base_handles *h, uint32_t index);
 /* Removes and returns; NULL as above. */
 void *base_handles_remove(struct base_handles *h, uint64_t handle);
 /* Walks all objects: start with *pos = 0; NULL at the end. */

@@ -47,6 +47,10 @@ struct exec_event *exec_event_new_locked(struct exec_context *c, uint64_t handle
 	*ret_err = CL_INVALID_EVENT;
 	if (!slot)
 		return NULL;
+	/* A slot whose event is over may have a new owner without a word about the old one. */
+	e = base_handles_at(&c->events, (uint32_t)handle);
+	if (e && exec_event_is_over(e) && e->handle != handle)
+		exec_event_release_locked(c, e->handle);
 	e = exec_event_new_internal();
 	if (!e) {
 		*ret_err = CL_OUT_OF_HOST_MEMORY;
@@ -61,6 +65,7 @@ struct exec_event *exec_event_new_locked(struct exec_context *c, uint64_t handle
 	e->handle = handle;
 	e->slot = slot;
 	e->status = status;
+	atomic_store((_Atomic uint64_t *)&slot->seq, 0); /* before state shows the new owner */
 	publish(e);
 	*ret_err = CL_SUCCESS;
 	return e;

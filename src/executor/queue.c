@@ -288,7 +288,6 @@ int32_t exec_queue_create(struct exec_context *c, const struct trnc_rec_queue_cr
 		e = exec_event_new_locked(c, r->event, CL_COMPLETE, &err);
 		if (e) {
 			q->event = exec_event_ref(e);
-			atomic_store((_Atomic uint64_t *)&e->slot->seq, 0);
 			err = CL_SUCCESS;
 		}
 		pthread_mutex_unlock(&c->lock);
