@@ -15,11 +15,34 @@
 #include "base/futex.h"
 #include "base/memfd.h"
 #include "base/range.h"
+#include "base/rmtree.h"
 #include "base/socket.h"
 
 #define EVENTS_AT (TRNC_CHANNEL_RING + RING_LEN)
 
 /* ------------------------------------------------------------- the process */
+
+static char cache[] = "/tmp/tranche-test-XXXXXX";
+
+static void remove_cache(void)
+{
+	base_rmtree(AT_FDCWD, cache);
+}
+
+/* As the device process does: a folder that is the executor's own. All executors of one test program share it. */
+static void make_cache(void)
+{
+	static bool is_made;
+
+	if (is_made)
+		return;
+	assert_non_null(mkdtemp(cache));
+	setenv("POCL_CACHE_DIR", cache, 1);
+	setenv("TMPDIR", cache, 1);
+	setenv("TRANCHE_EXECUTOR", "1", 1);
+	atexit(remove_cache);
+	is_made = true;
+}
 
 static void child(int sock)
 {
@@ -45,6 +68,7 @@ void harness_spawn(struct harness *h, uint32_t host_device, uint32_t flags, uint
 	h->next_id = 1;
 	h->next_event = h->next_handle = 1;
 	assert_non_null(getenv("TRANCHE_EXECUTOR_PATH"));
+	make_cache();
 	assert_int_equal(base_socket_pair(socks), 0);
 	h->pid = fork();
 	assert_true(h->pid >= 0);
