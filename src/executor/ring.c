@@ -19,6 +19,9 @@
 #define CONTROL_WAIT_NS 1000000000ull
 #define CONTROL_POLL_US 200
 
+/* What is left at the ring's end when not even a PAD fits: skipped unread (docs/wire.md, section 4). */
+#define RING_TAIL 8u
+
 struct reader {
 	struct exec_context *c;
 	uint64_t consumer, producer; /* positions; producer as last seen */
@@ -209,6 +212,11 @@ static bool handle_record(struct reader *r)
 	struct exec_record rec;
 	int32_t err;
 
+	if (r->consumer % c->ring_len == c->ring_len - RING_TAIL) {
+		r->consumer += RING_TAIL;
+		publish_consumer(r);
+		return true;
+	}
 	if (!copy_record(r, &start))
 		return false;
 	if (start.type == TRNC_REC_PAD) {
