@@ -42,6 +42,22 @@ static cl_int check_local(const struct kernel_info *info, const struct limits *l
 	return CL_SUCCESS;
 }
 
+/* The host's driver aborts instead of refusing. */
+static bool fits_local_memory(cl_command_queue queue, cl_kernel kernel)
+{
+	uint64_t total = kernel->info->local_mem;
+	bool has_local = false;
+
+	for (uint32_t i = 0; i < kernel->info->nr_args; i++) {
+		if (kernel->args[i].kind != TRNC_ARG_LOCAL)
+			continue;
+		has_local = true;
+		if (__builtin_add_overflow(total, kernel->args[i].size, &total))
+			return false;
+	}
+	return !has_local || total <= device_info_u64(queue->context->device, CL_DEVICE_LOCAL_MEM_SIZE);
+}
+
 static cl_int check(cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
 		    const size_t *global, const size_t *local)
 {
@@ -65,7 +81,9 @@ static cl_int check(cl_command_queue queue, cl_kernel kernel, cl_uint dims, cons
 		if (code)
 			return code;
 	}
-	return kernel->nr_unset ? CL_INVALID_KERNEL_ARGS : CL_SUCCESS;
+	if (kernel->nr_unset)
+		return CL_INVALID_KERNEL_ARGS;
+	return fits_local_memory(queue, kernel) ? CL_SUCCESS : CL_OUT_OF_RESOURCES;
 }
 
 static void fill(struct trnc_cmd_ndrange *rec, cl_kernel kernel, cl_uint dims, const size_t *offset,
