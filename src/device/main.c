@@ -20,7 +20,6 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "base/rmtree.h"
 #include "base/size.h"
 #include "base/socket.h"
 #include "device/config.h"
@@ -253,7 +252,10 @@ static int serve(struct server *s, struct trn_error *err)
 
 	if (r < 0)
 		return trn_error_set(err, r, "NoEventLoop", "cannot make an event loop: %s", strerror(-r));
-	find_executor(s->executor_path);
+	if (s->options.executor)
+		snprintf(s->executor_path, sizeof(s->executor_path), "%s", s->options.executor);
+	else
+		find_executor(s->executor_path);
 	find_runtime_dir(&s->options, s->runtime_dir);
 	s->config = (struct compute_config){
 		.event = s->event,
@@ -277,6 +279,23 @@ static int serve(struct server *s, struct trn_error *err)
 	return r < 0 ? trn_error_set(err, r, "EventLoop", "the event loop ended: %s", strerror(-r)) : 0;
 }
 
+/*
+ * "tranche run" removes its folder itself, unless it was killed.  Only what it puts there is removed, by name: whatever
+ * else a folder on the command line holds is not ours to touch.
+ */
+static void remove_run_folder(const char *path)
+{
+	static const char *const files[] = { "device.sock", "vendors/tranche.icd" };
+	_cleanup_close_ int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		(void)unlinkat(dir, files[i], 0);
+	(void)unlinkat(dir, "vendors", AT_REMOVEDIR);
+	(void)rmdir(path);
+}
+
 static void finish(struct server *s)
 {
 	stop_listening(s);
@@ -289,8 +308,8 @@ static void finish(struct server *s)
 		trn_parent_unregister(s->parent, NULL, NULL);
 	trn_parent_unref(s->parent);
 	trn_core_destroy(s->core);
-	if (s->options.runtime_dir)
-		(void)base_rmtree(AT_FDCWD, s->runtime_dir);
+	if (s->options.control_fd >= 0)
+		remove_run_folder(s->runtime_dir);
 	/* Last: who waits for the control socket's end finds everything gone. */
 	device_control_close(&s->control);
 	sd_event_unref(s->event);

@@ -19,8 +19,9 @@ static void print_help(void)
 	       "      --socket-path PATH    socket to make and listen on\n"
 	       "      --fd N                socket that already listens\n"
 	       "      --control-fd N        socket of \"tranche run\"\n"
-	       "      --runtime-dir DIR     existing private folder for sessions, removed at the end\n"
-	       "                            (default: the folder of the socket, which stays)\n"
+	       "      --runtime-dir DIR     existing private folder for sessions\n"
+	       "                            (default: the folder of the socket)\n"
+	       "      --executor PATH       the executor's program (default: the one that belongs to this one)\n"
 	       "  -h, --help                show this text\n"
 	       "  -V, --version             show the version\n");
 }
@@ -50,7 +51,7 @@ static int check(const struct device_options *o, struct trn_error *err)
 	return 0;
 }
 
-enum { OPT_PARENT = 256, OPT_UUID, OPT_MEMORY, OPT_HOST_DEVICE, OPT_SOCKET, OPT_FD, OPT_CONTROL, OPT_DIR };
+enum { OPT_PARENT = 256, OPT_UUID, OPT_MEMORY, OPT_HOST_DEVICE, OPT_SOCKET, OPT_FD, OPT_CONTROL, OPT_DIR, OPT_EXECUTOR };
 
 int device_options_parse(int argc, char **argv, struct device_options *ret, struct trn_error *err)
 {
@@ -63,6 +64,7 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 		{ "fd", required_argument, NULL, OPT_FD },
 		{ "control-fd", required_argument, NULL, OPT_CONTROL },
 		{ "runtime-dir", required_argument, NULL, OPT_DIR },
+		{ "executor", required_argument, NULL, OPT_EXECUTOR },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
@@ -100,6 +102,9 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 			break;
 		case OPT_DIR:
 			o.runtime_dir = optarg;
+			break;
+		case OPT_EXECUTOR:
+			o.executor = optarg;
 			break;
 		case 'h':
 			print_help();

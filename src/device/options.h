@@ -12,6 +12,7 @@ struct device_options {
 	const char *uuid;
 	const char *socket_path; /* NULL: use fd */
 	const char *runtime_dir; /* private folder for the sessions' folders; exists */
+	const char *executor;	 /* NULL: the one that belongs to this program */
 	int fd;			 /* listening socket, or -1 */
 	int control_fd;		 /* of "tranche run", or -1 */
 	uint32_t host_device;
