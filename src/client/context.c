@@ -100,6 +100,8 @@ static struct client_context *new_context(struct client_session *s)
 	pthread_mutex_init(&c->handles_lock, NULL);
 	for (int i = 0; i < CLIENT_NR_KINDS; i++)
 		client_ids_init(&c->handles[i], TRNC_MAX_OBJECTS);
+	/* A build goes another way than the ring and may overtake the PROGRAM_DESTROY of the index's last owner. */
+	c->handles[CLIENT_PROGRAM].is_fresh_first = true;
 	client_pool_init(&c->buffers, s, TRNC_SEGMENT_BUFFER);
 	client_pool_init(&c->staging, s, TRNC_SEGMENT_SERVICE);
 	return c;

@@ -46,7 +46,7 @@ uint64_t client_ids_new(struct client_ids *ids)
 {
 	uint32_t index;
 
-	if (ids->nr_free) {
+	if (ids->nr_free && !(ids->is_fresh_first && ids->nr_used < ids->limit)) {
 		index = ids->free[--ids->nr_free];
 	} else {
 		if (ids->nr_used >= ids->limit || (ids->nr_used == ids->cap && !grow(ids)))

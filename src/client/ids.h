@@ -16,12 +16,13 @@ struct client_ids {
 	uint32_t nr_used; /* indices below were handed out at least once */
 	uint32_t cap;	  /* of both arrays */
 	uint32_t limit;	  /* indices below may be handed out; may grow */
+	bool is_fresh_first; /* used indices only when there are no others; else the index last freed comes first */
 };
 
 void client_ids_init(struct client_ids *ids, uint32_t limit);
 void client_ids_finish(struct client_ids *ids);
 
-/* A new handle; 0 when the limit is reached or memory is gone. The index last freed comes first. */
+/* A new handle; 0 when the limit is reached or memory is gone. */
 uint64_t client_ids_new(struct client_ids *ids);
 /* Nothing left below the limit? */
 bool client_ids_is_full(const struct client_ids *ids);

@@ -26,11 +26,7 @@ static void print_loss(const struct trn_error *why)
 {
 	if (secure_getenv("TRANCHE_QUIET"))
 		return;
-	/* One call, so that lines of several threads do not mix. */
-	if (why->hint[0])
-		fprintf(stderr, "tranche: %s\ntranche: %s\n", why->text, why->hint);
-	else
-		fprintf(stderr, "tranche: %s\n", why->text);
+	fprintf(stderr, "tranche: %s\n", why->text);
 }
 
 void client_session_lose_locked(struct client_session *s, const struct trn_error *why)
