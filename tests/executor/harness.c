@@ -275,7 +275,8 @@ void harness_wait_lost(struct harness *h, uint32_t reason)
 void harness_put(struct harness *h, const void *data, size_t len)
 {
 	assert_true(h->rec_len + len <= sizeof(h->rec));
-	memcpy(h->rec + h->rec_len, data, len);
+	if (len)
+		memcpy(h->rec + h->rec_len, data, len);
 	h->rec_len += (uint32_t)len;
 }
 

@@ -48,7 +48,7 @@ static void test_ready(void **state)
 static void test_same_address(void **state)
 {
 	/* Far from where programs and libraries are put. */
-	const uint64_t at = 0x100000000000;
+	const uint64_t at = 0x200000000000;
 
 	(void)state;
 	harness_spawn(&h, 0, 0, at);
