@@ -233,7 +233,7 @@ static void test_fast(void **state)
 	for (int i = 0; i < NR; i++)
 		client_buffer_destroy(c, create_buffer(c, &mem[i]), &mem[i]);
 	all = base_clock_ns() - start;
-	print_message("create and release: %llu ns one by one, %llu ns with all alive\n",
+	print_message("# create and release: %llu ns one by one, %llu ns with all alive\n",
 		      (unsigned long long)one_by_one / NR, (unsigned long long)all / NR);
 	free(mem);
 	fake_context_free(c);

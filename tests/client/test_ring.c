@@ -240,7 +240,7 @@ static void test_many_waiters(void **state)
 		pthread_join(waiters[i].thread, NULL);
 		assert_int_equal(waiters[i].failed, 0);
 	}
-	print_message("12000 rounds of 6 threads: %llu ms\n",
+	print_message("# 12000 rounds of 6 threads: %llu ms\n",
 		      (unsigned long long)(base_clock_ns() - start) / 1000000);
 	fake_context_free(c);
 	fake_stop(f);
@@ -344,7 +344,7 @@ static void test_speed(void **state)
 	for (int i = 0; i < NR; i++)
 		client_queue_wait(c, &q, mark(c, &q, 0, 0, 88));
 	trips = base_clock_ns() - start;
-	print_message("a record: %llu ns alone, %llu ns with the host; a round trip: %llu ns\n",
+	print_message("# a record: %llu ns alone, %llu ns with the host; a round trip: %llu ns\n",
 		      (unsigned long long)alone / 1500, (unsigned long long)burst / NR,
 		      (unsigned long long)trips / NR);
 	fake_context_free(c);
