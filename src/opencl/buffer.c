@@ -99,7 +99,7 @@ static cl_int check_create(cl_context ctx, cl_mem_flags flags, size_t size, cons
 		return code;
 	if (!host_ptr != !(flags & (CL_MEM_USE_HOST_PTR | CL_MEM_COPY_HOST_PTR)))
 		return CL_INVALID_HOST_PTR;
-	if (!size || size > device_info_u64(ctx->device, CL_DEVICE_MAX_MEM_ALLOC_SIZE))
+	if (!size || size > ctx->device->limits.max_alloc)
 		return CL_INVALID_BUFFER_SIZE;
 	return CL_SUCCESS;
 }

@@ -44,7 +44,7 @@ static cl_int check(cl_mem parent, cl_mem_flags *flags, cl_buffer_create_type ty
 		return code;
 	if (!region->size)
 		return CL_INVALID_BUFFER_SIZE;
-	if (region->origin % (device_info_u64(parent->context->device, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8))
+	if (region->origin % parent->context->device->limits.base_align)
 		return CL_MISALIGNED_SUB_BUFFER_OFFSET;
 	if (!base_range_is_within(region->origin, region->size, parent->size))
 		return CL_INVALID_VALUE;

@@ -71,7 +71,7 @@ static int connect_client(cl_context ctx, struct trn_error *err)
 	struct client_session *session;
 	int r;
 
-	r = client_session_get(ctx->device->client, &session, err);
+	r = device_session_get(ctx->device, &session, err);
 	if (r < 0)
 		return r;
 	ctx->coherent = client_session_is_coherent(session);

@@ -29,8 +29,64 @@ void device_report(cl_device_id d, const struct trn_error *err)
 		fprintf(stderr, "tranche: hint: %s\n", err->hint);
 }
 
+static int session_get_locked(cl_device_id d, struct client_session **ret, struct trn_error *err)
+{
+	int r = client_session_get(d->client, ret, err);
+
+	if (r < 0 || *ret == d->session)
+		return r;
+	client_session_put(d->session);
+	d->session = client_session_ref(*ret);
+	return 0;
+}
+
+int device_session_get(cl_device_id d, struct client_session **ret, struct trn_error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&d->lock);
+	r = session_get_locked(d, ret, err);
+	pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
+static uint64_t number(const struct host_answers *answers, cl_device_info param)
+{
+	uint64_t value = 0;
+	size_t size;
+	const void *data = host_answers_find(answers, TRNC_TAG_DEVICE_INFO, param, &size);
+
+	if (data && size <= sizeof(value))
+		memcpy(&value, data, size);
+	return value;
+}
+
+static void copy_limits(cl_device_id d, const struct host_answers *answers)
+{
+	struct device_limits *l = &d->limits;
+	uint64_t quota = client_device_quota(d->client);
+	size_t size;
+	const void *sizes = host_answers_find(answers, TRNC_TAG_DEVICE_INFO, CL_DEVICE_MAX_WORK_ITEM_SIZES, &size);
+
+	l->work_dims = number(answers, CL_DEVICE_MAX_WORK_ITEM_DIMENSIONS);
+	l->group_size = number(answers, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+	for (size_t i = 0; i < 3; i++) {
+		l->item_sizes[i] = l->group_size;
+		if (sizes && size >= (i + 1) * sizeof(size_t))
+			memcpy(&l->item_sizes[i], (const uint8_t *)sizes + i * sizeof(size_t), sizeof(size_t));
+	}
+	l->local_mem = number(answers, CL_DEVICE_LOCAL_MEM_SIZE);
+	l->max_alloc = number(answers, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+	if (l->max_alloc > quota)
+		l->max_alloc = quota;
+	l->base_align = number(answers, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
+	if (!l->base_align)
+		l->base_align = 1;
+}
+
 static int connect_locked(cl_device_id d, struct trn_error *err)
 {
+	struct client_session *session;
 	struct host_answers *answers;
 	const void *blob;
 	size_t len;
@@ -38,6 +94,10 @@ static int connect_locked(cl_device_id d, struct trn_error *err)
 
 	if (atomic_load(&d->answers))
 		return 0;
+	r = session_get_locked(d, &session, err);
+	if (r < 0)
+		return r;
+	client_session_put(session); /* the device's own reference stays */
 	r = client_device_probe(d->client, &blob, &len, err);
 	if (r < 0)
 		return r;
@@ -45,6 +105,7 @@ static int connect_locked(cl_device_id d, struct trn_error *err)
 	if (r < 0)
 		return trn_error_set(err, r, "BadProbe", "device %s: its answers about itself cannot be read",
 				     client_device_path(d->client));
+	copy_limits(d, answers);
 	atomic_store(&d->answers, answers);
 	return 0;
 }

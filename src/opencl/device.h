@@ -8,6 +8,12 @@
 /* Prints the sentence to stderr, once a device, if the program's user named devices (TRANCHE_DEVICE). */
 void device_report(cl_device_id d, const struct trn_error *err);
 
+/*
+ * A counted session of the device, for client_session_put().  The device keeps another reference until the session is
+ * lost: with a program's last context its executor does not go, and the next context need not start one.
+ */
+int device_session_get(cl_device_id d, struct client_session **ret, struct trn_error *err);
+
 /* clGetDeviceInfo without the check of d. */
 cl_int device_info(cl_device_id d, cl_device_info param, size_t cap, void *dst, size_t *size_ret);
 /* In the host's own answer, before any override: a number of any width, 0 without; a string, "" without. */

@@ -3,26 +3,8 @@
 #include "opencl/commands.h"
 #include "opencl/ndrange.h"
 
-struct limits {
-	uint64_t dims, group_size;
-	uint64_t item_sizes[3];
-};
-
-static void device_limits(cl_device_id d, struct limits *ret)
-{
-	const size_t *sizes;
-	size_t len;
-	cl_int error;
-
-	ret->dims = device_info_u64(d, CL_DEVICE_MAX_WORK_ITEM_DIMENSIONS);
-	ret->group_size = device_info_u64(d, CL_DEVICE_MAX_WORK_GROUP_SIZE);
-	sizes = device_host_info(d, CL_DEVICE_MAX_WORK_ITEM_SIZES, &len, &error);
-	for (int i = 0; i < 3; i++)
-		ret->item_sizes[i] = sizes && len >= (i + 1) * sizeof(size_t) ? sizes[i] : ret->group_size;
-}
-
 /* In the order in which the host's driver looks. */
-static cl_int check_local(const struct kernel_info *info, const struct limits *limits, cl_uint dims,
+static cl_int check_local(const struct kernel_info *info, const struct device_limits *limits, cl_uint dims,
 			  const size_t *global, const size_t *local)
 {
 	const uint64_t *required = info->compile_group_size;
@@ -55,13 +37,13 @@ static bool fits_local_memory(cl_command_queue queue, cl_kernel kernel)
 		if (__builtin_add_overflow(total, kernel->args[i].size, &total))
 			return false;
 	}
-	return !has_local || total <= device_info_u64(queue->context->device, CL_DEVICE_LOCAL_MEM_SIZE);
+	return !has_local || total <= queue->context->device->limits.local_mem;
 }
 
 static cl_int check(cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
 		    const size_t *global, const size_t *local)
 {
-	struct limits limits;
+	const struct device_limits *limits;
 
 	if (!IS_QUEUE(queue))
 		return CL_INVALID_COMMAND_QUEUE;
@@ -69,14 +51,14 @@ static cl_int check(cl_command_queue queue, cl_kernel kernel, cl_uint dims, cons
 		return CL_INVALID_KERNEL;
 	if (kernel->program->context != queue->context)
 		return CL_INVALID_CONTEXT;
-	device_limits(queue->context->device, &limits);
-	if (dims < 1 || dims > 3 || dims > limits.dims)
+	limits = &queue->context->device->limits;
+	if (dims < 1 || dims > 3 || dims > limits->work_dims)
 		return CL_INVALID_WORK_DIMENSION;
 	for (cl_uint i = 0; offset && i < dims; i++)
 		if (offset[i] + global[i] < offset[i])
 			return CL_INVALID_GLOBAL_OFFSET;
 	if (local) {
-		cl_int code = check_local(kernel->info, &limits, dims, global, local);
+		cl_int code = check_local(kernel->info, limits, dims, global, local);
 
 		if (code)
 			return code;

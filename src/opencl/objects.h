@@ -93,6 +93,15 @@ struct _cl_platform_id {
 	uint32_t nr_devices;
 };
 
+/* What calls check again and again, copied out of the answers once. */
+struct device_limits {
+	uint64_t work_dims, group_size;
+	uint64_t item_sizes[3];
+	uint64_t local_mem;	/* bytes */
+	uint64_t max_alloc;	/* bytes */
+	uint64_t base_align;	/* bytes */
+};
+
 struct _cl_device_id {
 	struct head head;
 	struct _cl_platform_id *platform;
@@ -100,6 +109,8 @@ struct _cl_device_id {
 	pthread_mutex_t lock;		       /* serialises connecting; protects is_reported */
 	struct host_answers *_Atomic answers; /* NULL until connected; then for the life of the process */
 	bool is_reported;		       /* the sentence of a failed connection was printed */
+	struct client_session *session; /* kept, so that the next context finds a warm executor; counted; in lock */
+	struct device_limits limits;    /* filled in before answers is */
 };
 
 /* The one platform, or NULL when no device can be found (platform.c). */
