@@ -3,18 +3,28 @@
 #include <string.h>
 
 #include "opencl/program.h"
+#include "opencl/program_binary.h"
 
 static cl_program load(cl_context ctx, const void *binary, size_t len, cl_int *ret_binary_status, cl_int *ret_error)
 {
-	cl_program p = program_new(ctx, ret_error);
+	const void *host;
+	cl_program p;
+	size_t host_len;
 
+	*ret_error = program_binary_unwrap(binary, len, &host, &host_len);
+	if (*ret_error) {
+		if (ret_binary_status)
+			*ret_binary_status = *ret_error;
+		return NULL;
+	}
+	p = program_new(ctx, ret_error);
 	if (!p)
 		return NULL;
 	*ret_error = CL_OUT_OF_HOST_MEMORY;
-	p->binary = malloc(len);
+	p->binary = malloc(host_len ? host_len : 1);
 	if (p->binary) {
-		memcpy(p->binary, binary, len);
-		p->binary_len = len;
+		memcpy(p->binary, host, host_len);
+		p->binary_len = host_len;
 		*ret_error = program_load(p, TRNC_OP_LOAD_BINARY, ret_binary_status);
 	}
 	if (!*ret_error)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "opencl/kernel.h"
 #include "opencl/program.h"
+#include "opencl/program_binary.h"
 
 /* Where the answer goes. */
 struct room {
@@ -23,24 +23,17 @@ static bool is_built(cl_program p)
 	return built;
 }
 
-/* The bytes of the one TRNC_TAG_BINARY in a reply, in memory of their own. */
-static int binary_of(const void *blob, size_t len, void **ret, size_t *ret_len)
+/* The one TRNC_TAG_BINARY of a reply, as programs get it. */
+static cl_int binary_of(const void *blob, size_t len, void **ret, size_t *ret_len)
 {
 	struct base_blob_reader r;
 	struct base_blob_item it;
 
 	base_blob_reader_init(&r, blob, len);
-	while (base_blob_next(&r, &it)) {
-		if (it.tag != TRNC_TAG_BINARY)
-			continue;
-		*ret = malloc(it.len ? it.len : 1);
-		if (!*ret)
-			return -ENOMEM;
-		memcpy(*ret, it.data, it.len);
-		*ret_len = it.len;
-		return 0;
-	}
-	return -EPROTO;
+	while (base_blob_next(&r, &it))
+		if (it.tag == TRNC_TAG_BINARY)
+			return program_binary_wrap(it.data, it.len, ret, ret_len);
+	return CL_OUT_OF_RESOURCES;
 }
 
 /* The binary is large and seldom wanted: it is asked for once, when a program wants it. */
@@ -49,6 +42,7 @@ static cl_int fetch_binary(cl_program p)
 	struct trn_error err = { 0 };
 	void *blob, *binary = NULL;
 	size_t len, binary_len = 0;
+	cl_int error;
 	int r;
 
 	pthread_mutex_lock(&p->lock);
@@ -60,10 +54,10 @@ static cl_int fetch_binary(cl_program p)
 	r = client_program_query(p->context->client, p->handle, TRNC_QUERY_BINARY, &blob, &len, &err);
 	if (r < 0)
 		return cl_error_from(r);
-	r = binary_of(blob, len, &binary, &binary_len);
+	error = binary_of(blob, len, &binary, &binary_len);
 	free(blob);
-	if (r < 0)
-		return cl_error_from(r);
+	if (error)
+		return error;
 
 	pthread_mutex_lock(&p->lock);
 	if (!p->binary && p->status == CL_BUILD_SUCCESS) {
