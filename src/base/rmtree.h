@@ -4,6 +4,9 @@
 #define BASE_RMTREE_H
 
 /*
+ * Only for a folder that the caller has made itself and whose name nobody else chose (mkdtemp(), mkdir() of a new name):
+ * never for one that came by an option or the environment.
+ *
  * Removes name, relative to the folder dirfd (AT_FDCWD: the working folder): a file, a link (not what it points to) or
  * a folder of any depth.  Folders without rights are given them.  Does not cross mounts.
  * Return: 0; -ENOENT; or the first -errno that stood in the way, after all that could be removed was.

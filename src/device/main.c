@@ -40,6 +40,7 @@ struct server {
 	sd_event_source *listen_io;
 	int listener;
 	int reserve; /* a descriptor to give up when no other is left */
+	bool owns_socket; /* the file at options.socket_path is ours: a failed start must not remove what was there */
 	bool is_ending; /* no new connections; the loop ends when the device is idle */
 	char executor_path[PATH_MAX];
 	char runtime_dir[PATH_MAX];
@@ -162,6 +163,7 @@ static int open_listener(struct server *s, struct trn_error *err)
 	if (fd < 0)
 		return fd;
 	s->listener = fd;
+	s->owns_socket = s->options.fd < 0;
 	s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return trn_error_set(err, -errno, "BadSocket", "descriptor %d: %s", fd, strerror(errno));
@@ -299,7 +301,7 @@ static void remove_run_folder(const char *path)
 static void finish(struct server *s)
 {
 	stop_listening(s);
-	if (s->options.socket_path)
+	if (s->owns_socket)
 		unlink(s->options.socket_path);
 	if (s->dev)
 		trn_device_remove(s->dev, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/socket.h"
@@ -14,6 +15,8 @@
 
 /* Packets handled before other links get their turn. */
 #define BUDGET 64
+
+#define LINGER_US 2000000u
 
 struct queued_packet {
 	struct base_list node;
@@ -129,6 +132,10 @@ static void flush(struct compute_link *l)
 		}
 		drop_packet(l, p);
 	}
+	if (l->is_leaving) {
+		fail(l, 0); /* done: ended() closes */
+		return;
+	}
 	update_events(l);
 	if (l->was_busy) {
 		l->was_busy = false;
@@ -223,10 +230,34 @@ void compute_link_close(struct compute_link *l)
 
 	l->io = sd_event_source_disable_unref(l->io);
 	l->farewell = sd_event_source_disable_unref(l->farewell);
+	l->linger = sd_event_source_disable_unref(l->linger);
 	base_list_for_each_safe(p, next, &l->queue, node)
 		drop_packet(l, p);
 	if (l->sock < 0)
 		return;
 	discard_unread(l->sock);
 	l->sock = base_close(l->sock);
+}
+
+static int on_linger(sd_event_source *source, uint64_t usec, void *data)
+{
+	fail(data, -ETIMEDOUT);
+	return 0;
+}
+
+void compute_link_leave(struct compute_link *l)
+{
+	sd_event *event;
+
+	if (l->sock < 0 || l->is_leaving)
+		return;
+	event = sd_event_source_get_event(l->io);
+	if (l->failed || base_list_is_empty(&l->queue) ||
+	    sd_event_add_time_relative(event, &l->linger, CLOCK_MONOTONIC, LINGER_US, 1000, on_linger, l) < 0) {
+		compute_link_close(l);
+		return;
+	}
+	l->is_leaving = true;
+	compute_link_pause(l, true);
+	discard_unread(l->sock);
 }

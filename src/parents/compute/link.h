@@ -43,7 +43,9 @@ struct compute_link {
 	bool is_paused;
 	bool was_busy;
 	bool takes_fds;
+	bool is_leaving; /* closes when the queue is empty */
 	sd_event_source *io;
+	sd_event_source *linger; /* runs out when the peer does not take what is queued */
 	sd_event_source *farewell; /* calls ended() */
 	struct base_list queue;
 	size_t queued; /* bytes, the queue's own overhead included */
@@ -69,5 +71,14 @@ static inline bool compute_link_is_busy(const struct compute_link *l)
 
 /* What was sent stays readable for the peer; what is queued is lost. May be called again. */
 void compute_link_close(struct compute_link *l);
+
+/* Receives nothing more, and closes when the peer has taken what is queued: at once when that is nothing, else ended()
+ * tells, after some seconds at most. */
+void compute_link_leave(struct compute_link *l);
+
+static inline bool compute_link_is_closed(const struct compute_link *l)
+{
+	return l->sock < 0;
+}
 
 #endif

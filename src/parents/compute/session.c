@@ -218,6 +218,11 @@ static void handle_client_ended(struct compute_link *link, int reason)
 	struct compute_session *s = session_of(link);
 	struct trn_error err = { 0 };
 
+	if (s->state == SESSION_ENDING) { /* it has taken its farewell, or never will */
+		compute_link_close(link);
+		compute_device_schedule_gc(s->device);
+		return;
+	}
 	if (reason == -ENOBUFS)
 		log_warning("session %llu of %s does not read its replies and is ended",
 			    (unsigned long long)s->number, s->peer);
@@ -300,7 +305,7 @@ void compute_session_lose(struct compute_session *s, enum trnc_lost why, const s
 	compute_relay_refuse_all(s, err);
 	compute_segments_refuse_waiting(s, err);
 	say_farewell(s, err);
-	compute_link_close(&s->client);
+	compute_link_leave(&s->client);
 	compute_executor_kill(s->executor);
 	if (s->is_answered)
 		log_info("session %llu of %s ends: %s", (unsigned long long)s->number, s->peer, err->text);
@@ -313,8 +318,11 @@ bool compute_session_collect(struct compute_session *s)
 
 	if (s->state != SESSION_ENDING || s->executor)
 		return false;
+	/* The memory does not wait until the client has read why. */
 	compute_contexts_end(s);
 	compute_segments_end(s);
+	if (!compute_link_is_closed(&s->client))
+		return false;
 	base_list_remove(&s->node);
 	trn_use_close(s->use);
 	free(s);
