@@ -21,7 +21,9 @@ static const char source[] =
 	"	printf(\"\\n\");\n"
 	"}\n"
 	"__kernel void line(__global int *p, int n) { printf(\"line %d\\n\", n); }\n"
-	"__kernel void many(__global int *p, int n) { for (int i = 0; i < n; i++) printf(\"%d of %d, padded with some text\\n\", i, n); }\n";
+	"__kernel void many(__global int *p, int n) {\n"
+	"	for (int i = 0; i < n; i++) printf(\"%d of %d, padded with some text\\n\", i, n);\n"
+	"}\n";
 
 static void setup(struct cl_env *env)
 {

@@ -25,7 +25,7 @@ ARROWS = {
     "device": ["core", "wire", "parents/null", "parents/compute"],
     "daemon": ["core", "pci", "vfio-user", "parents/null", "parents/mtty", "parents/bochs", "parents/compute", "wire"],
     "treefs": ["base"],
-    "cli": ["base"],
+    "cli": ["base", "wire"],
 }
 # The public headers are faces of folders.
 FACES = {"error.h": "base", "mdev.h": "core", "device.h": "core", "pci.h": "pci", "server.h": "vfio-user", "client.h": "client"}
