@@ -474,9 +474,7 @@ void exec_queues_release_all(struct exec_context *c)
 		}
 	}
 	pos = 0;
-	while ((q = base_handles_next(&c->queues, &pos))) {
-		c->ex->host.Flush(q->host);
+	while ((q = base_handles_next(&c->queues, &pos)))
 		exec_queue_drop_host(c, q);
-	}
 	base_handles_finish(&c->queues);
 }

@@ -304,6 +304,7 @@ int32_t exec_queue_create(struct exec_context *c, const struct trnc_rec_queue_cr
 void exec_queue_drop_host(struct exec_context *c, struct exec_queue *q)
 {
 	exec_dispatch_settle(c, q);
+	c->ex->host.Flush(q->host); /* not every host does that on release */
 	c->ex->host.ReleaseCommandQueue(q->host);
 	q->host = NULL;
 	pthread_mutex_lock(&c->lock);
@@ -317,8 +318,6 @@ int32_t exec_queue_destroy(struct exec_context *c, uint64_t handle)
 
 	if (!q)
 		return CL_INVALID_COMMAND_QUEUE;
-	if (q->unflushed)
-		c->ex->host.Flush(q->host);
 	pthread_mutex_lock(&c->lock);
 	q->destroyed = true;
 	/* Nothing more is published in its slot, which the program may use again. */

@@ -16,6 +16,10 @@
 
 #define SPIN_NS 20000u
 #define SPIN_BUSY_NS 100000u
+/* A yield that takes longer than this gave the CPU to a busy program, not to a worker with a short kernel: then the
+ * next rests are for sleeping, because who sleeps is preferred when it wakes. */
+#define CROWDED_NS 100000u
+#define CROWDED_RESTS 64u
 #define CONTROL_WAIT_NS 1000000000ull
 #define CONTROL_POLL_US 200
 
@@ -27,6 +31,7 @@ struct reader {
 	uint64_t consumer, producer; /* positions; producer as last seen */
 	uint64_t signalled;	     /* consumer when a program that waits for room was last looked for */
 	uint64_t gap_ns; /* smoothed, between the last rest and the next record */
+	uint32_t crowded; /* rests without spinning that are left */
 };
 
 static uint64_t load_producer(const struct exec_context *c)
@@ -75,14 +80,18 @@ static bool has_work(const struct reader *r)
 	return load_producer(r->c) != r->producer || atomic_load(&r->c->has_ready) || atomic_load(&r->c->stopping);
 }
 
-/* Waits a little without sleeping, unless that would keep the program from its CPU. */
+/* Waits a little without sleeping, unless that would keep the program, or anybody else, from its CPU. */
 static bool spin(struct reader *r)
 {
 	struct exec_context *c = r->c;
-	uint64_t start = base_clock_ns(), limit = r->gap_ns < SPIN_BUSY_NS ? SPIN_BUSY_NS : SPIN_NS;
+	uint64_t now = base_clock_ns(), last, end = now + (r->gap_ns < SPIN_BUSY_NS ? SPIN_BUSY_NS : SPIN_NS);
 	uint32_t cpu = (uint32_t)sched_getcpu();
 
 	publish_cpu(c, cpu);
+	if (r->crowded) {
+		r->crowded--;
+		return has_work(r);
+	}
 	if (atomic_load_explicit((_Atomic uint32_t *)&c->user->user_cpu, memory_order_relaxed) == cpu)
 		return has_work(r);
 	do {
@@ -92,9 +101,15 @@ static bool spin(struct reader *r)
 			base_cpu_relax();
 		}
 		/* Whoever else wants this CPU, a worker of the host's OpenCL above all, goes first. */
+		last = base_clock_ns();
 		sched_yield();
-	} while (base_clock_ns() - start < limit);
-	return false;
+		now = base_clock_ns();
+		if (now - last > CROWDED_NS) {
+			r->crowded = CROWDED_RESTS;
+			break;
+		}
+	} while (now < end);
+	return has_work(r);
 }
 
 static void rest(struct reader *r)
