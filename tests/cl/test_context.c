@@ -202,7 +202,8 @@ int main(int argc, char **argv)
 	static const struct cl_case cases[] = {
 		CL_CASE(create), CL_CASE(create_errors), CL_CASE(with_callback), CL_CASE(from_type),
 		CL_CASE(from_type_without_device), CL_CASE(info), CL_CASE(counts),
-		CL_CASE(released_before_its_objects), CL_CASE(destructor_order), CL_CASE(many_in_turn), CL_CASE(many_at_once), { NULL, NULL },
+		CL_CASE(released_before_its_objects),
+		CL_CASE(destructor_order), CL_CASE(many_in_turn), CL_CASE(many_at_once), { NULL, NULL },
 	};
 
 	return cl_test_main(argc, argv, cases, 0);
