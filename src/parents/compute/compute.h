@@ -30,7 +30,7 @@ struct compute_start {
  * struct compute_config - what all devices of a parent share; must stay valid until the parent is released
  * @event:         the loop
  * @executor_path: of tranche-executor
- * @runtime_dir:   private folder in which sessions get their own folders
+ * @runtime_dir:   private folder in which sessions get their own folders; NULL: none is made (tests)
  * @host_device:   index over all devices of all platforms of the host's OpenCL
  * @takes_all:     no quota was chosen: it is what the host's device says of its memory, known with the first session
  * @start:         starts an executor in a process group of its own; NULL: posix_spawn(). Return: 0 or -errno; a

@@ -280,6 +280,8 @@ static int start_process(struct compute_executor *ex, int sock)
 
 static int make_folder(struct compute_executor *ex)
 {
+	if (!ex->device->config->runtime_dir)
+		return 0;
 	if (mkdir(ex->folder, 0700) < 0)
 		return -errno;
 	ex->has_folder = true;
@@ -301,7 +303,8 @@ static void undo_start(struct compute_executor *ex)
 static struct compute_executor *new_executor(struct compute_session *s)
 {
 	struct compute_device *d = s->device;
-	size_t len = strlen(d->config->runtime_dir) + 40;
+	const char *above = d->config->runtime_dir ? d->config->runtime_dir : "";
+	size_t len = strlen(above) + 40;
 	struct compute_executor *ex = calloc(1, sizeof(*ex) + len);
 
 	if (!ex)
@@ -310,7 +313,7 @@ static struct compute_executor *new_executor(struct compute_session *s)
 	ex->pidfd = -1;
 	base_list_init(&ex->node);
 	compute_link_init(&ex->link, &executor_ops, QUEUE_MAX, true);
-	snprintf(ex->folder, len, "%s/session-%llu", d->config->runtime_dir, (unsigned long long)++d->last_executor);
+	snprintf(ex->folder, len, "%s/session-%llu", above, (unsigned long long)++d->last_executor);
 	return ex;
 }
 
