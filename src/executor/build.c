@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "executor/kernel_table.h"
+#include "executor/precompile.h"
 
 #define ARG_INFO "-cl-kernel-arg-info"
 
@@ -196,13 +197,31 @@ static char *full_options(const char *options)
 	return asprintf(&full, "%s%s%s", options, *options ? " " : "", ARG_INFO) < 0 ? NULL : full;
 }
 
-static int32_t build(struct exec_program *p, const struct exec_build_request *q)
+/* The build's log, when the compiler did not live to write one. */
+static void put_death(struct base_blob *reply, int signal)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), "the compiler was ended by signal %d (%s): it may have run out of memory\n", signal,
+		 strsignal(signal));
+	base_blob_put_str(reply, TRNC_TAG_LOG, text);
+}
+
+static int32_t build(struct exec_program *p, const struct exec_build_request *q, struct base_blob *reply)
 {
 	_cleanup_free_ char *options = full_options(q->options);
 	struct exec_host *h = &p->context->ex->host;
 
 	if (!options)
 		return CL_OUT_OF_HOST_MEMORY;
+	if (q->source.data) {
+		int signal = exec_precompile(p->context->ex->host_device, &q->source, options);
+
+		if (signal) {
+			put_death(reply, signal);
+			return CL_BUILD_PROGRAM_FAILURE;
+		}
+	}
 	return h->BuildProgram(p->host, 1, &h->device, options, NULL, NULL);
 }
 
@@ -291,7 +310,7 @@ static int32_t run_op(struct exec_program *p, const struct exec_build_request *q
 			return err;
 		if (!p->host)
 			return CL_INVALID_PROGRAM;
-		return q->op == TRNC_OP_COMPILE ? compile(p, q) : build(p, q);
+		return q->op == TRNC_OP_COMPILE ? compile(p, q) : build(p, q, reply);
 	}
 }
 
@@ -303,7 +322,7 @@ static void put_log(struct exec_program *p, struct base_blob *reply)
 	size_t len = 0;
 	char *log;
 
-	if (h->GetProgramBuildInfo(p->host, h->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &len) != CL_SUCCESS || !len)
+	if (h->GetProgramBuildInfo(p->host, h->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &len) != CL_SUCCESS || len <= 1)
 		return;
 	log = calloc(1, len + 1);
 	if (log && h->GetProgramBuildInfo(p->host, h->device, CL_PROGRAM_BUILD_LOG, len, log, NULL) == CL_SUCCESS)

@@ -51,6 +51,7 @@ static struct exec_context *new_context(struct executor *ex, uint32_t id)
 	base_handles_init(&c->events, TRNC_MAX_OBJECTS);
 	base_handles_init(&c->programs, TRNC_MAX_OBJECTS);
 	base_list_init(&c->ready);
+	base_list_init(&c->unsettled);
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_mutex_init(&c->programs_lock, NULL);
 	pthread_cond_init(&c->quiet, NULL);
@@ -107,7 +108,9 @@ int exec_context_create(struct executor *ex, const struct trnc_context_create *m
 		r = trn_error_set(err, -EIO, "HostContext", "the host's OpenCL makes no context: error %d", cl_err);
 		goto fail;
 	}
-	c->page->generation = 1;
+	/* The device process may have said which executor of the session this is. */
+	if (c->page->generation == 0)
+		c->page->generation = 1;
 	r = pthread_create(&c->thread, NULL, exec_ring_thread, c);
 	if (r) {
 		r = trn_error_set(err, -r, "NoThread", "no thread for a context");

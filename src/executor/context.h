@@ -46,7 +46,7 @@ struct exec_context {
 
 	/* ring's thread */
 	struct base_handles buffers, kernels, queues;
-	bool unsettled;	       /* queues may have something for exec_graph_settle() */
+	struct base_list unsettled; /* of exec_queue.unsettled: were given commands since exec_graph_settle() */
 	uint64_t buffers_gone; /* counts destroyed buffers: kernels look at their arguments again */
 	cl_event *waits;       /* TRNC_MAX_WAITS, scratch */
 	uint8_t *record;       /* TRNC_REC_MAX, private copy of the record in hand */

@@ -204,8 +204,8 @@ void exec_dispatch(struct exec_context *c, struct exec_dispatch *d)
 		exec_dispatch_refuse(c, d, err);
 		return;
 	}
-	q->unflushed = true;
-	c->unsettled = true;
+	if (base_list_is_empty(&q->unsettled))
+		base_list_append(&c->unsettled, &q->unsettled);
 
 	pthread_mutex_lock(&c->lock);
 	if (cmd && !told) {

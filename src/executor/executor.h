@@ -19,6 +19,7 @@ struct executor {
 	int sock;
 	int kick_fd; /* eventfd, see struct exec_window */
 	bool coherent;
+	uint32_t host_device; /* index, as SETUP gave it */
 	struct exec_host host;
 	struct exec_window window;
 	struct exec_output output;

@@ -46,18 +46,12 @@ static void look_at_waits(struct exec_context *c, struct exec_queue *q, const st
 
 void exec_graph_settle(struct exec_context *c)
 {
-	struct exec_queue *q;
-	uint32_t pos = 0;
+	while (!base_list_is_empty(&c->unsettled)) {
+		struct exec_queue *q = base_container_of(c->unsettled.next, struct exec_queue, unsettled);
 
-	if (!c->unsettled)
-		return;
-	c->unsettled = false;
-	while ((q = base_handles_next(&c->queues, &pos))) {
+		base_list_remove(&q->unsettled);
 		exec_dispatch_settle(c, q);
-		if (q->unflushed) {
-			q->unflushed = false;
-			c->ex->host.Flush(q->host);
-		}
+		c->ex->host.Flush(q->host);
 	}
 }
 

@@ -27,7 +27,7 @@ struct exec_queue {
 	cl_command_queue host;
 	bool in_order, profiling;
 	bool destroyed; /* by the program; what runs goes on */
-	bool unflushed; /* commands were given to the host since the last flush */
+	struct base_list unsettled; /* in the context's list while the host has commands that it was not made to begin */
 
 	/* ring's thread */
 	uint64_t seq;	      /* of the newest command */

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/socket.h"
 #include "executor/executor.h"
+#include "executor/precompile.h"
 #include "executor/probe.h"
 #include "executor/sandbox.h"
 
@@ -64,6 +65,7 @@ static int make_ready(struct executor *ex, const struct setup *s, int probe, str
 	r = exec_output_start(&ex->output);
 	if (r < 0)
 		return trn_error_set(err, r, "NoThread", "no thread for the output");
+	ex->host_device = s->body.host_device;
 	ex->coherent = ex->host.coherent && !(s->body.flags & TRNC_EXEC_FLAG_NOT_COHERENT);
 	ready->probe_len = probe_len;
 	ready->flags = (ex->coherent ? TRNC_SESSION_COHERENT : 0) | (ex->window.svm ? TRNC_SESSION_SVM : 0);
@@ -101,6 +103,8 @@ int main(int argc, char **argv)
 	socklen_t len = sizeof(type);
 
 	base_log_init("tranche-executor");
+	if (argc > 1 && !strcmp(argv[1], "--compile"))
+		return exec_precompile_main(argc, argv);
 	if (argc > 1 || getsockopt(TRNC_EXEC_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET) {
 		fprintf(stderr, "usage: %s, started by tranche-device with its socket as descriptor %d\n", argv[0],
 			TRNC_EXEC_FD);

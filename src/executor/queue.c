@@ -275,6 +275,7 @@ int32_t exec_queue_create(struct exec_context *c, const struct trnc_rec_queue_cr
 	q->profiling = (r->properties & CL_QUEUE_PROFILING_ENABLE) != 0;
 	q->refs = 1;
 	base_list_init(&q->held);
+	base_list_init(&q->unsettled);
 	base_list_init(&q->outstanding);
 	q->host = exec_host_create_queue(&c->ex->host, c->host, r->properties, &cl_err);
 	if (!q->host) {
@@ -303,6 +304,7 @@ int32_t exec_queue_create(struct exec_context *c, const struct trnc_rec_queue_cr
 
 void exec_queue_drop_host(struct exec_context *c, struct exec_queue *q)
 {
+	base_list_remove(&q->unsettled);
 	exec_dispatch_settle(c, q);
 	c->ex->host.Flush(q->host); /* not every host does that on release */
 	c->ex->host.ReleaseCommandQueue(q->host);

@@ -19,7 +19,9 @@
 /* A yield that takes longer than this gave the CPU to a busy program, not to a worker with a short kernel: then the
  * next rests are for sleeping, because who sleeps is preferred when it wakes. */
 #define CROWDED_NS 100000u
-#define CROWDED_RESTS 64u
+#define CROWDED_RESTS 64u /* at first; each time in a row twice as many */
+#define CROWDED_RESTS_MAX 65536u
+#define KICK_BYTES 4096u /* positions are told to who waits for them at least so often */
 #define CONTROL_WAIT_NS 1000000000ull
 #define CONTROL_POLL_US 200
 
@@ -32,6 +34,7 @@ struct reader {
 	uint64_t signalled;	     /* consumer when a program that waits for room was last looked for */
 	uint64_t gap_ns; /* smoothed, between the last rest and the next record */
 	uint32_t crowded; /* rests without spinning that are left */
+	uint32_t crowded_next; /* how many the next time */
 };
 
 static uint64_t load_producer(const struct exec_context *c)
@@ -55,7 +58,11 @@ static void signal_room(struct reader *r)
 
 static void publish_consumer(struct reader *r)
 {
-	atomic_store(&r->c->consumer, r->consumer);
+	uint64_t before = atomic_exchange(&r->c->consumer, r->consumer);
+
+	/* A ring that never runs empty must not keep segments from being unmapped. */
+	if (before / KICK_BYTES != r->consumer / KICK_BYTES)
+		exec_window_kick(&r->c->ex->window);
 	atomic_store((_Atomic uint64_t *)&r->c->page->consumer, r->consumer);
 	signal_room(r);
 }
@@ -105,10 +112,13 @@ static bool spin(struct reader *r)
 		sched_yield();
 		now = base_clock_ns();
 		if (now - last > CROWDED_NS) {
-			r->crowded = CROWDED_RESTS;
-			break;
+			r->crowded = r->crowded_next;
+			if (r->crowded_next < CROWDED_RESTS_MAX)
+				r->crowded_next *= 2;
+			return has_work(r);
 		}
 	} while (now < end);
+	r->crowded_next = CROWDED_RESTS;
 	return has_work(r);
 }
 
@@ -268,7 +278,7 @@ static void lose(struct exec_context *c, uint32_t reason)
 void *exec_ring_thread(void *arg)
 {
 	struct exec_context *c = arg;
-	struct reader r = { .c = c, .gap_ns = SPIN_BUSY_NS };
+	struct reader r = { .c = c, .gap_ns = SPIN_BUSY_NS, .crowded_next = CROWDED_RESTS };
 
 	publish_cpu(c, (uint32_t)sched_getcpu());
 	while (!atomic_load(&c->stopping)) {

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/precompile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "executor/host.h"
+
+/* ------------------------------------------------------------- executor */
+
+/* The source as a file in the session's own folder; the name in path. */
+static int write_source(char path[PATH_MAX], const struct exec_build_text *source)
+{
+	const char *folder = getenv("TMPDIR");
+	size_t done = 0;
+	_cleanup_close_ int fd = -1;
+
+	if (!folder || snprintf(path, PATH_MAX, "%s/source-XXXXXX", folder) >= PATH_MAX)
+		return -ENOENT;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (done < source->len) {
+		ssize_t n = write(fd, source->data + done, source->len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			int r = -errno;
+
+			unlink(path);
+			return r;
+		}
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static pid_t start_helper(char *path, uint32_t host_device, const char *options)
+{
+	posix_spawn_file_actions_t actions;
+	char index[16];
+	char *argv[] = { (char[]){ "tranche-executor" }, (char[]){ "--compile" }, path, index,
+			 (char *)(uintptr_t)options, NULL };
+	pid_t pid;
+	int r;
+
+	snprintf(index, sizeof(index), "%u", host_device);
+	posix_spawn_file_actions_init(&actions);
+	/* Its messages come a second time from the executor's own build, which has the program's log. */
+	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	r = posix_spawn(&pid, "/proc/self/exe", &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (r)
+		log_debug("no compile helper: %s", strerror(r));
+	return r ? -1 : pid;
+}
+
+int exec_precompile(uint32_t host_device, const struct exec_build_text *source, const char *options)
+{
+	char path[PATH_MAX];
+	int status = 0;
+	pid_t pid;
+
+	if (!source->len || write_source(path, source) < 0)
+		return 0;
+	pid = start_helper(path, host_device, options);
+	if (pid > 0)
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+		}
+	unlink(path);
+	return pid > 0 && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* --------------------------------------------------------------- helper */
+
+static int build(struct exec_host *h, const char *source, size_t len, const char *options)
+{
+	cl_int err;
+	cl_context context = exec_host_create_context(h, &err);
+	cl_program program;
+
+	if (!context)
+		return EXIT_FAILURE;
+	program = h->CreateProgramWithSource(context, 1, &source, &len, &err);
+	if (!program || h->BuildProgram(program, 1, &h->device, options, NULL, NULL) != CL_SUCCESS)
+		return EXIT_FAILURE;
+	return EXIT_SUCCESS;
+}
+
+int exec_precompile_main(int argc, char **argv)
+{
+	_cleanup_close_ int fd = argc == 5 ? open(argv[2], O_RDONLY | O_CLOEXEC) : -1;
+	struct exec_host host = { 0 };
+	struct trn_error err = { 0 };
+	struct stat st;
+	void *source;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
+		return EXIT_FAILURE;
+	source = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (source == MAP_FAILED || exec_host_load(&host, (uint32_t)strtoul(argv[3], NULL, 10), &err) < 0)
+		return EXIT_FAILURE;
+	/* Without the libraries' farewells: what matters is in the cache, and the end is waited for. */
+	_exit(build(&host, source, (size_t)st.st_size, argv[4]));
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Compiling in a process of its own.  A cold build leaves some 110 MiB behind in the process that made it, and a
+ * compiler that runs out of memory ends its process.  So a helper, which is this program again in the same sandbox,
+ * builds the source first and ends; the executor's own build then finds the result in the session's cache.
+ */
+#ifndef EXECUTOR_PRECOMPILE_H
+#define EXECUTOR_PRECOMPILE_H
+
+#include <stdint.h>
+
+#include "executor/build.h"
+
+/*
+ * Builds the source for the host's device of that index. Blocks. What goes wrong on the way (no memory, no process, an
+ * error in the source) is left to the executor's own build. Return: 0, or the signal that ended the helper.
+ */
+int exec_precompile(uint32_t host_device, const struct exec_build_text *source, const char *options);
+
+/* The helper: argv is { program, "--compile", file, index of the host's device, options }. Return: exit status. */
+int exec_precompile_main(int argc, char **argv);
+
+#endif
