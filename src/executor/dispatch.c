@@ -240,7 +240,7 @@ void exec_dispatch_settle(struct exec_context *c, struct exec_queue *q)
 		return;
 	cmd = exec_command_new(q, q->accounted, 0, NULL);
 	if (!cmd || c->ex->host.EnqueueMarkerWithWaitList(q->host, 0, NULL, &ev) != CL_SUCCESS) {
-		/* The next command of the queue, or the next rest of the ring's thread, tries again. */
+		/* The next command of the queue tries again. */
 		free(cmd);
 		return;
 	}
