@@ -4,7 +4,8 @@
  * connection to its end.  Both are socket pairs whose other ends are here; there is no process, no OpenCL and no folder.
  *
  * The input is a row of steps { u8 what, u8 type, u8 len8, u8 id } with len8 * 8 bytes of body; the first byte of all
- * says whether the session is started first.  After each step, and at the end, what must always hold is checked.
+ * says whether the session is started first (1), and whether the device is a new one (2), which knows nothing of its
+ * host yet; else it is the one of the input before.  After each step, and at the end, what must always hold is checked.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -19,7 +20,7 @@
 #include "tranche/wire/executor.h"
 
 #define QUOTA (64ull << 20)
-#define MAX_STEPS 64
+#define MAX_STEPS 32
 #define MAX_ROUNDS 1000
 
 struct world {
@@ -202,7 +203,6 @@ static void set_up(struct world *w)
 		.override = 1u << TRN_RESOURCE_MEMORY,
 		.resources.amount[TRN_RESOURCE_MEMORY] = QUOTA,
 	};
-	int ends[2];
 
 	w->client = w->executor = -1;
 	must(sd_event_new(&w->event) >= 0);
@@ -212,6 +212,22 @@ static void set_up(struct world *w)
 	w->core = trn_core_create();
 	must(w->core && compute_parent_register(w->core, "compute", &w->config, &w->parent, NULL) == 0);
 	must(trn_device_create(trn_type_find(w->parent, COMPUTE_TYPE), &params, &w->dev, NULL) == 0);
+}
+
+static void tear_down(struct world *w)
+{
+	must(trn_device_remove(w->dev, NULL, NULL) == 0);
+	trn_device_unref(w->dev);
+	must(trn_parent_unregister(w->parent, NULL, NULL) == 0);
+	trn_parent_unref(w->parent);
+	trn_core_destroy(w->core);
+	sd_event_unref(w->event);
+}
+
+static void knock(struct world *w)
+{
+	int ends[2];
+
 	must(base_socket_pair(ends) == 0);
 	must(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0);
 	w->client = ends[0];
@@ -219,7 +235,7 @@ static void set_up(struct world *w)
 }
 
 /* Everything ends, and nothing is charged to anybody any more. */
-static void tear_down(struct world *w)
+static void leave(struct world *w)
 {
 	struct compute_stats s;
 
@@ -230,26 +246,27 @@ static void tear_down(struct world *w)
 		must(sd_event_run(w->event, 5000000) > 0);
 	compute_device_get_stats(w->dev, &s);
 	must(s.used == 0 && s.sessions_now == 0);
-	must(trn_device_remove(w->dev, NULL, NULL) == 0);
-	trn_device_unref(w->dev);
-	must(trn_parent_unregister(w->parent, NULL, NULL) == 0);
-	trn_parent_unref(w->parent);
-	trn_core_destroy(w->core);
-	sd_event_unref(w->event);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct world w = { 0 };
+	static struct world world;
+	struct world *w = &world;
 	size_t at = 1;
 
 	if (size < 1)
 		return 0;
-	set_up(&w);
+	if (w->dev && (data[0] & 2)) {
+		tear_down(w);
+		w->dev = NULL;
+	}
+	if (!w->dev)
+		set_up(w);
+	knock(w);
 	if (data[0] & 1)
-		begin(&w);
+		begin(w);
 	for (int i = 0; i < MAX_STEPS && size - at >= 4; i++) {
 		const uint8_t *head = data + at;
 		size_t len = (size_t)head[2] * 8;
@@ -257,9 +274,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		at += 4;
 		if (len > size - at)
 			len = size - at;
-		step(&w, head, data + at, len);
+		step(w, head, data + at, len);
 		at += len;
 	}
-	tear_down(&w);
+	leave(w);
 	return 0;
 }

@@ -29,10 +29,10 @@ QUERY = step(CLIENT, 10, 7, struct.pack('<IIQQQQ', 1, 1, 1 << 32, 512 << 10, 409
 CONTEXT = step(CLIENT, 5, 7, struct.pack('<IIQIIQ', 2, 0, 4096, 16384, 0, 0))
 
 SEEDS = {
-    'start': b'\0' + HELLO + CREATE + step(READY) + segment(0, MIB),
-    'start-refused': b'\0' + HELLO + CREATE + step(REFUSAL, 64, 1, b'no'),
-    'start-dies': b'\0' + HELLO + CREATE + step(EXECUTOR_CLOSES),
-    'start-leaves': b'\0' + HELLO + CREATE + step(CLIENT_CLOSES),
+    'start': b'\2' + HELLO + CREATE + step(READY) + segment(0, MIB),
+    'start-refused': b'\2' + HELLO + CREATE + step(REFUSAL, 64, 1, b'no'),
+    'start-dies': b'\2' + HELLO + CREATE + step(EXECUTOR_CLOSES),
+    'start-leaves': b'\2' + HELLO + CREATE + step(CLIENT_CLOSES),
     'memory': b'\1' + segment(4 * MIB, 40 * MIB) + step(CLIENT, 11) + destroy(4 * MIB) + step(REPLY, 66, 9),
     'waits': b'\1' + segment(4 * MIB, 60 * MIB) + destroy(4 * MIB, 8) + segment(1 << 30, 50 * MIB, 1, 10) + step(REPLY, 66, 8),
     'waits-dies': b'\1' + segment(4 * MIB, 60 * MIB) + destroy(4 * MIB, 8) + segment(1 << 30, 50 * MIB, 1, 10) + step(EXECUTOR_CLOSES),
@@ -45,6 +45,7 @@ SEEDS = {
     'context-refused': b'\1' + CONTEXT + step(REFUSAL, 5, 7, b'no') + CONTEXT,
     'block': b'\1' + step(CLIENT, 7, 9, struct.pack('<IIQQ', 1, 1, 512 << 10, 2)) + step(REPLY, 7, 9),
     'output': b'\1' + step(CLIENT, 8, 9, struct.pack('<QIIQ', 512 << 10, 4096, 0, 1)) + step(REPLY, 8, 9),
+    'start-again': b'\0' + HELLO + CREATE + segment(0, MIB) + step(READY),
     'garbage': b'\0' + step(CLIENT_BYTES, 0, 0, b'garbage!' * 5) + step(EXECUTOR_BYTES, 0, 0, b'garbage!'),
     'descriptor': b'\1' + step(CLIENT_FD, 11) + step(CLIENT_FD, 3, 9, struct.pack('<QQII', 8 * MIB, 4096, 2, 0)),
 }
