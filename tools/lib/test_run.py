@@ -4,6 +4,7 @@ import argparse
 import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -120,8 +121,8 @@ def run_meson(tests, what, args, build, totals):
 
 
 def run_fuzz(args, totals):
-    """Every fuzz target of tests/fuzz for its share of the time; the seeds are in tests/fuzz/corpus/TARGET."""
-    if not glob.glob(os.path.join(TOP, "tests", "fuzz", "fuzz_*.c")) or args.fuzz <= 0:
+    """Every fuzz target (the suite "fuzz" of a build with -Dfuzz=true) for its share of the time."""
+    if args.fuzz <= 0:
         return
     if not shutil.which("clang"):
         totals.add("fuzz", "skip", "clang is not installed")
@@ -130,28 +131,26 @@ def run_fuzz(args, totals):
     if subprocess.run([os.path.join(TOOLS, "build"), "--fuzz", "fuzz-targets"], check=False).returncode:
         totals.add("fuzz", "fail", "the fuzz targets do not build")
         return
-    built = sorted(glob.glob(os.path.join(build, "tests", "**", "fuzz_*"), recursive=True))
-    targets = [t for t in built if os.path.isfile(t) and os.access(t, os.X_OK)]
-    if not targets:
-        totals.add("fuzz", "fail", "no fuzz target was built")
-    for target in targets:
-        name = os.path.basename(target)
-        seconds = max(1, args.fuzz // len(targets))
-        found = os.path.join(build, "corpus", name)
-        os.makedirs(found, exist_ok=True)
-        seeds = [d for d in [os.path.join(TOP, "tests", "fuzz", "corpus", name)] if os.path.isdir(d)]
-        command = [target, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
-                   f"-artifact_prefix={build}/{name}-", found, *seeds]
-        log = os.path.join(build, name + ".log")
-        with open(log, "w", encoding="utf-8") as f:
-            code = subprocess.run(command, stdout=f, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False).returncode
-        with open(log, encoding="utf-8", errors="replace") as f:
-            lines = f.read().splitlines()
-        executed = next((line.split()[-1] for line in lines if "number_of_executed_units" in line), "?")
-        say(f"test: {name}: {executed} executions in {seconds} s, {'no finding' if code == 0 else 'FAILED'}")
-        if code:
-            say("\n".join(lines[-40:]))
-        totals.add(name, "fail" if code else "pass", log)
+    tests = [t for t in meson_tests(build) if "fuzz" in suites_of(t) and is_wanted(t["name"], args)]
+    seconds = max(1, args.fuzz // max(1, len(tests)))
+    os.environ["TRANCHE_FUZZ_SECONDS"] = str(seconds)
+    os.environ["TRANCHE_FUZZ_FINDINGS"] = build
+    say(f"test: fuzz, {len(tests)} targets, {seconds} s each")
+    logs = os.path.join(build, "meson-logs", "tools-test-fuzz.json")
+    if os.path.exists(logs):
+        os.unlink(logs)
+    command = ["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--logbase", "tools-test-fuzz",
+               "-t", str(1 + seconds // 300)]
+    code = subprocess.run(command + [t["name"] for t in tests], check=False, stdin=subprocess.DEVNULL).returncode
+    try:
+        with open(logs, encoding="utf-8") as f:
+            for row in map(json.loads, f):
+                executed = re.search(r"number_of_executed_units: (\d+)", row.get("stdout", "") + row.get("stderr", ""))
+                say(f"test: {row['name']}: {executed[1] if executed else '?'} executions")
+    except (OSError, ValueError) as error:
+        totals.add("fuzz", "fail", f"meson test ended with {code} and left no results ({error})")
+        return
+    count_meson(build, "tools-test-fuzz", totals)
 
 
 def parse_args():
@@ -194,7 +193,7 @@ def main():
     run_meson([t for t in tests if "quick" in suites_of(t)], "quick", args, build, totals)
     if not args.quick:
         run_meson([t for t in tests if "quick" not in suites_of(t)], "all-others", args, build, totals)
-        if not args.sanitizer and (not args.names or any(n.startswith("fuzz") for n in args.names)):
+        if not args.sanitizer and (not args.names or any("fuzz" in n for n in args.names)):
             run_fuzz(args, totals)
 
     for kind, rows in (("skipped", totals.skipped), ("FAILED", totals.failed)):
