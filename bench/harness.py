@@ -21,7 +21,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "apps"))
-from sides import Failure, Side, Skip, say  # noqa: E402
+from sides import Failure, Side, Skip, end_cleanly_on_sigterm, say  # noqa: E402
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,6 +196,7 @@ def parse_lines(text):
 def main(name, about, repeats, body):
     """Run body(bench); exit status 0, 1 with a sentence, or 77 when something is not installed."""
     bench = None
+    end_cleanly_on_sigterm()
     try:
         bench = Bench(name, about, repeats)
         body(bench)

@@ -14,7 +14,7 @@ import tempfile
 sys.dont_write_bytecode = True      # the source tree stays as it is
 
 import programs  # noqa: E402
-from sides import Failure, Side, Skip, default_wrapper, die_skipped, say  # noqa: E402
+from sides import Failure, Side, Skip, default_wrapper, die_skipped, end_cleanly_on_sigterm, say  # noqa: E402
 
 SHOWN = 25      # differences printed of one program
 
@@ -57,6 +57,7 @@ def report(program, folder, wrapper, folders):
 
 def main():
     args = parse_arguments()
+    end_cleanly_on_sigterm()
     if args.list:
         for program in programs.PROGRAMS.values():
             say(f"{program.name}{' (long)' if program.slow else ''}")

@@ -107,7 +107,16 @@ class Side:
                 out, err = "", "(output lost: a process that it started lives on)"
             result = Result(command, child.returncode, out, err, time.monotonic() - begin, work)
             raise Failure(f"{self.name}: not finished after {timeout} s\n{result.tail()}") from None
+        except BaseException:       # Ctrl-C does not reach another session
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            raise
         return Result(command, child.returncode, out, err, time.monotonic() - begin, work)
+
+
+def end_cleanly_on_sigterm():
+    """As on Ctrl-C: what was started ends, folders are removed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def say(text):
