@@ -527,7 +527,7 @@ enum trnc_tag {
 
 	/* argument */
 	TRNC_TAG_ARG_KIND = 64,	    /* u32 TRNC_ARG_* */
-	TRNC_TAG_ARG_SIZE = 65,	    /* u32: bytes that clSetKernelArg wants; 0 for LOCAL */
+	TRNC_TAG_ARG_SIZE = 65,	    /* u32: bytes that clSetKernelArg wants; 0: LOCAL, or the host takes any */
 	TRNC_TAG_ARG_ADDRESS = 66,  /* u32, as clGetKernelArgInfo; the next five are absent when the host has no info */
 	TRNC_TAG_ARG_ACCESS = 67,   /* u32 */
 	TRNC_TAG_ARG_QUALIFIER = 68, /* u64 */
