@@ -3,6 +3,7 @@
 import fnmatch
 import glob
 import os
+import subprocess
 import re
 
 from lint_tree import Skip, need, run_each, without_comments
@@ -79,4 +80,11 @@ def check_exports(tree):
     return problems
 
 
-CHECKS = [("docs", check_docs), ("tested", check_tested), ("exports", check_exports)]
+def check_status(tree):
+    """docs/opencl-status.md is what tools/opencl-status makes of the sources."""
+    done = subprocess.run([os.path.join(tree.top, "tools", "opencl-status"), "--check"], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    return [] if done.returncode == 0 else [done.stdout.strip() or "docs/opencl-status.md is out of date"]
+
+
+CHECKS = [("docs", check_docs), ("tested", check_tested), ("exports", check_exports), ("status", check_status)]
