@@ -5,8 +5,8 @@
 #include "base/futex.h"
 #include "opencl/commands.h"
 
-/* How many of the oldest zombies are looked at whenever a new event is made: keeps their number near the number of
- * commands in flight, at a constant cost. */
+/* How many zombies are looked at whenever a new event is made: keeps their number near the number of commands in
+ * flight, at a constant cost. */
 #define REAP_BATCH 8
 
 static cl_event event_alloc(cl_context ctx, cl_command_queue queue, cl_command_type type)
@@ -35,7 +35,7 @@ static void zombie_free(cl_event e)
 	free(e);
 }
 
-/* Frees zombies that are complete, from the oldest on. */
+/* Frees zombies that are complete, of the next limit ones. */
 static void zombies_reap(cl_context ctx, unsigned int limit)
 {
 	struct base_list done;
@@ -48,10 +48,10 @@ static void zombies_reap(cl_context ctx, unsigned int limit)
 	base_list_for_each_safe(e, tmp, &ctx->zombies, zombie_node) {
 		if (!limit--)
 			break;
-		if (client_event_status(ctx->client, e->handle) > CL_COMPLETE)
-			continue;
 		base_list_remove(&e->zombie_node);
-		base_list_append(&done, &e->zombie_node);
+		/* To the end with what still runs: it may wait for ever, and must not hide the others. */
+		base_list_append(client_event_status(ctx->client, e->handle) > CL_COMPLETE ? &ctx->zombies : &done,
+				 &e->zombie_node);
 	}
 	pthread_mutex_unlock(&ctx->lock);
 	base_list_for_each_safe(e, tmp, &done, zombie_node)
@@ -85,12 +85,11 @@ cl_event event_new_complete(cl_command_queue queue, cl_command_type type, uint64
 	return e;
 }
 
-static void event_drop_parents(cl_event e)
+static void drop_parents(cl_context ctx, cl_command_queue queue)
 {
-	if (e->queue)
-		clReleaseCommandQueue(e->queue);
-	e->queue = NULL;
-	clReleaseContext(e->context);
+	if (queue)
+		clReleaseCommandQueue(queue);
+	clReleaseContext(ctx);
 }
 
 void event_free(cl_event e)
@@ -99,13 +98,14 @@ void event_free(cl_event e)
 		client_staging_free(e->context->client, &e->staging);
 	if (e->handle)
 		client_event_free(e->context->client, e->handle);
-	event_drop_parents(e);
+	drop_parents(e->context, e->queue);
 	free(e);
 }
 
 void event_bury(cl_event e)
 {
 	cl_context ctx = e->context;
+	cl_command_queue queue = e->queue;
 
 	e->head.kind = 0;
 	if (!e->handle || client_event_status(ctx->client, e->handle) <= CL_COMPLETE) {
@@ -115,8 +115,8 @@ void event_bury(cl_event e)
 	pthread_mutex_lock(&ctx->lock);
 	base_list_append(&ctx->zombies, &e->zombie_node);
 	pthread_mutex_unlock(&ctx->lock);
-	/* A zombie belongs to its context and must not keep it alive. */
-	event_drop_parents(e);
+	/* A zombie belongs to its context and must not keep it alive. Another thread may have freed it by now. */
+	drop_parents(ctx, queue);
 }
 
 cl_int event_status(cl_event e)
