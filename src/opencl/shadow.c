@@ -77,8 +77,12 @@ static bool is_mapped_for_writing(cl_mem mem)
 	return found;
 }
 
+#define RELEASE_BATCH 16 /* queues; what does not fit stays dirty until the next time */
+
 void shadow_sync(cl_context ctx)
 {
+	cl_command_queue released[RELEASE_BATCH];
+	unsigned int nr_released = 0;
 	cl_mem mem;
 
 	if (base_list_is_empty(&ctx->shadows))
@@ -93,12 +97,13 @@ void shadow_sync(cl_context ctx)
 			continue;
 		is_idle = q && client_queue_is_done(ctx->client, &q->client, atomic_load(&q->client.issued));
 		shadow_copy_out(mem, 0, mem->size);
-		/* The queue's reference is given back at the buffer's end if it is the last: releasing takes our lock. */
-		if (is_idle && atomic_load(&q->head.refs) > 1) {
+		if (is_idle && nr_released < RELEASE_BATCH) {
 			mem->is_dirty = false;
 			mem->dirty_queue = NULL;
-			atomic_fetch_sub(&q->head.refs, 1);
+			released[nr_released++] = q;
 		}
 	}
 	pthread_mutex_unlock(&ctx->lock);
+	while (nr_released) /* takes the lock */
+		clReleaseCommandQueue(released[--nr_released]);
 }
