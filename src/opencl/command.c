@@ -86,8 +86,7 @@ cl_int command_write_bare(struct command *c, enum trnc_rec_type type)
 	return code;
 }
 
-/* The newest barrier of an out-of-order queue, counted; NULL when there is none. */
-static cl_event queue_get_barrier(cl_command_queue q)
+cl_event command_get_barrier(cl_command_queue q)
 {
 	cl_event e;
 
@@ -101,7 +100,7 @@ static cl_event queue_get_barrier(cl_command_queue q)
 
 static bool barrier_is_done(cl_command_queue q)
 {
-	cl_event e = queue_get_barrier(q);
+	cl_event e = command_get_barrier(q);
 	bool done;
 
 	if (!e)
@@ -141,7 +140,7 @@ cl_int command_wait_ready(struct command *c)
 	if (q->in_order) {
 		r = client_queue_wait(client, &q->client, atomic_load(&q->client.issued));
 	} else {
-		cl_event e = queue_get_barrier(q);
+		cl_event e = command_get_barrier(q);
 
 		if (e) {
 			event_wait(e);

@@ -70,6 +70,8 @@ void command_end(struct command *c);
 /* A command without body: MARKER, BARRIER, CLIENT. */
 cl_int command_write_bare(struct command *c, enum trnc_rec_type type);
 
+/* The newest barrier of an out-of-order queue, counted; NULL when there is none. */
+cl_event command_get_barrier(cl_command_queue q);
 /* Are all commands complete that must come before this one? */
 bool command_is_ready(const struct command *c);
 /* Waits for them. CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, CL_OUT_OF_RESOURCES (lost). */

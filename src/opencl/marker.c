@@ -16,21 +16,43 @@ static void queue_set_barrier(cl_command_queue q, cl_event e)
 		clReleaseEvent(old);
 }
 
+/*
+ * To the host no wait list means everything before; a list of which nothing is left, or that of a command which only has
+ * its turn, means nothing but the newest barrier.  Return: is that complete, too?  Else *ret_barrier is counted.
+ */
+static bool waits_for_nothing(struct command *c, cl_event *ret_barrier)
+{
+	cl_event e = command_get_barrier(c->queue);
+
+	if (e && event_status(e) > CL_COMPLETE) {
+		c->waits.handles[c->waits.nr++] = e->handle;
+		*ret_barrier = e;
+		return false;
+	}
+	if (e)
+		clReleaseEvent(e);
+	return true;
+}
+
 cl_int marker_enqueue(cl_command_queue queue, cl_command_type type, enum trnc_rec_type rec_type, cl_uint nr_waits,
 		      const cl_event *waits, cl_event *event)
 {
+	bool waits_for_all = !nr_waits && type != CL_COMMAND_MIGRATE_MEM_OBJECTS;
+	cl_event barrier = NULL;
 	struct command c;
 	cl_int code;
 
 	code = command_init(&c, queue, type, nr_waits, waits, event);
 	if (code)
 		return code;
-	if (rec_type == TRNC_REC_BARRIER && !queue->in_order) {
+	if (!queue->in_order && !waits_for_all && !c.waits.nr && waits_for_nothing(&c, &barrier))
+		return command_finish(&c, command_complete(&c));
+	if (rec_type == TRNC_REC_BARRIER && !queue->in_order)
 		code = command_need_event(&c);
-		if (code)
-			return command_finish(&c, code);
-	}
-	code = command_write_bare(&c, rec_type);
+	if (!code)
+		code = command_write_bare(&c, rec_type);
+	if (barrier) /* its slot had to stay its own until here */
+		clReleaseEvent(barrier);
 	if (!code && rec_type == TRNC_REC_BARRIER && !queue->in_order) {
 		head_ref(&c.event->head);
 		queue_set_barrier(queue, c.event);

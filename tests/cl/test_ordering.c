@@ -87,6 +87,59 @@ static void marker_with_list(struct cl_env *env)
 }
 
 /* A barrier holds what comes behind it, in an out-of-order queue too. */
+static bool ends_soon(cl_event event)
+{
+	for (unsigned int ms = 0; ms < 500 && status_of(event) > CL_COMPLETE; ms++)
+		cl_sleep_ms(1);
+	return status_of(event) == CL_COMPLETE;
+}
+
+/*
+ * A list whose events are all complete is not the same as no list: nothing is waited for. Natively the marker waits for
+ * all that went before.
+ */
+static void list_of_complete_events(struct cl_env *env)
+{
+	cl_command_queue ooo = cl_queue(env, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
+	cl_event gate = clCreateUserEvent(env->ctx, NULL), done = NULL, marker = NULL, barrier = NULL, held = NULL;
+	cl_mem mem = cl_buffer(env, CL_MEM_READ_WRITE, SIZE, NULL);
+	cl_event after = NULL, migrated = NULL;
+	const char zero = 0;
+
+	REQUIRE_OK(clEnqueueFillBuffer(ooo, mem, &zero, 1, 0, SIZE, 0, NULL, &done));
+	CHECK_OK(clWaitForEvents(1, &done));
+	CHECK_OK(clEnqueueFillBuffer(ooo, mem, &zero, 1, 0, SIZE, 1, &gate, &held));
+	CHECK_OK(clEnqueueMarkerWithWaitList(ooo, 1, &done, &marker));
+	CHECK_OK(clEnqueueBarrierWithWaitList(ooo, 1, &done, &barrier));
+	CHECK_OK(clEnqueueMigrateMemObjects(ooo, 1, &mem, CL_MIGRATE_MEM_OBJECT_HOST, 0, NULL, &migrated));
+	CHECK_OK(clFlush(ooo));
+	CHECK(ends_soon(barrier));
+	if (!env->native) {
+		CHECK(ends_soon(marker));
+		CHECK(ends_soon(migrated));
+	}
+	CHECK(status_of(held) > CL_COMPLETE);
+
+	/* But not before the newest barrier. */
+	CHECK_OK(clEnqueueBarrierWithWaitList(ooo, 1, &gate, NULL));
+	CHECK_OK(clEnqueueMarkerWithWaitList(ooo, 1, &done, &after));
+	CHECK_OK(clFlush(ooo));
+	cl_sleep_ms(5);
+	CHECK(status_of(after) > CL_COMPLETE);
+	CHECK_OK(clSetUserEventStatus(gate, CL_COMPLETE));
+	CHECK_OK(clWaitForEvents(1, &after));
+	CHECK_OK(clFinish(ooo));
+	CHECK_OK(clReleaseEvent(gate));
+	CHECK_OK(clReleaseEvent(done));
+	CHECK_OK(clReleaseEvent(held));
+	CHECK_OK(clReleaseEvent(marker));
+	CHECK_OK(clReleaseEvent(barrier));
+	CHECK_OK(clReleaseEvent(migrated));
+	CHECK_OK(clReleaseEvent(after));
+	CHECK_OK(clReleaseMemObject(mem));
+	CHECK_OK(clReleaseCommandQueue(ooo));
+}
+
 static void barrier_holds(struct cl_env *env)
 {
 	cl_command_queue ooo = cl_queue(env, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
@@ -343,7 +396,8 @@ static void teardown(struct cl_env *env)
 int main(int argc, char **argv)
 {
 	static const struct cl_case cases[] = {
-		CL_CASE(setup), CL_CASE(marker_waits_for_all), CL_CASE(marker_with_list), CL_CASE(barrier_holds),
+		CL_CASE(setup), CL_CASE(marker_waits_for_all), CL_CASE(marker_with_list),
+		CL_CASE(list_of_complete_events), CL_CASE(barrier_holds),
 		CL_CASE(barrier_with_list), CL_CASE(old_calls), CL_CASE(errors), CL_CASE(in_order_needs_no_events),
 		CL_CASE(chains_by_events), CL_CASE(blocked_command_holds_no_other), CL_CASE(finish_waits),
 		CL_CASE(migrate), CL_CASE(teardown), { NULL, NULL },
