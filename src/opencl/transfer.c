@@ -171,7 +171,14 @@ static struct command step_of(const struct command *c, cl_event *ret_event)
 {
 	struct command step = { .queue = c->queue, .type = c->type, .waits = c->waits, .ret_event = ret_event };
 
-	return step; /* borrows the wait list: never finished */
+	return step; /* borrows the wait list: never finished, but see step_drop() */
+}
+
+/* A step whose record was not written. */
+static void step_drop(struct command *step)
+{
+	if (step->event)
+		event_free(step->event);
 }
 
 /* The rest of c waits for this event alone. */
@@ -182,12 +189,14 @@ static void wait_only_for(struct command *c, cl_event event)
 	c->waits.nr = 1;
 }
 
-static cl_int copy_between(struct command *c, cl_mem mem, const struct transfer *t, bool blocking, cl_event mapped)
+/* *ret_copied: NULL, or counted: the rest of c waits for it. */
+static cl_int copy_between(struct command *c, cl_mem mem, const struct transfer *t, bool blocking, cl_event mapped,
+			   cl_event *ret_copied)
 {
 	struct command step;
-	cl_event copied;
 	cl_int code;
 
+	*ret_copied = NULL;
 	wait_only_for(c, mapped);
 	if (blocking) {
 		if (event_wait(mapped) < 0)
@@ -195,13 +204,28 @@ static cl_int copy_between(struct command *c, cl_mem mem, const struct transfer 
 		transfer_copy(t);
 		return CL_SUCCESS;
 	}
-	step = step_of(c, &copied);
+	step = step_of(c, ret_copied);
 	code = copy_later(&step, mem, t);
 	if (code)
-		return command_finish(&step, code);
-	wait_only_for(c, copied);
-	clReleaseEvent(copied);
-	return CL_SUCCESS;
+		step_drop(&step);
+	else
+		wait_only_for(c, *ret_copied);
+	return code;
+}
+
+static cl_int unmap_and_wait(struct command *c, cl_mem mem, uint64_t map)
+{
+	cl_int code = command_need_event(c);
+	cl_event event = c->event;
+
+	if (code)
+		return code;
+	head_ref(&event->head);
+	code = host_unmap(c, mem, map);
+	if (!code && event_wait(event) < 0)
+		code = CL_OUT_OF_RESOURCES;
+	clReleaseEvent(event);
+	return code;
 }
 
 /*
@@ -211,9 +235,12 @@ static cl_int copy_between(struct command *c, cl_mem mem, const struct transfer 
 static cl_int transfer_mapped(struct command *c, cl_mem mem, size_t offset, const struct transfer *t, bool blocking)
 {
 	cl_context ctx = c->queue->context;
+	/* A blocking command's event is complete when the call returns; and later commands of an out-of-order queue would
+	 * not wait until the host has taken the bytes over. */
+	bool must_wait = blocking && (c->ret_event || (!t->to_host && !c->queue->in_order));
 	cl_map_flags flags = t->to_host ? CL_MAP_READ : CL_MAP_READ | CL_MAP_WRITE;
 	uint64_t map = client_handle_new(ctx->client, CLIENT_MAP);
-	cl_event mapped;
+	cl_event mapped, copied;
 	struct command step = step_of(c, &mapped);
 	cl_int code;
 
@@ -223,15 +250,15 @@ static cl_int transfer_mapped(struct command *c, cl_mem mem, size_t offset, cons
 		flags = CL_MAP_WRITE_INVALIDATE_REGION;
 	code = host_map(&step, mem, offset, buffer_span(t), flags, map);
 	if (code) {
-		command_finish(&step, code);
+		step_drop(&step);
 		goto out;
 	}
-	code = copy_between(c, mem, t, blocking, mapped);
+	code = copy_between(c, mem, t, blocking, mapped, &copied);
 	if (!code)
-		code = host_unmap(c, mem, map);
-	/* Later commands of an out-of-order queue would not wait until the host has taken the bytes over. */
-	if (!code && blocking && !t->to_host && !c->queue->in_order)
-		code = cl_error_from(client_queue_wait(ctx->client, &c->queue->client, c->seq));
+		code = must_wait ? unmap_and_wait(c, mem, map) : host_unmap(c, mem, map);
+	/* Only now: the host refuses to wait for an event whose slot has a new owner. */
+	if (copied)
+		clReleaseEvent(copied);
 	clReleaseEvent(mapped);
 out:
 	client_handle_free(ctx->client, CLIENT_MAP, map);
