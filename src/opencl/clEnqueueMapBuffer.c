@@ -66,10 +66,11 @@ static cl_int map_in_place(struct command *c, cl_mem buffer, const struct mappin
 	cl_int code;
 
 	if (c->ret_event)
-		c->start_ns = base_clock_raw_ns();
+		c->queued_ns = base_clock_raw_ns();
 	if (!blocking && !command_is_ready(c))
 		return map_by_host(c, buffer, m, false);
-	code = command_wait_ready(c);
+	/* Not when it is ready: what another thread enqueued meanwhile would be waited for, too. */
+	code = blocking ? command_wait_ready(c) : CL_SUCCESS;
 	return code ? code : command_complete(c);
 }
 

@@ -33,7 +33,7 @@ static void put_mapping_back(cl_mem mem, struct mapping *m)
 static cl_int unmap_in_place(struct command *c, cl_mem mem, const struct mapping *m)
 {
 	if (c->ret_event)
-		c->start_ns = base_clock_raw_ns();
+		c->queued_ns = base_clock_raw_ns();
 	if (command_is_ready(c))
 		return command_complete(c);
 	return host_unmap(c, mem, m->handle);

@@ -10,8 +10,7 @@ cl_int command_init(struct command *c, cl_command_queue queue, cl_command_type t
 	c->type = type;
 	c->event = NULL;
 	c->ret_event = ret_event;
-	c->seq = 0;
-	c->start_ns = 0;
+	c->queued_ns = c->start_ns = 0;
 	if (client_context_is_lost(queue->context->client))
 		return CL_OUT_OF_RESOURCES;
 	return wait_list_init(&c->waits, queue->context, nr_waits, waits);
@@ -54,7 +53,7 @@ cl_int command_begin(struct command *c, enum trnc_rec_type type, size_t body_len
 			return code;
 	}
 	cmd.event = c->event ? c->event->handle : 0;
-	return cl_error_from(client_cmd_begin(c->queue->context->client, &cmd, ret_rec, ret_extra, &c->seq));
+	return cl_error_from(client_cmd_begin(c->queue->context->client, &cmd, ret_rec, ret_extra, NULL));
 }
 
 void command_hand_out(struct command *c)
@@ -149,18 +148,24 @@ cl_int command_wait_ready(struct command *c)
 	}
 	if (!r && client_context_is_lost(client))
 		return CL_OUT_OF_RESOURCES;
+	if (c->ret_event)
+		c->start_ns = base_clock_raw_ns();
 	return cl_error_from(r);
 }
 
 cl_int command_complete(struct command *c)
 {
+	uint64_t queued_ns = c->queued_ns, start_ns = c->start_ns;
+
 	if (!c->ret_event)
 		return CL_SUCCESS;
 	if (c->event) { /* its slot was not used */
 		event_free(c->event);
 		c->event = NULL;
 	}
-	c->event = event_new_complete(c->queue, c->type, c->start_ns ? c->start_ns : base_clock_raw_ns());
+	if (!queued_ns)
+		queued_ns = base_clock_raw_ns();
+	c->event = event_new_complete(c->queue, c->type, queued_ns, start_ns ? start_ns : queued_ns);
 	if (!c->event)
 		return CL_OUT_OF_HOST_MEMORY;
 	command_hand_out(c);

@@ -31,8 +31,8 @@ void wait_list_finish(struct wait_list *w);
 
 /* A new event with a slot (one reference), or NULL. Takes references on queue (may be NULL) and context. */
 cl_event event_new(cl_context ctx, cl_command_queue queue, cl_command_type type);
-/* An event of something that the client did just now; times from start_ns to now. */
-cl_event event_new_complete(cl_command_queue queue, cl_command_type type, uint64_t start_ns);
+/* An event of something that the client has just done: asked for at queued_ns, begun at start_ns. */
+cl_event event_new_complete(cl_command_queue queue, cl_command_type type, uint64_t queued_ns, uint64_t start_ns);
 /* Of an event that no record names, or that is complete. */
 void event_free(cl_event e);
 /* Takes an event's slot back when its command ends; for events whose last reference is gone. */
@@ -49,8 +49,7 @@ struct command {
 	struct wait_list waits;
 	cl_event event;	     /* counted by this struct until command_end(); NULL when nobody wants one */
 	cl_event *ret_event; /* the program's wish; may be NULL */
-	uint64_t seq;
-	uint64_t start_ns;
+	uint64_t queued_ns, start_ns; /* of what the client does at once, for its event */
 };
 
 /* Checks the wait list. The queue was checked. On an error nothing is to be finished. */
@@ -74,7 +73,7 @@ cl_int command_write_bare(struct command *c, enum trnc_rec_type type);
 cl_event command_get_barrier(cl_command_queue q);
 /* Are all commands complete that must come before this one? */
 bool command_is_ready(const struct command *c);
-/* Waits for them. CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, CL_OUT_OF_RESOURCES (lost). */
+/* Waits for them, then notes the time. CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, CL_OUT_OF_RESOURCES (lost). */
 cl_int command_wait_ready(struct command *c);
 /* Done by the client at once: gives the program its event. */
 cl_int command_complete(struct command *c);

@@ -73,14 +73,15 @@ cl_event event_new(cl_context ctx, cl_command_queue queue, cl_command_type type)
 	return NULL;
 }
 
-cl_event event_new_complete(cl_command_queue queue, cl_command_type type, uint64_t start_ns)
+cl_event event_new_complete(cl_command_queue queue, cl_command_type type, uint64_t queued_ns, uint64_t start_ns)
 {
 	cl_event e = event_alloc(queue->context, queue, type);
 
 	if (!e)
 		return NULL;
 	e->local_status = CL_COMPLETE;
-	e->queued_ns = e->submit_ns = e->start_ns = start_ns;
+	e->queued_ns = queued_ns;
+	e->submit_ns = e->start_ns = start_ns;
 	e->end_ns = base_clock_raw_ns();
 	return e;
 }

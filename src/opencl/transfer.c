@@ -265,29 +265,39 @@ out:
 	return code;
 }
 
-cl_int transfer_enqueue(struct command *c, cl_mem mem, size_t offset, const struct transfer *t, bool blocking)
+/* Not blocking, and something comes first or it would take long: somebody else copies. */
+static cl_int enqueue_later(struct command *c, cl_mem mem, size_t offset, const struct transfer *t)
 {
-	size_t size = transfer_size(t);
+	cl_int code = CL_OUT_OF_RESOURCES;
+
+	if (!t->to_host && is_linear(t) && transfer_size(t) <= STAGED_MAX)
+		code = write_staged(c, mem, offset, t);
+	return code == CL_OUT_OF_RESOURCES ? copy_later(c, mem, t) : code;
+}
+
+static cl_int enqueue_coherent(struct command *c, cl_mem mem, size_t offset, const struct transfer *t, bool blocking)
+{
 	cl_int code;
 
-	if (!t->to_host)
-		shadow_mark(mem, c->queue);
-	if (!c->queue->context->coherent)
-		return transfer_mapped(c, mem, offset, t, blocking);
-
 	if (c->ret_event)
-		c->start_ns = base_clock_raw_ns();
-	if (!blocking && (size > AT_ONCE_MAX || !command_is_ready(c))) {
-		code = CL_OUT_OF_RESOURCES;
-		if (!t->to_host && is_linear(t) && size <= STAGED_MAX)
-			code = write_staged(c, mem, offset, t);
-		if (code == CL_OUT_OF_RESOURCES)
-			code = copy_later(c, mem, t);
-		return code;
-	}
-	code = command_wait_ready(c);
+		c->queued_ns = base_clock_raw_ns();
+	if (!blocking && (transfer_size(t) > AT_ONCE_MAX || !command_is_ready(c)))
+		return enqueue_later(c, mem, offset, t);
+	/* Not when it is ready: what another thread enqueued meanwhile would be waited for, too. */
+	code = blocking ? command_wait_ready(c) : CL_SUCCESS;
 	if (code)
 		return code;
 	transfer_copy(t);
 	return command_complete(c);
+}
+
+cl_int transfer_enqueue(struct command *c, cl_mem mem, size_t offset, const struct transfer *t, bool blocking)
+{
+	cl_int code = c->queue->context->coherent ? enqueue_coherent(c, mem, offset, t, blocking) :
+						    transfer_mapped(c, mem, offset, t, blocking);
+
+	/* Afterwards: a shadow_sync() before the command was there would take the mark away for nothing. */
+	if (!code && !t->to_host)
+		shadow_mark(mem, c->queue);
+	return code;
 }

@@ -208,6 +208,33 @@ static void profiling_while_waiting(struct cl_env *env)
 	CHECK_OK(clReleaseMemObject(mem));
 }
 
+/* In order, a read does not begin before the kernel ends, even if the call came before. */
+static void profiling_in_order(struct cl_env *env)
+{
+	static const char source[] =
+		"__kernel void spin(__global uint *p, uint rounds)\n"
+		"{ uint v = p[0]; for (uint i = 0; i < rounds; i++) v = v * 1664525u + i; p[0] = v; }\n";
+	cl_mem mem = cl_buffer(env, CL_MEM_READ_WRITE, SIZE, NULL);
+	cl_program program = cl_build(env, source, NULL);
+	cl_kernel kernel = cl_kernel_new(program, "spin");
+	const cl_uint rounds = 20000000;
+	cl_event spun = NULL, read = NULL;
+	const size_t one = 1;
+	cl_uint out;
+
+	CHECK_OK(clSetKernelArg(kernel, 0, sizeof(mem), &mem));
+	CHECK_OK(clSetKernelArg(kernel, 1, sizeof(rounds), &rounds));
+	REQUIRE_OK(clEnqueueNDRangeKernel(env->queue, kernel, 1, NULL, &one, NULL, 0, NULL, &spun));
+	REQUIRE_OK(clEnqueueReadBuffer(env->queue, mem, CL_TRUE, 0, sizeof(out), &out, 0, NULL, &read));
+	CHECK(GET_INFO(cl_ulong, clGetEventProfilingInfo, read, CL_PROFILING_COMMAND_START) >=
+	      GET_INFO(cl_ulong, clGetEventProfilingInfo, spun, CL_PROFILING_COMMAND_END));
+	CHECK_OK(clReleaseEvent(spun));
+	CHECK_OK(clReleaseEvent(read));
+	CHECK_OK(clReleaseKernel(kernel));
+	CHECK_OK(clReleaseProgram(program));
+	CHECK_OK(clReleaseMemObject(mem));
+}
+
 static void profiling_errors(struct cl_env *env)
 {
 	cl_command_queue plain = cl_queue(env, 0);
@@ -240,7 +267,7 @@ int main(int argc, char **argv)
 	static const struct cl_case cases[] = {
 		CL_CASE(info), CL_CASE(counts), CL_CASE(progression), CL_CASE(polling_ends), CL_CASE(wait_errors),
 		CL_CASE(released_early), CL_CASE(long_wait_list), CL_CASE(profiling),
-		CL_CASE(profiling_while_waiting), CL_CASE(profiling_errors), { NULL, NULL },
+		CL_CASE(profiling_while_waiting), CL_CASE(profiling_in_order), CL_CASE(profiling_errors), { NULL, NULL },
 	};
 
 	return cl_test_main(argc, argv, cases, 0);
