@@ -53,8 +53,12 @@ void buffer_free(cl_mem mem)
 {
 	struct mapping *m, *tmp;
 
-	base_list_for_each_safe(m, tmp, &mem->maps, node)
+	base_list_for_each_safe(m, tmp, &mem->maps, node) {
+		if (mapping_is_for_writing(m))
+			shadow_let_go(mem);
+		client_handle_free(mem->context->client, CLIENT_MAP, m->handle);
 		free(m);
+	}
 	pthread_mutex_destroy(&mem->lock);
 	free(mem->properties);
 	clReleaseContext(mem->context);

@@ -110,6 +110,9 @@ CL_API_ENTRY void *CL_API_CALL clEnqueueMapBuffer(cl_command_queue queue, cl_mem
 	if (!m)
 		return fail_with(errcode_ret, command_finish(&c, CL_OUT_OF_HOST_MEMORY));
 
+	/* Before the program has the pointer. */
+	if (mapping_is_for_writing(m))
+		shadow_hold(buffer);
 	if (buffer->host_ptr && !(map_flags & CL_MAP_WRITE_INVALIDATE_REGION))
 		code = map_shadow(&c, buffer, m, blocking_map);
 	else if (queue->context->coherent || buffer->host_ptr)
@@ -118,6 +121,8 @@ CL_API_ENTRY void *CL_API_CALL clEnqueueMapBuffer(cl_command_queue queue, cl_mem
 		code = map_by_host(&c, buffer, m, blocking_map);
 	command_finish(&c, code);
 	if (code) {
+		if (mapping_is_for_writing(m))
+			shadow_let_go(buffer);
 		client_handle_free(queue->context->client, CLIENT_MAP, m->handle);
 		free(m);
 		return fail_with(errcode_ret, code);

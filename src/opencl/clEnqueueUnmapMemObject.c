@@ -45,9 +45,10 @@ static cl_int unmap(struct command *c, cl_mem mem, const struct mapping *m)
 		.buffer = mem->bytes + m->offset,
 		.host = m->ptr,
 		.region = { m->size, 1, 1 },
+		.ends_hold = true,
 	};
 
-	if (mem->host_ptr && m->flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION))
+	if (mem->host_ptr && mapping_is_for_writing(m))
 		return transfer_enqueue(c, mem, m->offset, &t, false);
 	if (c->queue->context->coherent || mem->host_ptr)
 		return unmap_in_place(c, mem, m);

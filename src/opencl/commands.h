@@ -106,6 +106,7 @@ struct transfer {
 	size_t region[3];
 	size_t buffer_row, buffer_slice, host_row, host_slice; /* pitches in bytes */
 	bool to_host;
+	bool ends_hold; /* host to buffer: shadow_let_go() once the program's bytes are read */
 };
 void transfer_copy(const struct transfer *t);
 size_t transfer_size(const struct transfer *t);
@@ -129,6 +130,12 @@ bool rect_overlaps(const size_t a[3], const size_t b[3], const size_t region[3],
 /* Notes that the queue's newest command may write the buffer; nothing for buffers without a shadow. */
 void shadow_mark(cl_mem mem, cl_command_queue queue);
 void shadow_mark_args(cl_kernel kernel, cl_command_queue queue);
+/*
+ * While the program may write the memory that it has mapped, and until those bytes are back in the buffer, nothing is
+ * copied out over them.  mem: the buffer or a sub-buffer; nothing for those without a shadow.  Not with context->lock.
+ */
+void shadow_hold(cl_mem mem);
+void shadow_let_go(cl_mem mem);
 /* After commands ended: the program's memory gets what was written (all dirty shadows of the context). */
 void shadow_sync(cl_context ctx);
 void shadow_copy_out(cl_mem mem, size_t offset, size_t size);

@@ -189,6 +189,11 @@ struct mapping {
 	uint64_t handle; /* CLIENT_MAP */
 };
 
+static inline bool mapping_is_for_writing(const struct mapping *m)
+{
+	return m->flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION);
+}
+
 struct _cl_mem {
 	struct head head;
 	cl_context context;
@@ -211,6 +216,7 @@ struct _cl_mem {
 	bool is_shadow; /* USE_HOST_PTR: bytes live in the window, the program's memory is copied in and out */
 	_Atomic bool is_dirty; /* shadow: a command that may write it was enqueued since the last copy out (shadow.c) */
 	cl_command_queue dirty_queue; /* shadow: where that command was enqueued, counted; in context->lock */
+	uint32_t nr_holds; /* shadow: shadow_hold() without its shadow_let_go(); in context->lock */
 };
 
 /* ------------------------------------------------------------- program */

@@ -64,17 +64,28 @@ void shadow_mark_args(cl_kernel kernel, cl_command_queue queue)
 	}
 }
 
-static bool is_mapped_for_writing(cl_mem mem)
+void shadow_hold(cl_mem mem)
 {
-	struct mapping *m;
-	bool found = false;
+	cl_mem root = root_of(mem);
 
-	pthread_mutex_lock(&mem->lock);
-	base_list_for_each(m, &mem->maps, node)
-		if (m->flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION))
-			found = true;
-	pthread_mutex_unlock(&mem->lock);
-	return found;
+	if (!root->is_shadow)
+		return;
+	/* The lock also ends a shadow_sync() that is at work: it must not overwrite what the program writes next. */
+	pthread_mutex_lock(&root->context->lock);
+	root->nr_holds++;
+	pthread_mutex_unlock(&root->context->lock);
+}
+
+void shadow_let_go(cl_mem mem)
+{
+	cl_mem root = root_of(mem);
+
+	if (!root->is_shadow)
+		return;
+	pthread_mutex_lock(&root->context->lock);
+	if (root->nr_holds) /* 0: an unmap that was half done when the context was lost, done again */
+		root->nr_holds--;
+	pthread_mutex_unlock(&root->context->lock);
 }
 
 #define RELEASE_BATCH 16 /* queues; what does not fit stays dirty until the next time */
@@ -93,7 +104,7 @@ void shadow_sync(cl_context ctx)
 		bool is_idle;
 
 		/* While it is mapped for writing, the program's memory is the newer one. */
-		if (!mem->is_dirty || is_mapped_for_writing(mem))
+		if (!mem->is_dirty || mem->nr_holds)
 			continue;
 		is_idle = q && client_queue_is_done(ctx->client, &q->client, atomic_load(&q->client.issued));
 		shadow_copy_out(mem, 0, mem->size);

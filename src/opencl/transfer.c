@@ -42,6 +42,13 @@ void transfer_copy(const struct transfer *t)
 	}
 }
 
+/* The program's bytes are where nobody overwrites them. */
+static void end_hold(cl_mem mem, const struct transfer *t)
+{
+	if (t->ends_hold)
+		shadow_let_go(mem);
+}
+
 /* A copy that waits for its turn in the queue. */
 struct copy_item {
 	struct worker_item item;
@@ -73,6 +80,7 @@ static void run_copy(struct worker_item *item, cl_int status)
 		transfer_copy(&copy->transfer);
 		end_client_command(item->event, CL_COMPLETE, start_ns);
 	}
+	end_hold(copy->mem, &copy->transfer);
 	clReleaseMemObject(copy->mem);
 	free(copy);
 }
@@ -102,6 +110,7 @@ static cl_int copy_later(struct command *c, cl_mem mem, const struct transfer *t
 	head_ref(&mem->head);
 	if (worker_add(ctx, &ctx->copies, "tranche-copy", &copy->item)) {
 		end_client_command(c->event, CL_OUT_OF_HOST_MEMORY, 0);
+		end_hold(mem, t);
 		clReleaseEvent(c->event);
 		clReleaseMemObject(mem);
 		free(copy);
@@ -134,6 +143,7 @@ static cl_int write_staged(struct command *c, cl_mem mem, size_t offset, const s
 	rec->size = t->region[0];
 	rec->source = staging.offset;
 	command_end(c);
+	end_hold(mem, t);
 	return CL_SUCCESS;
 }
 
@@ -288,6 +298,7 @@ static cl_int enqueue_coherent(struct command *c, cl_mem mem, size_t offset, con
 	if (code)
 		return code;
 	transfer_copy(t);
+	end_hold(mem, t);
 	return command_complete(c);
 }
 

@@ -131,6 +131,65 @@ static void use_map_write(struct cl_env *env)
 	free(out);
 }
 
+/* What is written to a mapped part of the buffer stays, whatever is waited for meanwhile. */
+static void use_map_write_sub_buffer(struct cl_env *env)
+{
+	const cl_buffer_region region = { 0, SIZE / 2 };
+	cl_uint *host = aligned_alloc(4096, SIZE), *out = calloc(1, SIZE), *p;
+	cl_int err = -1;
+	cl_mem mem, sub;
+
+	number(host, 0);
+	mem = cl_buffer(env, CL_MEM_USE_HOST_PTR, SIZE, host);
+	sub = clCreateSubBuffer(mem, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, &err);
+	REQUIRE_OK(err);
+	run_add(env, mem, 1);
+	p = clEnqueueMapBuffer(env->queue, sub, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0, SIZE / 2, 0, NULL, NULL, &err);
+	REQUIRE_OK(err);
+	CHECK_EQ(p[1], 2);
+	p[1] = 77;
+	CHECK_OK(clFinish(env->queue));
+	CHECK_EQ(p[1], 77);
+	CHECK_OK(clEnqueueUnmapMemObject(env->queue, sub, p, 0, NULL, NULL));
+	CHECK_OK(clEnqueueReadBuffer(env->queue, mem, CL_TRUE, 0, SIZE, out, 0, NULL, NULL));
+	CHECK_EQ(out[0], 1);
+	CHECK_EQ(out[1], 77);
+	CHECK_OK(clReleaseMemObject(sub));
+	CHECK_OK(clReleaseMemObject(mem));
+	free(host);
+	free(out);
+}
+
+/* An unmap that has to wait takes over what was written before it, whatever is waited for meanwhile. */
+static void use_unmap_behind_a_gate(struct cl_env *env)
+{
+	const size_t size = 4 << 20; /* more than a driver copies aside */
+	cl_event gate = clCreateUserEvent(env->ctx, NULL), other = NULL;
+	cl_command_queue queue = cl_queue(env, 0);
+	cl_uint *host = aligned_alloc(4096, size), *p, out = 0;
+	cl_int err = -1;
+	cl_mem mem;
+
+	memset(host, 0, size);
+	mem = cl_buffer(env, CL_MEM_USE_HOST_PTR, size, host);
+	run_add(env, mem, 1);
+	p = clEnqueueMapBuffer(env->queue, mem, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0, size, 0, NULL, NULL, &err);
+	REQUIRE_OK(err);
+	p[0] = 77;
+	CHECK_OK(clEnqueueUnmapMemObject(env->queue, mem, p, 1, &gate, NULL));
+	CHECK_OK(clEnqueueMarkerWithWaitList(queue, 0, NULL, &other));
+	CHECK_OK(clWaitForEvents(1, &other));
+	CHECK_OK(clFinish(queue));
+	CHECK_OK(clSetUserEventStatus(gate, CL_COMPLETE));
+	CHECK_OK(clEnqueueReadBuffer(env->queue, mem, CL_TRUE, 0, sizeof(out), &out, 0, NULL, NULL));
+	CHECK_EQ(out, 77);
+	CHECK_OK(clReleaseEvent(gate));
+	CHECK_OK(clReleaseEvent(other));
+	CHECK_OK(clReleaseMemObject(mem));
+	CHECK_OK(clReleaseCommandQueue(queue));
+	free(host);
+}
+
 /* Odd addresses and sizes are the program's right. */
 static void use_unaligned(struct cl_env *env)
 {
@@ -250,7 +309,8 @@ int main(int argc, char **argv)
 {
 	static const struct cl_case cases[] = {
 		CL_CASE(setup), CL_CASE(use_then_map), CL_CASE(use_then_map_part), CL_CASE(use_then_read),
-		CL_CASE(use_map_write), CL_CASE(use_unaligned), CL_CASE(use_spares_neighbours),
+		CL_CASE(use_map_write), CL_CASE(use_map_write_sub_buffer),
+		CL_CASE(use_unmap_behind_a_gate), CL_CASE(use_unaligned), CL_CASE(use_spares_neighbours),
 		CL_CASE(use_read_only_memory), CL_CASE(copy_is_taken_at_create), CL_CASE(alloc_host_ptr),
 		CL_CASE(teardown), { NULL, NULL },
 	};
