@@ -142,7 +142,8 @@ cl_int event_wait(cl_event e)
 {
 	int32_t status;
 
-	if (e->handle && event_status(e) > CL_COMPLETE)
+	/* Also when it is complete: the wait writes out what its kernel printed. */
+	if (e->handle)
 		client_event_wait(e->context->client, e->handle, CL_COMPLETE, &status);
 	return event_status(e);
 }
