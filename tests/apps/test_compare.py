@@ -160,6 +160,12 @@ class Others(unittest.TestCase):
         self.assertTrue(compare.clpeak(result(CLPEAK), result(CLPEAK.replace("      float16 : 24.20\n", ""))))
         self.assertTrue(compare.clpeak(result(""), result("")))
 
+    def test_clpeak_too_short(self):
+        text = "    Transfer bandwidth (GBPS)\n      enqueueWriteBuffer : 9.1\n      enqueueUnmap(after write) : inf\n"
+        self.assertEqual(compare.clpeak(result(text), result(text)), [])
+        self.assertTrue(compare.clpeak(result(text), result(text.replace("9.1", "inf"))))
+        self.assertTrue(compare.clpeak(result(text), result(text.replace("inf", "nan"))))
+
     def test_hashcat_benchmark(self):
         text = "Speed.#1.........:   420.6 MH/s (1.88ms) @ Accel:512\n"
         self.assertEqual(compare.hashcat_rate(text), 420.6e6)
