@@ -75,7 +75,8 @@ bool client_context_is_forked(const struct client_context *c);
 
 /* ------------------------------------------------------------- handles */
 
-enum client_handle_kind { CLIENT_QUEUE, CLIENT_BUFFER, CLIENT_PROGRAM, CLIENT_KERNEL, CLIENT_MAP, CLIENT_NR_KINDS };
+enum client_handle_kind { CLIENT_QUEUE, CLIENT_BUFFER, CLIENT_PROGRAM, CLIENT_KERNEL, CLIENT_MAP, CLIENT_IMAGE, CLIENT_SAMPLER,
+			  CLIENT_NR_KINDS };
 
 /* 0 when out of memory or over the limit. Free only after the destroy record was written. */
 uint64_t client_handle_new(struct client_context *c, enum client_handle_kind kind);

@@ -328,6 +328,10 @@ enum trnc_rec_type {
 	TRNC_REC_USER_EVENT_CREATE = 25,
 	TRNC_REC_USER_EVENT_SET = 26, /* also ends a CLIENT command */
 	TRNC_REC_EVENT_RELEASE = 27,
+	TRNC_REC_IMAGE_CREATE = 28, /* on coherent hosts only */
+	TRNC_REC_IMAGE_DESTROY = 29,
+	TRNC_REC_SAMPLER_CREATE = 30,
+	TRNC_REC_SAMPLER_DESTROY = 31,
 
 	/* commands: struct trnc_cmd first, then the body, then the wait list, then arguments */
 	TRNC_REC_NDRANGE = 64,
@@ -356,7 +360,7 @@ struct trnc_rec_queue_create {
 	__u64 event; /* the slot that counts this queue's completions; its status holds the sticky error */
 	__u64 properties; /* cl_command_queue_properties; host queues only */
 };
-struct trnc_rec_object { /* QUEUE_, PROGRAM_, KERNEL_DESTROY, USER_EVENT_CREATE, EVENT_RELEASE */
+struct trnc_rec_object { /* QUEUE_, PROGRAM_, KERNEL_, IMAGE_, SAMPLER_DESTROY, USER_EVENT_CREATE, EVENT_RELEASE */
 	struct trnc_rec rec;
 	__u64 handle;
 };
@@ -400,6 +404,32 @@ struct trnc_rec_user_event_set {
 	__u64 start_ns; /* of a CLIENT command; else 0 */
 	__u64 end_ns;
 };
+/*
+ * An image over the bytes of a buffer: the host uses them in place, so all transfers of the image are transfers of the
+ * buffer. The image keeps the buffer's memory until it is destroyed.
+ */
+struct trnc_rec_image_create {
+	struct trnc_rec rec;
+	__u64 image;
+	__u64 buffer;	 /* a whole buffer of the context, as large as the pitches say at least */
+	__u64 flags;	 /* cl_mem_flags: access bits only */
+	__u32 order;	 /* cl_channel_order */
+	__u32 data_type; /* cl_channel_type */
+	__u32 type;	 /* cl_mem_object_type: 1D, 2D, 3D, and arrays of the first two */
+	__u32 reserved;
+	__u64 width, height, depth, array_size; /* in pixels and layers; 1 where the type has no such dimension */
+	__u64 row_pitch, slice_pitch; /* bytes; slice_pitch 0 for 1D and 2D */
+};
+struct trnc_rec_sampler_create {
+	struct trnc_rec rec;
+	__u64 sampler;
+	__u32 normalized; /* 0 or 1 */
+	__u32 addressing; /* cl_addressing_mode */
+	__u32 filter;	  /* cl_filter_mode */
+	__u32 reserved;
+};
+TRNC_ASSERT_SIZE(trnc_rec_image_create, 104);
+TRNC_ASSERT_SIZE(trnc_rec_sampler_create, 40);
 TRNC_ASSERT_SIZE(trnc_rec_queue_create, 40);
 TRNC_ASSERT_SIZE(trnc_rec_object, 24);
 TRNC_ASSERT_SIZE(trnc_rec_buffer_create, 48);
@@ -438,7 +468,7 @@ struct trnc_arg {
 	__u32 index;
 	__u16 kind; /* TRNC_ARG_* */
 	__u16 reserved;
-	__u64 size; /* VALUE: bytes that follow; LOCAL: bytes of local memory, nothing follows; BUFFER: 8, a handle (0: NULL) */
+	__u64 size; /* VALUE: bytes that follow; LOCAL: bytes of local memory, nothing follows; else 8, a handle (BUFFER 0: NULL) */
 };
 TRNC_ASSERT_SIZE(trnc_arg, 16);
 enum trnc_arg_kind {
