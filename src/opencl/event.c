@@ -41,8 +41,6 @@ static void zombies_reap(cl_context ctx, unsigned int limit)
 	struct base_list done;
 	cl_event e, tmp;
 
-	if (base_list_is_empty(&ctx->zombies)) /* unlocked look: a miss is made up for by the next call */
-		return;
 	base_list_init(&done);
 	pthread_mutex_lock(&ctx->lock);
 	base_list_for_each_safe(e, tmp, &ctx->zombies, zombie_node) {
