@@ -8,8 +8,9 @@
 #include "base/range.h"
 #include "executor/events.h"
 
-/* Reached by the host when the last user of the memory object is gone, maybe long after the program let go. */
+/* Reached by the host when the last user of the memory objects is gone, maybe long after the program let go. */
 struct exec_buffer_end {
+	_Atomic uint32_t users;       /* objects of the host: the buffer, and images over it */
 	struct exec_context *context; /* counted in its pending */
 	struct exec_segment *segment; /* one use; NULL for a sub-buffer, whose parent has it */
 	struct exec_event *event;     /* NULL or one reference; under the context's lock */
@@ -22,6 +23,10 @@ static void CL_CALLBACK host_let_go(cl_mem mem, void *arg)
 
 	(void)mem;
 	atomic_fetch_add(&c->callbacks, 1);
+	if (atomic_fetch_sub(&end->users, 1) > 1) {
+		atomic_fetch_sub(&c->callbacks, 1);
+		return;
+	}
 	exec_window_put(end->segment);
 	pthread_mutex_lock(&c->lock);
 	if (end->event) {
@@ -48,6 +53,7 @@ static struct exec_buffer *new_buffer(struct exec_context *c, uint64_t size, uin
 		free(b);
 		return NULL;
 	}
+	b->end->users = 1;
 	b->end->context = c;
 	b->refs = 1;
 	b->size = size;
@@ -99,6 +105,7 @@ int32_t exec_buffer_create(struct exec_context *c, const struct trnc_rec_buffer_
 		free(b);
 		return CL_INVALID_VALUE;
 	}
+	b->addr = addr;
 	b->host = c->ex->host.CreateBuffer(c->host, r->flags | CL_MEM_USE_HOST_PTR, r->size, addr, &cl_err);
 	return add_buffer(c, b, r->buffer, cl_err);
 }
@@ -119,6 +126,36 @@ int32_t exec_sub_buffer_create(struct exec_context *c, const struct trnc_rec_sub
 	b->parent = exec_buffer_ref(parent);
 	b->host = c->ex->host.CreateSubBuffer(parent->host, r->flags, CL_BUFFER_CREATE_TYPE_REGION, &region, &cl_err);
 	return add_buffer(c, b, r->buffer, cl_err);
+}
+
+int32_t exec_buffer_new_over(struct exec_context *c, struct exec_buffer *parent, cl_mem host, uint64_t flags,
+			     struct exec_buffer **ret)
+{
+	struct exec_buffer *b = calloc(1, sizeof(*b));
+	int32_t err;
+
+	if (!b) {
+		c->ex->host.ReleaseMemObject(host);
+		return CL_OUT_OF_HOST_MEMORY;
+	}
+	b->refs = 1;
+	b->host = host;
+	b->size = parent->size;
+	b->flags = flags;
+	b->end = parent->end;
+	base_list_init(&b->maps);
+	atomic_fetch_add(&b->end->users, 1);
+	err = c->ex->host.SetMemObjectDestructorCallback(host, host_let_go, b->end);
+	if (err) {
+		/* Not the last user: the parent is one. */
+		atomic_fetch_sub(&b->end->users, 1);
+		c->ex->host.ReleaseMemObject(host);
+		free(b);
+		return err;
+	}
+	b->parent = exec_buffer_ref(parent);
+	*ret = b;
+	return CL_SUCCESS;
 }
 
 struct exec_buffer *exec_buffer_get(struct exec_context *c, uint64_t handle)

@@ -11,19 +11,25 @@
 
 struct exec_buffer_end;
 
+/* An image is one, too: its parent is the buffer that it lies over. It is in a table of its own (image.h). */
 struct exec_buffer {
-	uint32_t refs; /* the table's, sub-buffers', held commands' and their arguments' */
+	uint32_t refs; /* the table's, sub-buffers', images', held commands' and their arguments' */
 	cl_mem host;
 	uint64_t size;
 	uint64_t flags;
-	struct exec_buffer *parent;  /* of a sub-buffer; one reference */
-	struct exec_buffer_end *end; /* what happens when the host lets go; the host's callback owns it */
+	void *addr;		     /* first byte; NULL for a sub-buffer or image */
+	struct exec_buffer *parent;  /* of a sub-buffer or image; one reference */
+	struct exec_buffer_end *end; /* what happens when the host lets go; the host's callbacks own it */
 	struct base_list maps;	     /* of exec_map, on hosts that do not work in place */
 };
 
 int32_t exec_buffer_create(struct exec_context *c, const struct trnc_rec_buffer_create *r);
 int32_t exec_sub_buffer_create(struct exec_context *c, const struct trnc_rec_sub_buffer_create *r);
 int32_t exec_buffer_destroy(struct exec_context *c, const struct trnc_rec_buffer_destroy *r);
+/* An object without handle for another object of the host over the buffer's bytes: neither the bytes nor the buffer's
+ * end come free before the host has let go of both. One reference; consumes host. */
+int32_t exec_buffer_new_over(struct exec_context *c, struct exec_buffer *parent, cl_mem host, uint64_t flags,
+			     struct exec_buffer **ret);
 /* Ends all handles of a context that is being destroyed. */
 void exec_buffers_release_all(struct exec_context *c);
 

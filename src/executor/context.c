@@ -13,9 +13,11 @@
 #include "executor/buffer.h"
 #include "executor/events.h"
 #include "executor/graph.h"
+#include "executor/image.h"
 #include "executor/kernel.h"
 #include "executor/program.h"
 #include "executor/ring.h"
+#include "executor/sampler.h"
 
 #define JOIN_RETRY_NS 20000000
 
@@ -28,6 +30,8 @@ static void free_context(struct exec_context *c)
 		exec_window_put(c->blocks[i].segment);
 	exec_window_put(c->channel);
 	base_handles_finish(&c->buffers);
+	base_handles_finish(&c->images);
+	base_handles_finish(&c->samplers);
 	base_handles_finish(&c->kernels);
 	base_handles_finish(&c->queues);
 	base_handles_finish(&c->events);
@@ -46,6 +50,8 @@ static struct exec_context *new_context(struct executor *ex, uint32_t id)
 	c->ex = ex;
 	c->id = id;
 	base_handles_init(&c->buffers, TRNC_MAX_OBJECTS);
+	base_handles_init(&c->images, TRNC_MAX_OBJECTS);
+	base_handles_init(&c->samplers, TRNC_MAX_OBJECTS);
 	base_handles_init(&c->kernels, TRNC_MAX_OBJECTS);
 	base_handles_init(&c->queues, TRNC_MAX_OBJECTS);
 	base_handles_init(&c->events, TRNC_MAX_OBJECTS);
@@ -215,9 +221,11 @@ void exec_context_destroy(struct exec_context *c)
 	exec_queues_release_all(c);
 	exec_programs_release_all(c);
 	exec_kernels_release_all(c);
+	exec_images_release_all(c);
 	exec_buffers_release_all(c);
 	/* Running kernels end when they end; only their session's end stops an endless one. */
 	wait_quiet(c);
+	exec_samplers_release_all(c);
 	release_events(c);
 	c->ex->host.ReleaseContext(c->host);
 	free_context(c);

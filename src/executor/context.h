@@ -3,7 +3,7 @@
  * A context of the session: one host context, one ring with its thread, tables of objects.
  *
  * Who touches what:
- *  - the ring's thread alone: buffers, kernels, queues, what is held, all enqueueing;
+ *  - the ring's thread alone: buffers, images, samplers, kernels, queues, what is held, all enqueueing;
  *  - under lock: events, what is outstanding, the ready list (also by the host's threads, which report completions);
  *  - under programs_lock: programs and their builders.
  * The host's OpenCL is never called with lock held: it may call back.
@@ -21,6 +21,8 @@
 #include "executor/executor.h"
 #include "executor/host.h"
 #include "executor/window.h"
+
+#define EXEC_MAX_SAMPLERS 20 /* settings: normalized or not, 5 addressing modes, 2 filters */
 
 struct exec_event_block {
 	struct exec_segment *segment; /* one use */
@@ -45,9 +47,10 @@ struct exec_context {
 	_Atomic bool ended;	   /* the ring is read no more */
 
 	/* ring's thread */
-	struct base_handles buffers, kernels, queues;
+	struct base_handles buffers, images, samplers, kernels, queues;
+	cl_sampler host_samplers[EXEC_MAX_SAMPLERS]; /* one for each setting that was asked for */
 	struct base_list unsettled; /* of exec_queue.unsettled: were given commands since exec_graph_settle() */
-	uint64_t buffers_gone; /* counts destroyed buffers: kernels look at their arguments again */
+	uint64_t buffers_gone; /* counts destroyed buffers and images: kernels look at their arguments again */
 	cl_event *waits;       /* TRNC_MAX_WAITS, scratch */
 	uint8_t *record;       /* TRNC_REC_MAX, private copy of the record in hand */
 

@@ -12,6 +12,7 @@
 	(CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY | CL_MEM_HOST_WRITE_ONLY |           \
 	 CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS)
 #define QUEUE_PROPERTIES (CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE | CL_QUEUE_PROFILING_ENABLE)
+#define IMAGE_SIZE_MAX (1ull << 32)
 #define MAP_FLAGS (CL_MAP_READ | CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)
 
 bool exec_decode_start(const struct exec_rec_start *start, uint64_t avail, uint64_t room)
@@ -88,6 +89,66 @@ static int32_t decode_sub_buffer_create(const struct exec_record *r)
 	return check_buffer_flags(c->flags);
 }
 
+static bool is_image_size(uint64_t size, bool has_dimension)
+{
+	return has_dimension ? size >= 1 && size <= IMAGE_SIZE_MAX : size == 1;
+}
+
+bool exec_decode_image_end(const struct trnc_rec_image_create *r, uint64_t *ret_end)
+{
+	bool is_1d = r->type == CL_MEM_OBJECT_IMAGE1D || r->type == CL_MEM_OBJECT_IMAGE1D_ARRAY;
+	bool is_array = r->type == CL_MEM_OBJECT_IMAGE1D_ARRAY || r->type == CL_MEM_OBJECT_IMAGE2D_ARRAY;
+	bool is_3d = r->type == CL_MEM_OBJECT_IMAGE3D;
+	uint64_t slice;
+
+	if (!is_image_size(r->width, true) || !is_image_size(r->height, !is_1d) || !is_image_size(r->depth, is_3d) ||
+	    !is_image_size(r->array_size, is_array))
+		return false;
+	/* No pixel is smaller than a byte; what a row has to be, the host knows. */
+	if (r->row_pitch < r->width || __builtin_mul_overflow(r->row_pitch, r->height, &slice))
+		return false;
+	if (!is_array && !is_3d) {
+		*ret_end = slice;
+		return r->slice_pitch == 0;
+	}
+	return r->slice_pitch >= slice && r->slice_pitch % r->row_pitch == 0 &&
+	       !__builtin_mul_overflow(r->slice_pitch, is_3d ? r->depth : r->array_size, ret_end);
+}
+
+static int32_t decode_image_create(const struct exec_record *r)
+{
+	const struct trnc_rec_image_create *c = r->image_create;
+	uint64_t end;
+
+	if (!is_handle(c->image) || c->reserved)
+		return CL_INVALID_VALUE;
+	if (!is_handle(c->buffer))
+		return CL_INVALID_MEM_OBJECT;
+	switch (c->type) {
+	case CL_MEM_OBJECT_IMAGE1D:
+	case CL_MEM_OBJECT_IMAGE2D:
+	case CL_MEM_OBJECT_IMAGE3D:
+	case CL_MEM_OBJECT_IMAGE1D_ARRAY:
+	case CL_MEM_OBJECT_IMAGE2D_ARRAY:
+		break;
+	default:
+		return CL_INVALID_IMAGE_DESCRIPTOR;
+	}
+	if (!exec_decode_image_end(c, &end))
+		return CL_INVALID_IMAGE_DESCRIPTOR;
+	return check_buffer_flags(c->flags);
+}
+
+static int32_t decode_sampler_create(const struct exec_record *r)
+{
+	const struct trnc_rec_sampler_create *c = r->sampler_create;
+
+	if (!is_handle(c->sampler) || c->reserved || c->normalized > 1 || c->addressing < CL_ADDRESS_NONE ||
+	    c->addressing > CL_ADDRESS_MIRRORED_REPEAT || c->filter < CL_FILTER_NEAREST || c->filter > CL_FILTER_LINEAR)
+		return CL_INVALID_VALUE;
+	return CL_SUCCESS;
+}
+
 static int32_t decode_user_event_set(const struct exec_record *r)
 {
 	const struct trnc_rec_user_event_set *s = r->user_event_set;
@@ -114,6 +175,10 @@ static int32_t decode_object(const struct exec_record *r)
 		    (r->buffer_destroy->event && !is_handle(r->buffer_destroy->event)))
 			return CL_INVALID_VALUE;
 		return is_handle(r->buffer_destroy->buffer) ? CL_SUCCESS : CL_INVALID_MEM_OBJECT;
+	case TRNC_REC_IMAGE_CREATE:
+		return r->len == sizeof(*r->image_create) ? decode_image_create(r) : CL_INVALID_VALUE;
+	case TRNC_REC_SAMPLER_CREATE:
+		return r->len == sizeof(*r->sampler_create) ? decode_sampler_create(r) : CL_INVALID_VALUE;
 	case TRNC_REC_KERNEL_CREATE:
 		if (r->len != sizeof(*r->kernel_create) || r->kernel_create->reserved ||
 		    !is_handle(r->kernel_create->kernel))
@@ -126,6 +191,8 @@ static int32_t decode_object(const struct exec_record *r)
 	case TRNC_REC_USER_EVENT_SET:
 		return r->len == sizeof(*r->user_event_set) ? decode_user_event_set(r) : CL_INVALID_VALUE;
 	case TRNC_REC_QUEUE_DESTROY:
+	case TRNC_REC_IMAGE_DESTROY:
+	case TRNC_REC_SAMPLER_DESTROY:
 	case TRNC_REC_PROGRAM_DESTROY:
 	case TRNC_REC_KERNEL_DESTROY:
 	case TRNC_REC_USER_EVENT_CREATE:
@@ -305,6 +372,8 @@ static int32_t decode_args(const struct exec_record *r, size_t left)
 			padded = (arg.size + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
 			break;
 		case TRNC_ARG_BUFFER:
+		case TRNC_ARG_IMAGE:
+		case TRNC_ARG_SAMPLER:
 			if (arg.size != sizeof(uint64_t))
 				return CL_INVALID_ARG_SIZE;
 			padded = sizeof(uint64_t);
@@ -312,7 +381,7 @@ static int32_t decode_args(const struct exec_record *r, size_t left)
 		case TRNC_ARG_LOCAL:
 			break;
 		default:
-			return CL_INVALID_ARG_VALUE; /* images and samplers have no objects yet */
+			return CL_INVALID_ARG_VALUE;
 		}
 		if (padded > left)
 			return CL_INVALID_ARG_SIZE;
@@ -392,6 +461,6 @@ void exec_decode_arg(const struct exec_record *r, size_t *pos, struct exec_arg *
 	};
 	if (arg.kind == TRNC_ARG_VALUE)
 		*pos += (arg.size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-	else if (arg.kind == TRNC_ARG_BUFFER)
+	else if (arg.kind != TRNC_ARG_LOCAL)
 		*pos += sizeof(uint64_t);
 }

@@ -45,6 +45,8 @@ struct exec_record {
 		const struct trnc_rec_kernel_create *kernel_create;
 		const struct trnc_rec_kernel_clone *kernel_clone;
 		const struct trnc_rec_user_event_set *user_event_set;
+		const struct trnc_rec_image_create *image_create;
+		const struct trnc_rec_sampler_create *sampler_create;
 		const struct trnc_cmd *cmd;
 		const struct trnc_cmd_ndrange *ndrange;
 		const struct trnc_cmd_copy *copy;
@@ -73,11 +75,15 @@ struct exec_arg {
 	uint32_t index;
 	uint16_t kind;
 	uint64_t size;
-	const void *data; /* VALUE: size bytes; BUFFER: 8 bytes; LOCAL: NULL */
+	const void *data; /* VALUE: size bytes; LOCAL: NULL; else 8 bytes */
 };
 
 /* Reads the argument at *pos and moves on: start with 0 and call nr_args times. */
 void exec_decode_arg(const struct exec_record *r, size_t *pos, struct exec_arg *ret);
+
+/* Bytes from an image's first to its end, as its pitches say. False when the numbers do not fit or contradict each
+ * other. */
+bool exec_decode_image_end(const struct trnc_rec_image_create *r, uint64_t *ret_end);
 
 /* First byte after a rectangle in a buffer, for a region without zeros; pitches of 0 mean "close together".
  * False when the numbers do not fit or contradict each other. */

@@ -40,6 +40,10 @@ static int load_functions(struct exec_host *h, struct trn_error *err)
 		dlsym(lib, "clCreateCommandQueueWithProperties");
 	h->CreateCommandQueue = (__typeof__(h->CreateCommandQueue))dlsym(lib, "clCreateCommandQueue");
 	h->CreateProgramWithIL = (__typeof__(h->CreateProgramWithIL))dlsym(lib, "clCreateProgramWithIL");
+	h->CreateImage = (__typeof__(h->CreateImage))dlsym(lib, "clCreateImage");
+	h->GetImageInfo = (__typeof__(h->GetImageInfo))dlsym(lib, "clGetImageInfo");
+	h->CreateSampler = (__typeof__(h->CreateSampler))dlsym(lib, "clCreateSampler");
+	h->ReleaseSampler = (__typeof__(h->ReleaseSampler))dlsym(lib, "clReleaseSampler");
 	if (!h->CreateCommandQueueWithProperties && !h->CreateCommandQueue)
 		return trn_error_set(err, -ENOSYS, "HostOpenCLTooOld", "the host's %s cannot create queues", LIBRARY);
 	return 0;

@@ -65,6 +65,11 @@ struct exec_host {
 	__typeof__(cl_command_queue(*)(cl_context, cl_device_id, cl_command_queue_properties, cl_int *))
 		CreateCommandQueue; /* OpenCL 1.x */
 	__typeof__(clCreateProgramWithIL) *CreateProgramWithIL; /* may be NULL */
+	/* Images and samplers; each may be NULL. */
+	__typeof__(clCreateImage) *CreateImage;
+	__typeof__(clGetImageInfo) *GetImageInfo;
+	__typeof__(cl_sampler(*)(cl_context, cl_bool, cl_addressing_mode, cl_filter_mode, cl_int *)) CreateSampler;
+	__typeof__(clReleaseSampler) *ReleaseSampler;
 
 	cl_platform_id platform;
 	cl_device_id device;

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "executor/image.h"
+#include "executor/sampler.h"
+
 /* ----------------------------------------------------------------- objects */
 
 static int32_t new_kernel(struct exec_context *c, struct exec_kernel_table *table, uint32_t index, cl_kernel host,
@@ -50,13 +53,30 @@ int32_t exec_kernel_create(struct exec_context *c, const struct trnc_rec_kernel_
 	return err ? err : add_kernel(c, r->kernel, k);
 }
 
+/* Has bytes of its own: a value, or the host's sampler, which lives as long as the context. */
+static bool has_value(uint16_t kind)
+{
+	return kind == TRNC_ARG_VALUE || kind == TRNC_ARG_SAMPLER;
+}
+
+static bool has_memory(uint16_t kind)
+{
+	return kind == TRNC_ARG_BUFFER || kind == TRNC_ARG_IMAGE;
+}
+
+/* NULL: gone, or a null pointer. */
+static struct exec_buffer *get_memory(struct exec_context *c, uint16_t kind, uint64_t handle)
+{
+	return kind == TRNC_ARG_IMAGE ? exec_image_get(c, handle) : exec_buffer_get(c, handle);
+}
+
 static int32_t copy_arg(struct exec_kernel_arg *to, const struct exec_kernel_arg *from)
 {
 	*to = *from;
 	to->value = NULL;
 	to->cap = 0;
 	to->stale = from->kind != 0;
-	if (from->kind != TRNC_ARG_VALUE)
+	if (!has_value(from->kind))
 		return CL_SUCCESS;
 	to->value = malloc(from->size);
 	if (!to->value)
@@ -146,17 +166,33 @@ static int32_t check_arg(struct exec_context *c, const struct exec_kernel *k, co
 	/* A kind that the host does not expect must not reach it: it takes handles on trust. */
 	if (k->table->kernels[k->index].kinds[a->index] != a->kind)
 		return CL_INVALID_ARG_VALUE;
-	if (a->kind != TRNC_ARG_BUFFER)
+	if (a->kind == TRNC_ARG_VALUE || a->kind == TRNC_ARG_LOCAL)
 		return CL_SUCCESS;
 	memcpy(&handle, a->data, sizeof(handle));
-	return handle == 0 || exec_buffer_get(c, handle) ? CL_SUCCESS : CL_INVALID_MEM_OBJECT;
+	if (a->kind == TRNC_ARG_SAMPLER)
+		return exec_sampler_get(c, handle) ? CL_SUCCESS : CL_INVALID_SAMPLER;
+	if (handle == 0 && a->kind == TRNC_ARG_BUFFER)
+		return CL_SUCCESS;
+	return get_memory(c, a->kind, handle) ? CL_SUCCESS : CL_INVALID_MEM_OBJECT;
 }
 
-static int32_t store_arg(struct exec_kernel *k, const struct exec_arg *a)
+/* The handle was checked: the host's sampler takes its place. */
+static void take_sampler(struct exec_context *c, uint8_t *value)
+{
+	cl_sampler host;
+	uint64_t handle;
+
+	_Static_assert(sizeof(host) == sizeof(handle), "a sampler fits where its handle was");
+	memcpy(&handle, value, sizeof(handle));
+	host = exec_sampler_get(c, handle);
+	memcpy(value, &host, sizeof(host));
+}
+
+static int32_t store_arg(struct exec_context *c, struct exec_kernel *k, const struct exec_arg *a)
 {
 	struct exec_kernel_arg *arg = &k->args[a->index];
 
-	if (a->kind == TRNC_ARG_VALUE) {
+	if (has_value(a->kind)) {
 		if (arg->cap < a->size) {
 			uint8_t *value = realloc(arg->value, a->size);
 
@@ -166,8 +202,10 @@ static int32_t store_arg(struct exec_kernel *k, const struct exec_arg *a)
 			arg->cap = (uint32_t)a->size;
 		}
 		memcpy(arg->value, a->data, a->size);
-	} else if (a->kind == TRNC_ARG_BUFFER) {
-		memcpy(&arg->buffer, a->data, sizeof(arg->buffer));
+		if (a->kind == TRNC_ARG_SAMPLER)
+			take_sampler(c, arg->value);
+	} else if (has_memory(a->kind)) {
+		memcpy(&arg->memory, a->data, sizeof(arg->memory));
 	}
 	arg->size = a->size;
 	if (!arg->kind)
@@ -179,14 +217,14 @@ static int32_t store_arg(struct exec_kernel *k, const struct exec_arg *a)
 	return CL_SUCCESS;
 }
 
-/* The host's object keeps bare pointers: a buffer that has gone must not be launched with. */
-static int32_t check_buffers(struct exec_context *c, struct exec_kernel *k)
+/* The host's object keeps bare pointers: a buffer or image that has gone must not be launched with. */
+static int32_t check_memory(struct exec_context *c, struct exec_kernel *k)
 {
 	if (k->seen_gone == c->buffers_gone)
 		return CL_SUCCESS;
 	for (uint32_t i = 0; i < k->nr_args; i++)
-		if (k->args[i].kind == TRNC_ARG_BUFFER && k->args[i].buffer &&
-		    !exec_buffer_get(c, k->args[i].buffer))
+		if (has_memory(k->args[i].kind) && k->args[i].memory &&
+		    !get_memory(c, k->args[i].kind, k->args[i].memory))
 			return CL_INVALID_KERNEL_ARGS;
 	k->seen_gone = c->buffers_gone;
 	return CL_SUCCESS;
@@ -209,22 +247,23 @@ int32_t exec_kernel_take_args(struct exec_context *c, struct exec_kernel *k, con
 	pos = 0;
 	for (uint32_t i = 0; i < r->nr_args; i++) {
 		exec_decode_arg(r, &pos, &a);
-		err = store_arg(k, &a);
+		err = store_arg(c, k, &a);
 		if (err)
 			return err;
 	}
 	if (k->nr_set != k->nr_args)
 		return CL_INVALID_KERNEL_ARGS;
-	return check_buffers(c, k);
+	return check_memory(c, k);
 }
 
 static int32_t set_host_arg(struct exec_context *c, struct exec_kernel *k, uint32_t index, uint16_t kind,
-			    uint64_t size, const struct exec_buffer *buffer, const void *value)
+			    uint64_t size, const struct exec_buffer *memory, const void *value)
 {
-	cl_mem mem = buffer ? buffer->host : NULL;
+	cl_mem mem = memory ? memory->host : NULL;
 
 	switch (kind) {
 	case TRNC_ARG_VALUE:
+	case TRNC_ARG_SAMPLER:
 		return c->ex->host.SetKernelArg(k->host, index, size, value);
 	case TRNC_ARG_LOCAL:
 		return c->ex->host.SetKernelArg(k->host, index, size, NULL);
@@ -244,7 +283,7 @@ int32_t exec_kernel_apply(struct exec_context *c, struct exec_kernel *k)
 		if (!a->stale)
 			continue;
 		err = set_host_arg(c, k, i, a->kind, a->size,
-				   a->kind == TRNC_ARG_BUFFER ? exec_buffer_get(c, a->buffer) : NULL, a->value);
+				   has_memory(a->kind) ? get_memory(c, a->kind, a->memory) : NULL, a->value);
 		if (err)
 			return err;
 		a->stale = false;
@@ -266,7 +305,7 @@ struct exec_snapshot *exec_kernel_snapshot(struct exec_context *c, struct exec_k
 		return s;
 	}
 	for (uint32_t i = 0; i < k->nr_args; i++)
-		if (k->args[i].kind == TRNC_ARG_VALUE)
+		if (has_value(k->args[i].kind))
 			values += k->args[i].size;
 	s = calloc(1, head + values);
 	if (!s)
@@ -277,12 +316,12 @@ struct exec_snapshot *exec_kernel_snapshot(struct exec_context *c, struct exec_k
 	value = (uint8_t *)s + head;
 	for (uint32_t i = 0; i < k->nr_args; i++) {
 		const struct exec_kernel_arg *a = &k->args[i];
-		struct exec_buffer *b = a->kind == TRNC_ARG_BUFFER ? exec_buffer_get(c, a->buffer) : NULL;
+		struct exec_buffer *b = has_memory(a->kind) ? get_memory(c, a->kind, a->memory) : NULL;
 
 		s->args[i] = (struct exec_snapshot_arg){ .kind = a->kind, .size = a->size };
 		if (b)
-			s->args[i].buffer = exec_buffer_ref(b);
-		if (a->kind != TRNC_ARG_VALUE)
+			s->args[i].memory = exec_buffer_ref(b);
+		if (!has_value(a->kind))
 			continue;
 		memcpy(value, a->value, a->size);
 		s->args[i].value = value;
@@ -300,7 +339,7 @@ int32_t exec_snapshot_apply(struct exec_context *c, struct exec_kernel *k, const
 		return CL_SUCCESS;
 	for (uint32_t i = 0; i < s->nr_args; i++) {
 		const struct exec_snapshot_arg *a = &s->args[i];
-		int32_t err = set_host_arg(c, k, i, a->kind, a->size, a->buffer, a->value);
+		int32_t err = set_host_arg(c, k, i, a->kind, a->size, a->memory, a->value);
 
 		if (err)
 			return err;
@@ -317,7 +356,7 @@ struct exec_snapshot *exec_snapshot_unref(struct exec_context *c, struct exec_sn
 	if (!s || --s->refs)
 		return NULL;
 	for (uint32_t i = 0; i < s->nr_args; i++)
-		exec_buffer_unref(c, s->args[i].buffer);
+		exec_buffer_unref(c, s->args[i].memory);
 	if (s->kernel->latest == s)
 		s->kernel->latest = NULL;
 	free(s);

@@ -19,8 +19,8 @@ struct exec_kernel_arg {
 	bool stale;    /* the host's object has something else */
 	uint32_t cap;
 	uint64_t size;
-	uint64_t buffer; /* BUFFER: handle, 0 for NULL */
-	uint8_t *value;	 /* VALUE: cap bytes, size of them set */
+	uint64_t memory; /* BUFFER, IMAGE: handle, 0 for NULL */
+	uint8_t *value;	 /* VALUE: cap bytes, size of them set; SAMPLER: the host's */
 };
 
 struct exec_snapshot {
@@ -30,7 +30,7 @@ struct exec_snapshot {
 	struct exec_snapshot_arg {
 		uint16_t kind;
 		uint64_t size;
-		struct exec_buffer *buffer; /* one reference */
+		struct exec_buffer *memory; /* one reference */
 		uint8_t *value;		    /* inside this allocation */
 	} args[];
 };
@@ -41,7 +41,7 @@ struct exec_kernel {
 	struct exec_kernel_table *table; /* one reference */
 	uint32_t index;
 	uint32_t nr_args, nr_set, nr_stale;
-	uint64_t seen_gone;	      /* context's buffers_gone when all buffers were there */
+	uint64_t seen_gone;	      /* context's buffers_gone when all buffers and images were there */
 	struct exec_snapshot *latest; /* of the shadow as it is, or NULL; its holders' */
 	struct exec_kernel_arg args[];
 };

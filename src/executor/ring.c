@@ -11,8 +11,10 @@
 #include "executor/context.h"
 #include "executor/decode.h"
 #include "executor/graph.h"
+#include "executor/image.h"
 #include "executor/kernel.h"
 #include "executor/program.h"
+#include "executor/sampler.h"
 
 #define SPIN_NS 20000u
 #define SPIN_BUSY_NS 100000u
@@ -192,6 +194,14 @@ static int32_t handle_object(struct exec_context *c, const struct exec_record *r
 		return exec_sub_buffer_create(c, r->sub_buffer_create);
 	case TRNC_REC_BUFFER_DESTROY:
 		return exec_buffer_destroy(c, r->buffer_destroy);
+	case TRNC_REC_IMAGE_CREATE:
+		return exec_image_create(c, r->image_create);
+	case TRNC_REC_IMAGE_DESTROY:
+		return exec_image_destroy(c, r->object->handle);
+	case TRNC_REC_SAMPLER_CREATE:
+		return exec_sampler_create(c, r->sampler_create);
+	case TRNC_REC_SAMPLER_DESTROY:
+		return exec_sampler_destroy(c, r->object->handle);
 	case TRNC_REC_PROGRAM_DESTROY:
 		return exec_program_destroy(c, r->object->handle);
 	case TRNC_REC_KERNEL_CREATE:

@@ -31,7 +31,7 @@ static void read_all(const struct exec_record *r, const uint8_t *begin, const ui
 		exec_decode_arg(r, &pos, &a);
 		CHECK(a.size != 0);
 		CHECK(r->args + pos <= end);
-		if (a.kind == TRNC_ARG_VALUE || a.kind == TRNC_ARG_BUFFER) {
+		if (a.kind != TRNC_ARG_LOCAL) {
 			CHECK((const uint8_t *)a.data >= begin && (const uint8_t *)a.data + a.size <= end);
 			for (uint64_t j = 0; j < a.size; j++)
 				sum += ((const uint8_t *)a.data)[j];
@@ -49,6 +49,10 @@ static void check_record(const struct exec_record *r, uint32_t len)
 	switch (r->type) {
 	case TRNC_REC_BUFFER_CREATE:
 		CHECK(r->buffer_create->size && r->buffer_create->offset + r->buffer_create->size > r->buffer_create->offset);
+		break;
+	case TRNC_REC_IMAGE_CREATE:
+		CHECK(exec_decode_image_end(r->image_create, &end));
+		CHECK(end >= r->image_create->width && end >= r->image_create->row_pitch);
 		break;
 	case TRNC_REC_COPY_RECT:
 		CHECK(exec_decode_rect_end(r->copy_rect->src_origin, r->copy_rect->region, r->copy_rect->src_row_pitch,

@@ -24,18 +24,25 @@ def u64(*values):
 
 ARGS = (struct.pack('<IHHQ', 0, 2, 0, 8) + u64(H | 3) +
         struct.pack('<IHHQ', 1, 1, 0, 4) + b'\1\2\3\4\0\0\0\0' +
-        struct.pack('<IHHQ', 2, 3, 0, 256))
+        struct.pack('<IHHQ', 2, 3, 0, 256) +
+        struct.pack('<IHHQ', 3, 4, 0, 8) + u64(H | 11) +
+        struct.pack('<IHHQ', 4, 5, 0, 8) + u64(H | 12))
 
 SEEDS = {
     'queue': rec(16, u64(H | 1, H | 2, 1)),
-    'object': b''.join(rec(k, u64(H | 1)) for k in (17, 21, 24, 25, 27)),
+    'object': b''.join(rec(k, u64(H | 1)) for k in (17, 21, 24, 25, 27, 29, 31)),
     'buffer': rec(18, u64(H | 3, 1, 4096, 4096)),
     'sub_buffer': rec(19, u64(H | 4, H | 3, 1, 0, 128)),
     'destroy': rec(20, u64(H | 3, H | 5)),
     'kernel': rec(22, u64(H | 6, H | 7, 0)),
     'clone': rec(23, u64(H | 8, H | 6)),
     'set': rec(26, struct.pack('<QiIQQ', H | 9, -5, 0, 1, 2)),
-    'ndrange': cmd(64, struct.pack('<QII', H | 6, 2, 1) + u64(0, 0, 0, 64, 64, 1, 8, 8, 1), (H | 9,), ARGS, 3),
+    'image': rec(28, u64(H | 11, H | 3, 1) + struct.pack('<IIII', 0x10b5, 0x10d2, 0x10f1, 0) +
+                 u64(64, 64, 1, 1, 256, 0)),
+    'image_3d': rec(28, u64(H | 11, H | 3, 1) + struct.pack('<IIII', 0x10b0, 0x10de, 0x10f2, 0) +
+                    u64(16, 16, 4, 1, 64, 1024)),
+    'sampler': rec(30, struct.pack('<QIIII', H | 12, 1, 0x1132, 0x1141, 0)),
+    'ndrange': cmd(64, struct.pack('<QII', H | 6, 2, 1) + u64(0, 0, 0, 64, 64, 1, 8, 8, 1), (H | 9,), ARGS, 5),
     'copy': cmd(65, u64(H | 3, H | 4, 0, 0, 64)),
     'rect': cmd(66, u64(H | 3, H | 4, 0, 0, 0, 0, 0, 0, 4, 4, 1, 16, 64, 16, 64)),
     'fill': cmd(67, u64(H | 3, 0, 64, 4) + b'\1\2\3\4' + bytes(124)),
