@@ -5,6 +5,7 @@
 
 #include "opencl/buffer.h"
 #include "opencl/commands.h"
+#include "opencl/image.h"
 
 #define ACCESS_FLAGS (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
 #define HOST_FLAGS (CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS)
@@ -178,6 +179,8 @@ void buffer_destroy(cl_mem mem)
 			clReleaseCommandQueue(dirty_queue);
 	}
 	run_destructors(mem);
+	if (mem->image)
+		image_destroy(mem);
 	client_buffer_destroy(ctx->client, mem->handle, parent ? NULL : &mem->mem);
 	buffer_free(mem);
 	if (parent)

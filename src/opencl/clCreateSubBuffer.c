@@ -33,7 +33,7 @@ static cl_int check(cl_mem parent, cl_mem_flags *flags, cl_buffer_create_type ty
 {
 	cl_int code;
 
-	if (!IS_MEM(parent) || parent->parent)
+	if (!IS_MEM(parent) || parent->parent || parent->image)
 		return CL_INVALID_MEM_OBJECT;
 	if (type != CL_BUFFER_CREATE_TYPE_REGION || !region)
 		return CL_INVALID_VALUE;

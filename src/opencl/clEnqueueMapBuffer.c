@@ -1,138 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdlib.h>
-
-#include "base/futex.h"
 #include "opencl/commands.h"
-
-#define MAP_FLAGS (CL_MAP_READ | CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)
-
-static cl_int check(cl_command_queue queue, cl_mem buffer, cl_map_flags flags, size_t offset, size_t size)
-{
-	cl_int code;
-
-	if (!IS_QUEUE(queue))
-		return CL_INVALID_COMMAND_QUEUE;
-	code = mem_check(buffer, queue);
-	if (code)
-		return code;
-	if (flags & ~(cl_map_flags)MAP_FLAGS ||
-	    (flags & CL_MAP_WRITE_INVALIDATE_REGION && flags & (CL_MAP_READ | CL_MAP_WRITE)))
-		return CL_INVALID_VALUE;
-	if (flags & CL_MAP_READ && buffer->flags & (CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_NO_ACCESS))
-		return CL_INVALID_OPERATION;
-	if (flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION) &&
-	    buffer->flags & (CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS))
-		return CL_INVALID_OPERATION;
-	return mem_check_range(buffer, offset, size);
-}
-
-/* The program's own memory is what it maps: its bytes are copied there in the map's turn. */
-static cl_int map_shadow(struct command *c, cl_mem buffer, const struct mapping *m, bool blocking)
-{
-	struct transfer t = {
-		.buffer = buffer->bytes + m->offset,
-		.host = m->ptr,
-		.region = { m->size, 1, 1 },
-		.to_host = true,
-	};
-
-	return transfer_enqueue(c, buffer, m->offset, &t, blocking);
-}
-
-/* A record that holds the map's place in the queue; on a host with memory of its own it also brings the bytes. */
-static cl_int map_by_host(struct command *c, cl_mem buffer, const struct mapping *m, bool blocking)
-{
-	cl_event event = NULL;
-	cl_int code;
-
-	if (blocking) {
-		code = command_need_event(c);
-		if (code)
-			return code;
-		event = c->event;
-		head_ref(&event->head);
-	}
-	code = host_map(c, buffer, m->offset, m->size, m->flags, m->handle);
-	if (!event)
-		return code;
-	if (!code && event_wait(event) < 0)
-		code = CL_MAP_FAILURE;
-	clReleaseEvent(event);
-	return code;
-}
-
-static cl_int map_in_place(struct command *c, cl_mem buffer, const struct mapping *m, bool blocking)
-{
-	cl_int code;
-
-	if (c->ret_event)
-		c->queued_ns = base_clock_raw_ns();
-	if (!blocking && !command_is_ready(c))
-		return map_by_host(c, buffer, m, false);
-	/* Not when it is ready: what another thread enqueued meanwhile would be waited for, too. */
-	code = blocking ? command_wait_ready(c) : CL_SUCCESS;
-	return code ? code : command_complete(c);
-}
-
-static struct mapping *mapping_create(cl_mem buffer, cl_map_flags flags, size_t offset, size_t size)
-{
-	struct mapping *m = calloc(1, sizeof(*m));
-
-	if (!m)
-		return NULL;
-	m->handle = client_handle_new(buffer->context->client, CLIENT_MAP);
-	if (!m->handle) {
-		free(m);
-		return NULL;
-	}
-	m->ptr = (buffer->host_ptr ? (uint8_t *)buffer->host_ptr : buffer->bytes) + offset;
-	m->offset = offset;
-	m->size = size;
-	m->flags = flags;
-	return m;
-}
+#include "opencl/map.h"
 
 CL_API_ENTRY void *CL_API_CALL clEnqueueMapBuffer(cl_command_queue queue, cl_mem buffer, cl_bool blocking_map,
 						  cl_map_flags map_flags, size_t offset, size_t size, cl_uint nr_waits,
 						  const cl_event *waits, cl_event *event, cl_int *errcode_ret)
 {
-	cl_int code = check(queue, buffer, map_flags, offset, size);
-	struct mapping *m;
-	struct command c;
-	void *ptr;
+	const struct map_request request = {
+		.mem = buffer,
+		.type = CL_COMMAND_MAP_BUFFER,
+		.blocking = blocking_map,
+		.flags = map_flags,
+		.offset = offset,
+		.size = size,
+	};
+	cl_int code;
 
+	if (!IS_QUEUE(queue))
+		return fail_with(errcode_ret, CL_INVALID_COMMAND_QUEUE);
+	code = mem_check(buffer, queue);
+	if (!code)
+		code = mem_check_range(buffer, offset, size);
 	if (code)
 		return fail_with(errcode_ret, code);
-	code = command_init(&c, queue, CL_COMMAND_MAP_BUFFER, nr_waits, waits, event);
-	if (code)
-		return fail_with(errcode_ret, code);
-	m = mapping_create(buffer, map_flags, offset, size);
-	if (!m)
-		return fail_with(errcode_ret, command_finish(&c, CL_OUT_OF_HOST_MEMORY));
-
-	/* Before the program has the pointer. */
-	if (mapping_is_for_writing(m))
-		shadow_hold(buffer);
-	if (buffer->host_ptr && !(map_flags & CL_MAP_WRITE_INVALIDATE_REGION))
-		code = map_shadow(&c, buffer, m, blocking_map);
-	else if (queue->context->coherent || buffer->host_ptr)
-		code = map_in_place(&c, buffer, m, blocking_map);
-	else
-		code = map_by_host(&c, buffer, m, blocking_map);
-	command_finish(&c, code);
-	if (code) {
-		if (mapping_is_for_writing(m))
-			shadow_let_go(buffer);
-		client_handle_free(queue->context->client, CLIENT_MAP, m->handle);
-		free(m);
-		return fail_with(errcode_ret, code);
-	}
-
-	ptr = m->ptr;
-	pthread_mutex_lock(&buffer->lock);
-	base_list_append(&buffer->maps, &m->node);
-	buffer->map_count++;
-	pthread_mutex_unlock(&buffer->lock);
-	fail_with(errcode_ret, CL_SUCCESS);
-	return ptr;
+	return map_enqueue(queue, &request, nr_waits, waits, event, errcode_ret);
 }

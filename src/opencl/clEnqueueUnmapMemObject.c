@@ -64,7 +64,7 @@ CL_API_ENTRY cl_int CL_API_CALL clEnqueueUnmapMemObject(cl_command_queue queue, 
 
 	if (!IS_QUEUE(queue))
 		return CL_INVALID_COMMAND_QUEUE;
-	code = mem_check(memobj, queue);
+	code = mem_check_any(memobj, queue);
 	if (code)
 		return code;
 	code = command_init(&c, queue, CL_COMMAND_UNMAP_MEM_OBJECT, nr_waits, waits, event);

@@ -107,6 +107,7 @@ struct transfer {
 	size_t buffer_row, buffer_slice, host_row, host_slice; /* pitches in bytes */
 	bool to_host;
 	bool ends_hold; /* host to buffer: shadow_let_go() once the program's bytes are read */
+	void *owned;	/* malloc'ed; freed once it is done, if transfer_enqueue() succeeds */
 };
 void transfer_copy(const struct transfer *t);
 size_t transfer_size(const struct transfer *t);
@@ -143,8 +144,10 @@ void shadow_copy_in(cl_mem mem, size_t offset, size_t size);
 
 /* --------------------------------------------------------------- checks */
 
-/* CL_INVALID_MEM_OBJECT, CL_INVALID_CONTEXT */
+/* CL_INVALID_MEM_OBJECT, CL_INVALID_CONTEXT: a buffer, an image, or either is wanted. */
 cl_int mem_check(cl_mem mem, cl_command_queue queue);
+cl_int mem_check_image(cl_mem mem, cl_command_queue queue);
+cl_int mem_check_any(cl_mem mem, cl_command_queue queue);
 /* CL_INVALID_VALUE unless [offset, offset + size) is a non-empty part of the buffer */
 cl_int mem_check_range(cl_mem mem, size_t offset, size_t size);
 

@@ -20,6 +20,8 @@ static size_t arg_data_size(const struct kernel_arg *a)
 	case TRNC_ARG_VALUE:
 		return padded(a->size);
 	case TRNC_ARG_BUFFER:
+	case TRNC_ARG_IMAGE:
+	case TRNC_ARG_SAMPLER:
 		return sizeof(a->handle);
 	default:
 		return 0;
@@ -93,18 +95,45 @@ static cl_int set_value(struct kernel_arg *a, size_t size, const void *value)
 	return CL_SUCCESS;
 }
 
+static void set_handle(struct kernel_arg *a, uint64_t handle, cl_mem mem)
+{
+	a->size = sizeof(a->handle);
+	a->is_changed = a->is_changed || !a->is_set || a->handle != handle;
+	a->handle = handle;
+	a->mem = mem;
+}
+
 static cl_int set_buffer(cl_kernel k, struct kernel_arg *a, const void *value)
 {
 	cl_mem mem = NULL;
 
 	if (value)
 		memcpy(&mem, value, sizeof(mem));
-	if (mem && (!IS_MEM(mem) || mem->context != k->program->context))
+	if (mem && (!IS_MEM(mem) || mem->image || mem->context != k->program->context))
 		return CL_INVALID_ARG_VALUE;
-	a->size = sizeof(a->handle);
-	a->is_changed = a->is_changed || !a->is_set || a->handle != (mem ? mem->handle : 0);
-	a->handle = mem ? mem->handle : 0;
-	a->mem = mem;
+	set_handle(a, mem ? mem->handle : 0, mem);
+	return CL_SUCCESS;
+}
+
+static cl_int set_image(cl_kernel k, struct kernel_arg *a, const void *value)
+{
+	cl_mem mem;
+
+	memcpy(&mem, value, sizeof(mem));
+	if (!IS_MEM(mem) || !mem->image || mem->context != k->program->context)
+		return CL_INVALID_MEM_OBJECT;
+	set_handle(a, mem->image->handle, mem);
+	return CL_SUCCESS;
+}
+
+static cl_int set_sampler(cl_kernel k, struct kernel_arg *a, const void *value)
+{
+	cl_sampler sampler;
+
+	memcpy(&sampler, value, sizeof(sampler));
+	if (!IS_SAMPLER(sampler) || sampler->context != k->program->context)
+		return CL_INVALID_SAMPLER;
+	set_handle(a, sampler->handle, NULL);
 	return CL_SUCCESS;
 }
 
@@ -133,8 +162,14 @@ static cl_int set_locked(cl_kernel k, uint32_t index, size_t size, const void *v
 	case TRNC_ARG_LOCAL:
 		error = set_local(a, size);
 		break;
-	default: /* images and samplers cannot be created yet */
-		error = info->kind == TRNC_ARG_SAMPLER ? CL_INVALID_SAMPLER : CL_INVALID_ARG_VALUE;
+	case TRNC_ARG_IMAGE:
+		error = set_image(k, a, value);
+		break;
+	case TRNC_ARG_SAMPLER:
+		error = set_sampler(k, a, value);
+		break;
+	default:
+		error = CL_INVALID_ARG_VALUE;
 		break;
 	}
 	if (error)
@@ -225,7 +260,7 @@ void kernel_args_write(cl_kernel k, void *dst)
 		p = mempcpy(p, &head, sizeof(head));
 		if (a->kind == TRNC_ARG_VALUE)
 			memcpy(p, a->value, a->size);
-		else if (a->kind == TRNC_ARG_BUFFER)
+		else if (a->kind != TRNC_ARG_LOCAL)
 			memcpy(p, &a->handle, sizeof(a->handle));
 		p += arg_data_size(a);
 		a->is_changed = false;

@@ -2,11 +2,24 @@
 #include "base/range.h"
 #include "opencl/commands.h"
 
+static cl_int check_context(cl_mem mem, cl_command_queue queue)
+{
+	return mem->context == queue->context ? CL_SUCCESS : CL_INVALID_CONTEXT;
+}
+
+cl_int mem_check_any(cl_mem mem, cl_command_queue queue)
+{
+	return IS_MEM(mem) ? check_context(mem, queue) : CL_INVALID_MEM_OBJECT;
+}
+
 cl_int mem_check(cl_mem mem, cl_command_queue queue)
 {
-	if (!IS_MEM(mem))
-		return CL_INVALID_MEM_OBJECT;
-	return mem->context == queue->context ? CL_SUCCESS : CL_INVALID_CONTEXT;
+	return IS_MEM(mem) && !mem->image ? check_context(mem, queue) : CL_INVALID_MEM_OBJECT;
+}
+
+cl_int mem_check_image(cl_mem mem, cl_command_queue queue)
+{
+	return IS_MEM(mem) && mem->image ? check_context(mem, queue) : CL_INVALID_MEM_OBJECT;
 }
 
 cl_int mem_check_range(cl_mem mem, size_t offset, size_t size)

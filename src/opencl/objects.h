@@ -36,7 +36,8 @@
 
 /* ---------------------------------------------------------------- head */
 
-enum kind { KIND_PLATFORM = 0x50, KIND_DEVICE, KIND_CONTEXT, KIND_QUEUE, KIND_MEM, KIND_PROGRAM, KIND_KERNEL, KIND_EVENT };
+enum kind { KIND_PLATFORM = 0x50, KIND_DEVICE, KIND_CONTEXT, KIND_QUEUE, KIND_MEM, KIND_PROGRAM, KIND_KERNEL, KIND_EVENT,
+	    KIND_SAMPLER };
 
 struct head {
 	const cl_icd_dispatch *dispatch; /* first, for the loader */
@@ -62,6 +63,7 @@ bool head_is(const void *obj, enum kind kind);
 #define IS_PROGRAM(o) head_is((o), KIND_PROGRAM)
 #define IS_KERNEL(o) head_is((o), KIND_KERNEL)
 #define IS_EVENT(o) head_is((o), KIND_EVENT)
+#define IS_SAMPLER(o) head_is((o), KIND_SAMPLER)
 
 /* ------------------------------------------------------------- helpers */
 
@@ -194,16 +196,26 @@ static inline bool mapping_is_for_writing(const struct mapping *m)
 	return m->flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION);
 }
 
+/* What makes an image of a buffer. */
+struct image {
+	uint64_t handle; /* CLIENT_IMAGE */
+	cl_image_format format;
+	size_t width, height, depth, array_size; /* as given; 0 where the type has no such dimension */
+	size_t element_size;			 /* bytes of a pixel */
+	size_t row_pitch, slice_pitch;		 /* bytes; slice_pitch 0 for 1D and 2D */
+};
+
 struct _cl_mem {
 	struct head head;
 	cl_context context;
-	cl_mem_object_type type; /* CL_MEM_OBJECT_BUFFER */
+	cl_mem_object_type type;
 	cl_mem_flags flags;	 /* as clGetMemObjectInfo answers */
 	size_t size;
 	void *host_ptr;		 /* as given with USE_HOST_PTR; sub-buffer: parent's plus origin */
 	struct _cl_mem *parent;	 /* sub-buffer: referenced; else NULL */
 	size_t origin;
-	uint64_t handle;	 /* CLIENT_BUFFER */
+	uint64_t handle;	 /* CLIENT_BUFFER, of an image, too: its bytes are a buffer's */
+	struct image *image;	 /* NULL: a buffer; owned */
 	struct client_mem mem;	 /* of a whole buffer; a sub-buffer's bytes are parent->mem's at origin */
 	uint8_t *bytes;		 /* the buffer's bytes in the window: mem.ptr, or parent's + origin */
 	cl_mem_properties *properties; /* as given; NULL without */
@@ -217,6 +229,19 @@ struct _cl_mem {
 	_Atomic bool is_dirty; /* shadow: a command that may write it was enqueued since the last copy out (shadow.c) */
 	cl_command_queue dirty_queue; /* shadow: where that command was enqueued, counted; in context->lock */
 	uint32_t nr_holds; /* shadow: shadow_hold() without its shadow_let_go(); in context->lock */
+};
+
+/* ------------------------------------------------------------- sampler */
+
+struct _cl_sampler {
+	struct head head;
+	cl_context context;
+	uint64_t handle; /* CLIENT_SAMPLER */
+	cl_bool normalized;
+	cl_addressing_mode addressing;
+	cl_filter_mode filter;
+	cl_sampler_properties *properties; /* as given; NULL without */
+	size_t nr_properties;
 };
 
 /* ------------------------------------------------------------- program */
@@ -277,7 +302,7 @@ struct kernel_arg {
 	bool is_changed; /* since the last NDRANGE record */
 	uint32_t kind;	 /* TRNC_ARG_* */
 	uint64_t size;	 /* VALUE: bytes in value; LOCAL: bytes of local memory */
-	uint64_t handle; /* BUFFER: 0 for NULL */
+	uint64_t handle; /* BUFFER: 0 for NULL; IMAGE, SAMPLER */
 	struct _cl_mem *mem; /* BUFFER: not counted, as OpenCL says; for shadows */
 	uint32_t cap;	 /* bytes of room in value */
 	uint8_t *value;	 /* VALUE: owned; else NULL */

@@ -54,7 +54,9 @@ void shadow_mark_args(cl_kernel kernel, cl_command_queue queue)
 		const struct kernel_arg *arg = &kernel->args[i];
 		const struct arg_info *info = &kernel->info->args[i];
 
-		if (arg->kind != TRNC_ARG_BUFFER || !arg->handle || !IS_MEM(arg->mem))
+		if ((arg->kind != TRNC_ARG_BUFFER && arg->kind != TRNC_ARG_IMAGE) || !arg->handle || !IS_MEM(arg->mem))
+			continue;
+		if (info->has_info && info->access == CL_KERNEL_ARG_ACCESS_READ_ONLY)
 			continue;
 		if (info->has_info && info->address == CL_KERNEL_ARG_ADDRESS_CONSTANT)
 			continue;

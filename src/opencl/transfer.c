@@ -82,6 +82,7 @@ static void run_copy(struct worker_item *item, cl_int status)
 	}
 	end_hold(copy->mem, &copy->transfer);
 	clReleaseMemObject(copy->mem);
+	free(copy->transfer.owned);
 	free(copy);
 }
 
@@ -113,6 +114,7 @@ static cl_int copy_later(struct command *c, cl_mem mem, const struct transfer *t
 		end_hold(mem, t);
 		clReleaseEvent(c->event);
 		clReleaseMemObject(mem);
+		free(copy->transfer.owned);
 		free(copy);
 	}
 	command_hand_out(c);
@@ -144,6 +146,7 @@ static cl_int write_staged(struct command *c, cl_mem mem, size_t offset, const s
 	rec->source = staging.offset;
 	command_end(c);
 	end_hold(mem, t);
+	free(t->owned);
 	return CL_SUCCESS;
 }
 
@@ -299,7 +302,10 @@ static cl_int enqueue_coherent(struct command *c, cl_mem mem, size_t offset, con
 		return code;
 	transfer_copy(t);
 	end_hold(mem, t);
-	return command_complete(c);
+	code = command_complete(c);
+	if (!code)
+		free(t->owned);
+	return code;
 }
 
 cl_int transfer_enqueue(struct command *c, cl_mem mem, size_t offset, const struct transfer *t, bool blocking)
