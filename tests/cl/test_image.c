@@ -304,16 +304,16 @@ static void create_errors_virtual(struct cl_env *env)
 static void CL_CALLBACK count_down(cl_mem image, void *arg)
 {
 	(void)image;
-	++*(volatile int *)arg;
+	++*(int *)arg;
 }
 
 static void counts(struct cl_env *env)
 {
 	cl_mem image = clCreateImage2D(env->ctx, RW, &rgba8, W, H, 0, NULL, NULL);
-	static volatile int gone;
+	static int gone;
 
 	REQUIRE(image);
-	CHECK_OK(clSetMemObjectDestructorCallback(image, count_down, (void *)&gone));
+	CHECK_OK(clSetMemObjectDestructorCallback(image, count_down, &gone));
 	CHECK_OK(clRetainMemObject(image));
 	CHECK_EQ(GET_INFO(cl_uint, clGetMemObjectInfo, image, CL_MEM_REFERENCE_COUNT), 2);
 	CHECK_OK(clReleaseMemObject(image));
