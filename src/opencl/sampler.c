@@ -37,6 +37,9 @@ static cl_int check(cl_context ctx, const struct sampler_desc *desc)
 	    desc->addressing > CL_ADDRESS_MIRRORED_REPEAT || desc->filter < CL_FILTER_NEAREST ||
 	    desc->filter > CL_FILTER_LINEAR)
 		return CL_INVALID_VALUE;
+	/* Only coordinates that count in images can repeat. */
+	if (!desc->normalized && (desc->addressing == CL_ADDRESS_REPEAT || desc->addressing == CL_ADDRESS_MIRRORED_REPEAT))
+		return CL_INVALID_VALUE;
 	return CL_SUCCESS;
 }
 
