@@ -527,7 +527,7 @@ struct fake *fake_start(void)
 
 	assert_non_null(f);
 	f->quota = 64 << 20;
-	f->service = 64 << 20;
+	f->service = 160 << 20; /* channels of all contexts fit */
 	f->window = 1 << 30;
 	f->probe = "what the device answers";
 	f->conn = -1;

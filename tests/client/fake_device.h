@@ -109,7 +109,7 @@ struct fake {
 	char failure[200];
 };
 
-/* The first call names the socket in TRANCHE_DEVICE; quota 64 MiB, service 64 MiB, window 1 GiB. */
+/* The first call names the socket in TRANCHE_DEVICE; quota 64 MiB, service 160 MiB, window 1 GiB. */
 struct fake *fake_start(void);
 /* Asserts that there was no failure. */
 void fake_stop(struct fake *f);

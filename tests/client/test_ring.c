@@ -80,7 +80,7 @@ static void test_end_of_ring(void **state)
 		struct fake *f = fake_start();
 		struct client_context *c = fake_context_new();
 		struct client_queue q;
-		size_t pos = sizeof(struct trnc_rec_queue_create), ring = 256 << 10;
+		size_t pos = sizeof(struct trnc_rec_queue_create), ring = c->ring_len;
 
 		create_queue(c, &q);
 		while (pos < ring - left) {
@@ -140,21 +140,22 @@ static void test_full(void **state)
 	struct fake *f = fake_start();
 	struct client_context *c = fake_context_new();
 	struct client_queue q;
+	uint64_t fits = c->ring_len / 30000, nr = 12 * fits; /* many rings full */
 	pthread_t thread;
 	uint64_t seq = 0;
 
 	create_queue(c, &q);
 	atomic_store(&f->stop_reading, true);
 	pthread_create(&thread, NULL, read_soon, f);
-	for (int i = 0; i < 100; i++)
+	for (uint64_t i = 0; i < nr; i++)
 		seq = mark(c, &q, 0, 0, 30000);
 	pthread_join(thread, NULL);
-	assert_int_equal(seq, 100);
+	assert_int_equal(seq, nr);
 	assert_int_equal(client_queue_wait(c, &q, seq), 0);
 
 	/* Full, and nobody left to read it. */
 	atomic_store(&f->stop_reading, true);
-	for (int i = 0; i < 8; i++)
+	for (uint64_t i = 0; i < fits; i++)
 		mark(c, &q, 0, 0, 30000);
 	fake_drop(f);
 	assert_int_equal(mark(c, &q, 0, 0, 60000), 0);
@@ -308,7 +309,8 @@ static void test_bad_consumer(void **state)
 	usleep(50000);
 	host = (struct trnc_host_page *)(void *)(f->contexts[1].channel + TRNC_CHANNEL_HOST);
 	atomic_store((_Atomic uint64_t *)&host->consumer, UINT64_MAX / 2);
-	for (int i = 0; i < 20; i++)
+	/* It is looked at when the ring seems full. */
+	for (uint64_t i = 0; i < c->ring_len / 60000 + 2; i++)
 		mark(c, &q, 0, 0, 60000);
 	assert_true(client_context_is_lost(c));
 	assert_refused(client_session_memory(client_context_session(c), &memory, &err), err, -ESHUTDOWN, "BadHost");
