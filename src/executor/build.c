@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/cleanup.h"
 #include "executor/kernel_table.h"
@@ -198,12 +199,16 @@ static char *full_options(const char *options)
 }
 
 /* The build's log, when the compiler did not live to write one. */
-static void put_death(struct base_blob *reply, int signal)
+static void put_death(struct base_blob *reply, int wait_status)
 {
-	char text[160];
+	char text[200];
 
-	snprintf(text, sizeof(text), "the compiler was ended by signal %d (%s): it may have run out of memory\n", signal,
-		 strsignal(signal));
+	if (WIFSIGNALED(wait_status))
+		snprintf(text, sizeof(text), "the compiler was ended by signal %d (%s): it may have run out of memory\n",
+			 WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+	else
+		snprintf(text, sizeof(text), "the compiler gave up with status %d: is there room in the runtime folder?\n",
+			 WEXITSTATUS(wait_status));
 	base_blob_put_str(reply, TRNC_TAG_LOG, text);
 }
 
@@ -215,10 +220,10 @@ static int32_t build(struct exec_program *p, const struct exec_build_request *q,
 	if (!options)
 		return CL_OUT_OF_HOST_MEMORY;
 	if (q->source.data) {
-		int signal = exec_precompile(p->context->ex->host_device, &q->source, options);
+		int death = exec_precompile(p->context->ex->host_device, &q->source, options);
 
-		if (signal) {
-			put_death(reply, signal);
+		if (death) {
+			put_death(reply, death);
 			return CL_BUILD_PROGRAM_FAILURE;
 		}
 	}

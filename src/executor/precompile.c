@@ -17,6 +17,10 @@
 #include "base/log.h"
 #include "executor/host.h"
 
+/* Exit status of a helper that could not build for a reason which the executor's own build will tell.  Any other one is
+ * not ours: LLVM ends its process with 1 when, for one, the disk is full. */
+#define HELPER_FAILED 3
+
 /* ------------------------------------------------------------- executor */
 
 /* The source as a file in the session's own folder; the name in path. */
@@ -81,7 +85,9 @@ int exec_precompile(uint32_t host_device, const struct exec_build_text *source, 
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
 		}
 	unlink(path);
-	return pid > 0 && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	if (pid <= 0 || (WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_SUCCESS || WEXITSTATUS(status) == HELPER_FAILED)))
+		return 0;
+	return status;
 }
 
 /* --------------------------------------------------------------- helper */
@@ -93,10 +99,10 @@ static int build(struct exec_host *h, const char *source, size_t len, const char
 	cl_program program;
 
 	if (!context)
-		return EXIT_FAILURE;
+		return HELPER_FAILED;
 	program = h->CreateProgramWithSource(context, 1, &source, &len, &err);
 	if (!program || h->BuildProgram(program, 1, &h->device, options, NULL, NULL) != CL_SUCCESS)
-		return EXIT_FAILURE;
+		return HELPER_FAILED;
 	return EXIT_SUCCESS;
 }
 
@@ -109,10 +115,10 @@ int exec_precompile_main(int argc, char **argv)
 	void *source;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
-		return EXIT_FAILURE;
+		return HELPER_FAILED;
 	source = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (source == MAP_FAILED || exec_host_load(&host, (uint32_t)strtoul(argv[3], NULL, 10), &err) < 0)
-		return EXIT_FAILURE;
+		return HELPER_FAILED;
 	/* Without the libraries' farewells: what matters is in the cache, and the end is waited for. */
 	_exit(build(&host, source, (size_t)st.st_size, argv[4]));
 }

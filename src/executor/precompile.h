@@ -13,7 +13,8 @@
 
 /*
  * Builds the source for the host's device of that index. Blocks. What goes wrong on the way (no memory, no process, an
- * error in the source) is left to the executor's own build. Return: 0, or the signal that ended the helper.
+ * error in the source) is left to the executor's own build. Return: 0, or the wait status of a helper whose compiler
+ * ended its process.
  */
 int exec_precompile(uint32_t host_device, const struct exec_build_text *source, const char *options);
 
