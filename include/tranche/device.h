@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "tranche/error.h"
 
@@ -34,19 +35,56 @@ struct trn_span {
 };
 
 /**
- * struct trn_region_info - one region of a device
- * @size:     in bytes; 0: the device has no such region
- * @flags:    TRN_REGION_*
- * @areas:    which parts may be mapped, page-aligned, in rising order; NULL with TRN_REGION_MMAP: all of it.
- *            Owned by the driver, valid until the device's release
- * @nr_areas: number of @areas
+ * struct trn_device_info - what kind of device it is
+ * @flags:      TRN_DEVICE_*
+ * @nr_regions: regions have the indices [0, @nr_regions); some may be absent (size 0)
+ * @nr_irqs:    kinds of interrupts have the indices [0, @nr_irqs); some may be absent (count 0)
  */
-struct trn_region_info {
-	uint64_t size;
+struct trn_device_info {
 	uint32_t flags;
-	uint32_t nr_areas;
-	const struct trn_span *areas;
+	uint32_t nr_regions;
+	uint32_t nr_irqs;
 };
+
+#define TRN_DEVICE_RESET (1u << 0) /* trn_use_reset() works */
+#define TRN_DEVICE_PCI (1u << 1)   /* indices are those of VFIO's PCI devices */
+
+/* One region of a device; size 0: the device has no such region. */
+struct trn_region_info {
+	uint64_t size; /* in bytes */
+	uint32_t flags; /* TRN_REGION_* */
+};
+
+/*
+ * A list of capabilities that grows, in the form of VFIO's capability chains: an id, a version, and data that
+ * only those who know the id understand.  Made by who asks, filled by drivers with trn_caps_add().
+ */
+struct trn_caps;
+
+#define TRN_CAPS_OF_DEVICE UINT32_MAX /* in place of a region's index */
+
+/**
+ * struct trn_ioeventfd - a write to a region that only has to wake somebody
+ * @offset:        in the region
+ * @size:          of the write in bytes: 1, 2, 4, 8, or 0 for any
+ * @datamatch:     with TRN_IOEVENTFD_DATAMATCH: only this value counts
+ * @flags:         TRN_IOEVENTFD_*
+ * @fd:            eventfd that is signalled; a new duplicate, the asker's
+ * @shadow_fd:     memory into which the value is written before the signal, likewise the asker's; -1: none
+ * @shadow_offset: in @shadow_fd
+ */
+struct trn_ioeventfd {
+	uint64_t offset;
+	uint64_t datamatch;
+	uint64_t shadow_offset;
+	uint32_t size;
+	uint32_t flags;
+	int fd;
+	int shadow_fd;
+};
+
+#define TRN_IOEVENTFD_DATAMATCH (1u << 0)
+#define TRN_IOEVENTFD_PIO (1u << 1) /* the region is an I/O BAR */
 
 #define TRN_IRQ_EVENTFD (1u << 0)   /* can be wired to an eventfd */
 #define TRN_IRQ_MASKABLE (1u << 1)  /* mask and unmask work */
@@ -94,6 +132,89 @@ struct trn_dma_map {
 };
 
 /**
+ * struct trn_dma_request - a device reads or writes memory of its holder
+ * @iova:     address, with @len inside memory that the holder has offered (it may span several offers)
+ * @len:      in bytes, > 0
+ * @buf:      @len bytes, the asker's, untouched by it until the end
+ * @is_write: to the holder's memory
+ * @done:     called once when trn_use_dma() has returned 1: by any thread, without locks, also while the use closes
+ *            (then with -ECANCELED). @result: 0 or a negative errno. Must not block
+ * @data:     the asker's
+ *
+ * The struct is the asker's and stays in place until the end.
+ */
+struct trn_dma_request {
+	uint64_t iova;
+	size_t len;
+	void *buf;
+	int is_write;
+	void (*done)(struct trn_dma_request *req, int result);
+	void *data;
+	struct trn_dma_request *next; /* the holder's, between start and end */
+	uint64_t cookie;	      /* likewise */
+};
+
+/**
+ * struct trn_dma_ops - how a device reaches memory of its holder; given by the holder with trn_use_set_dma_ops()
+ * @access: as trn_use_dma(); any thread
+ */
+struct trn_dma_ops {
+	int (*access)(struct trn_use *use, struct trn_dma_request *req);
+};
+
+/* --- Migration: the states, arcs and rules of VFIO's migration protocol, version 2. --- */
+
+enum trn_mig_state {
+	TRN_MIG_ERROR = 0, /* only a reset leads out */
+	TRN_MIG_STOP = 1,
+	TRN_MIG_RUNNING = 2,
+	TRN_MIG_STOP_COPY = 3,
+	TRN_MIG_RESUMING = 4,
+	TRN_MIG_RUNNING_P2P = 5, /* starts nothing of its own: no DMA, no interrupt */
+	TRN_MIG_PRE_COPY = 6,
+	TRN_MIG_PRE_COPY_P2P = 7,
+	TRN_NR_MIG_STATES
+};
+
+#define TRN_MIG_CAN_STOP_COPY (1u << 0) /* mandatory */
+#define TRN_MIG_CAN_P2P (1u << 1)
+#define TRN_MIG_CAN_PRE_COPY (1u << 2)
+
+/**
+ * struct trn_mig_sizes - how much there is to move, in bytes; estimates
+ * @initial:   what pre-copy has not yet given of its first pass; 0 outside of pre-copy
+ * @dirty:     what has changed since pre-copy gave it; 0 outside of pre-copy
+ * @stop_copy: what STOP_COPY would give now
+ */
+struct trn_mig_sizes {
+	uint64_t initial;
+	uint64_t dirty;
+	uint64_t stop_copy;
+};
+
+/**
+ * struct trn_migration_ops - how a device is moved; all calls are mandatory, for the rules see the trn_use_mig_* functions
+ */
+struct trn_migration_ops {
+	uint32_t flags; /* TRN_MIG_CAN_* */
+	int (*get_state)(struct trn_use *use, enum trn_mig_state *ret);
+	int (*set_state)(struct trn_use *use, enum trn_mig_state to, struct trn_error *err);
+	ssize_t (*read)(struct trn_use *use, void *buf, size_t len);
+	int (*write)(struct trn_use *use, const void *buf, size_t len, struct trn_error *err);
+	int (*sizes)(struct trn_use *use, struct trn_mig_sizes *ret);
+};
+
+/**
+ * struct trn_dma_log_ops - which memory of the holder a device has written; all calls are mandatory, see trn_use_dma_log_*
+ */
+struct trn_dma_log_ops {
+	int (*start)(struct trn_use *use, uint64_t page_size, const struct trn_span *ranges, size_t nr,
+		     struct trn_error *err);
+	void (*stop)(struct trn_use *use);
+	int (*report)(struct trn_use *use, uint64_t iova, uint64_t len, uint64_t page_size, uint8_t *bitmap);
+};
+
+/**
  * struct trn_device_ops - a driver of mediated devices
  *
  * The table must live as long as any device made with it; declare it static const.  Its address tells the
@@ -138,6 +259,12 @@ struct trn_device_ops {
 	 * NULL: trn_use_reset() answers -EOPNOTSUPP. */
 	int (*reset)(struct trn_use *use);
 
+	/* Says what the device is.  NULL: flags and numbers are 0. */
+	void (*info)(struct trn_use *use, struct trn_device_info *ret);
+	/* Adds capabilities of region @index, or of the device (TRN_CAPS_OF_DEVICE), except the list of what may be
+	 * mapped, which the server makes of region_areas. NULL: none. */
+	int (*caps)(struct trn_use *use, uint32_t index, struct trn_caps *caps);
+
 	/* Describes region @index; unknown indices have size 0.  NULL: the device has no regions (then region_rw
 	 * and region_fd are NULL too). */
 	int (*region_info)(struct trn_use *use, uint32_t index, struct trn_region_info *ret);
@@ -149,6 +276,13 @@ struct trn_device_ops {
 	/* Gives a new CLOEXEC fd, the caller's, in which the areas of region @index lie from *@ret_offset on.
 	 * NULL: no region has TRN_REGION_MMAP.  Return: fd or -errno. */
 	int (*region_fd)(struct trn_use *use, uint32_t index, uint64_t *ret_offset);
+	/* Says which parts of a region with TRN_REGION_MMAP may be mapped now: fills at most @max of @ret with
+	 * page-aligned spans, in rising order, that neither touch nor overlap.  NULL: all of it.  Return: how many there
+	 * are (> @max: ask again with more room) or -errno. */
+	ssize_t (*region_areas)(struct trn_use *use, uint32_t index, struct trn_span *ret, size_t max);
+	/* Gives the ioeventfds of region @index: fills at most @max of @ret.  NULL: none has any.  Return: how many
+	 * there are (> @max: none was filled in) or -errno. */
+	ssize_t (*region_ioeventfds)(struct trn_use *use, uint32_t index, struct trn_ioeventfd *ret, size_t max);
 
 	/* Describes interrupts of kind @index; unknown kinds have count 0.  NULL: none (then set_irqs is NULL). */
 	int (*irq_info)(struct trn_use *use, uint32_t index, struct trn_irq_info *ret);
@@ -159,6 +293,10 @@ struct trn_device_ops {
 	 * device never touches its holder's memory, both calls then succeed and do nothing. */
 	int (*dma_map)(struct trn_use *use, const struct trn_dma_map *map);
 	int (*dma_unmap)(struct trn_use *use, uint64_t iova, uint64_t len);
+
+	/* NULL: the device cannot be moved; does not log. */
+	const struct trn_migration_ops *migration;
+	const struct trn_dma_log_ops *dma_log;
 };
 
 /* --- For holders: what can be done with an open device (trn_device_open() in mdev.h makes a use). --- */
@@ -212,6 +350,64 @@ void trn_use_set_priv(struct trn_use *use, void *priv);
 int trn_use_reset(struct trn_use *use);
 
 /**
+ * trn_use_info - what kind of device it is
+ * @use: open
+ * @ret: out
+ */
+void trn_use_info(struct trn_use *use, struct trn_device_info *ret);
+
+/**
+ * trn_use_caps - capabilities of a region or of the device
+ * @use:   open
+ * @index: of a region, or TRN_CAPS_OF_DEVICE
+ * @caps:  from trn_caps_new(); receives them behind what it has
+ *
+ * Return: 0, -ENOMEM, or the driver's negative errno.
+ */
+int trn_use_caps(struct trn_use *use, uint32_t index, struct trn_caps *caps);
+
+/**
+ * trn_caps_new - an empty list of capabilities
+ *
+ * Return: the list, or NULL without memory. Opposite: trn_caps_free().
+ */
+struct trn_caps *trn_caps_new(void);
+
+/**
+ * trn_caps_free - drop a list
+ * @caps: NULL is accepted
+ */
+void trn_caps_free(struct trn_caps *caps);
+
+/**
+ * trn_caps_add - add a capability at the end
+ * @caps:    the list
+ * @id:      as VFIO numbers them
+ * @version: of the format of @data
+ * @data:    what follows the header; copied
+ * @len:     in bytes, at most 64 KiB; the next capability begins at a multiple of 8
+ *
+ * Return: 0, -EINVAL (too long), -ENOMEM.
+ */
+int trn_caps_add(struct trn_caps *caps, uint16_t id, uint16_t version, const void *data, size_t len);
+
+/**
+ * trn_caps_len - how long the chain is
+ * @caps: the list
+ *
+ * Return: bytes of trn_caps_write(), a multiple of 8; 0: empty.
+ */
+size_t trn_caps_len(const struct trn_caps *caps);
+
+/**
+ * trn_caps_write - the list as VFIO's chain
+ * @caps: the list, not empty
+ * @buf:  receives trn_caps_len() bytes: each capability with its header (struct vfio_info_cap_header)
+ * @base: where @buf will lie in the structure that it is part of: the "next" offsets count from there
+ */
+void trn_caps_write(const struct trn_caps *caps, void *buf, uint32_t base);
+
+/**
  * trn_use_region_info - describe a region
  * @use:   open
  * @index: any number
@@ -248,11 +444,34 @@ int trn_use_region_write(struct trn_use *use, uint32_t index, uint64_t offset, c
  * @index:      any number
  * @ret_offset: out; where the region's byte 0 lies in the fd; untouched on failure
  *
- * Only the areas that trn_use_region_info() names may be mapped.
+ * Only the areas that trn_use_region_areas() names may be mapped.
  * Return: a new CLOEXEC fd, the caller's; -EINVAL (no such region), -EOPNOTSUPP (cannot be mapped), or the
  * driver's negative errno.
  */
 int trn_use_region_fd(struct trn_use *use, uint32_t index, uint64_t *ret_offset);
+
+/**
+ * trn_use_region_areas - which parts of a region may be mapped
+ * @use:   open
+ * @index: any number
+ * @ret:   receives at most @max page-aligned spans in rising order
+ * @max:   room in @ret
+ *
+ * Return: how many there are (more than @max: ask again with more room), -EINVAL (no such region), -EOPNOTSUPP (cannot
+ * be mapped), or the driver's negative errno.
+ */
+ssize_t trn_use_region_areas(struct trn_use *use, uint32_t index, struct trn_span *ret, size_t max);
+
+/**
+ * trn_use_region_ioeventfds - which writes to a region only have to wake somebody
+ * @use:   open
+ * @index: any number
+ * @ret:   receives at most @max of them, with new descriptors, the caller's
+ * @max:   room in @ret
+ *
+ * Return: how many there are (more than @max: none was given), -EINVAL (no such region), or the driver's negative errno.
+ */
+ssize_t trn_use_region_ioeventfds(struct trn_use *use, uint32_t index, struct trn_ioeventfd *ret, size_t max);
 
 /**
  * trn_use_irq_info - describe a kind of interrupt
@@ -293,6 +512,122 @@ int trn_use_dma_map(struct trn_use *use, const struct trn_dma_map *map);
  * Return: 0, -EINVAL, or the driver's negative errno.
  */
 int trn_use_dma_unmap(struct trn_use *use, uint64_t iova, uint64_t len);
+
+/**
+ * trn_use_set_dma_ops - let the device reach memory that was offered
+ * @use: open; before the first trn_use_dma_map()
+ * @ops: must live as long as @use; NULL: there is no memory (as after trn_device_open())
+ */
+void trn_use_set_dma_ops(struct trn_use *use, const struct trn_dma_ops *ops);
+
+/**
+ * trn_use_dma - for drivers: read or write memory of the holder
+ * @use: open
+ * @req: what; stays in place until the end
+ *
+ * Never waits for the holder: what cannot be done at once goes on behind, which also holds in a region callback.
+ * Threads: any.
+ * Return: 0 done (@req's done is not called), 1 under way (it will be), -EFAULT (not all of it is offered for that
+ * direction), -EBUSY (too many under way), -EOPNOTSUPP (the holder has no memory), -EINVAL, -ENOMEM.
+ */
+int trn_use_dma(struct trn_use *use, struct trn_dma_request *req);
+
+/**
+ * trn_use_mig_flags - how the device can be moved
+ * @use: open
+ *
+ * Return: TRN_MIG_CAN_*; 0: not at all (then the other calls give -EOPNOTSUPP).
+ */
+uint32_t trn_use_mig_flags(struct trn_use *use);
+
+/**
+ * trn_use_mig_get_state - the state of migration
+ * @use: open
+ * @ret: out; untouched on failure
+ *
+ * Return: 0, -EOPNOTSUPP, or the driver's negative errno.
+ */
+int trn_use_mig_get_state(struct trn_use *use, enum trn_mig_state *ret);
+
+/**
+ * trn_use_mig_set_state - go to another state, over those between
+ * @use: open
+ * @to:  any number is checked
+ * @err: optional
+ *
+ * When it fails the device may rest in a state between: ask.
+ * Return: 0, -EINVAL (no such state, one that the device does not have, no way there, or what was written while
+ * RESUMING is not a whole stream of such a device), -EOPNOTSUPP, or the driver's negative errno.
+ */
+int trn_use_mig_set_state(struct trn_use *use, enum trn_mig_state to, struct trn_error *err);
+
+/**
+ * trn_use_mig_read - get a piece of the device's state
+ * @use: open; in PRE_COPY, PRE_COPY_P2P or STOP_COPY
+ * @buf: receives at most @len bytes
+ * @len: > 0
+ *
+ * Return: number of bytes; 0: that was all (STOP_COPY); -ENOMSG: nothing more now (pre-copy); -EINVAL (another
+ * state), -EOPNOTSUPP, or the driver's negative errno.
+ */
+ssize_t trn_use_mig_read(struct trn_use *use, void *buf, size_t len);
+
+/**
+ * trn_use_mig_write - give a piece of a device's state
+ * @use: open; in RESUMING
+ * @buf: @len bytes, in pieces of any size
+ * @len: in bytes
+ * @err: optional
+ *
+ * What can be refused early is refused here, with the device's state untouched.
+ * Return: 0, -EINVAL (another state, or not a stream of such a device), -EFBIG, -EOPNOTSUPP, -ENOMEM, or the driver's
+ * negative errno.
+ */
+int trn_use_mig_write(struct trn_use *use, const void *buf, size_t len, struct trn_error *err);
+
+/**
+ * trn_use_mig_sizes - how much there is to move
+ * @use: open
+ * @ret: out; untouched on failure
+ *
+ * Return: 0, -EOPNOTSUPP, or the driver's negative errno.
+ */
+int trn_use_mig_sizes(struct trn_use *use, struct trn_mig_sizes *ret);
+
+/**
+ * trn_use_dma_log_start - note which memory of the holder the device writes, from now on
+ * @use:       open
+ * @page_size: wanted; the driver may take another
+ * @ranges:    of addresses; @nr 0: all
+ * @nr:        number of @ranges
+ * @err:       optional
+ *
+ * Return: 0, -EINVAL (page size no power of two, ranges that are empty, unaligned or overlap, or logging already),
+ * -EOVERFLOW (a range leaves the address space), -E2BIG (too many), -EOPNOTSUPP, -ENOMEM, or the driver's negative errno.
+ */
+int trn_use_dma_log_start(struct trn_use *use, uint64_t page_size, const struct trn_span *ranges, size_t nr,
+			  struct trn_error *err);
+
+/**
+ * trn_use_dma_log_stop - note no more, forget what was noted
+ * @use: open; may be called twice
+ *
+ * Return: 0 or -EOPNOTSUPP.
+ */
+int trn_use_dma_log_stop(struct trn_use *use);
+
+/**
+ * trn_use_dma_log_report - which pages were written since the last report
+ * @use:       open
+ * @iova:      multiple of @page_size
+ * @len:       likewise, > 0
+ * @page_size: a power of two, at least 4096; of the bits
+ * @bitmap:    one bit a page, least significant first; bits are set, never cleared
+ *
+ * The device forgets what it has reported.  After an error all must be taken as written.
+ * Return: 0, -EINVAL (not logging, unaligned), -EOVERFLOW, -EOPNOTSUPP, or the driver's negative errno.
+ */
+int trn_use_dma_log_report(struct trn_use *use, uint64_t iova, uint64_t len, uint64_t page_size, uint8_t *bitmap);
 
 #ifdef __cplusplus
 }

@@ -57,6 +57,14 @@ static int check_ops(const struct trn_device_ops *ops, struct trn_error *err)
 		return refuse_ops(ops, "has region_fd without region_info", err);
 	if (!ops->irq_info != !ops->set_irqs)
 		return refuse_ops(ops, "has one of irq_info and set_irqs", err);
+	if ((ops->region_areas || ops->region_ioeventfds || ops->caps) && !ops->region_info)
+		return refuse_ops(ops, "has region_areas, region_ioeventfds or caps without region_info", err);
+	if (ops->migration && (!(ops->migration->flags & TRN_MIG_CAN_STOP_COPY) || !ops->migration->get_state ||
+			       !ops->migration->set_state || !ops->migration->read || !ops->migration->write ||
+			       !ops->migration->sizes))
+		return refuse_ops(ops, "has a table of migration calls that is not complete", err);
+	if (ops->dma_log && (!ops->dma_log->start || !ops->dma_log->stop || !ops->dma_log->report))
+		return refuse_ops(ops, "has a table of logging calls that is not complete", err);
 	if (!ops->dma_map != !ops->dma_unmap)
 		return refuse_ops(ops, "has one of dma_map and dma_unmap", err);
 	return 0;

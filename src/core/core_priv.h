@@ -108,8 +108,15 @@ struct trn_use {
 	struct trn_device *dev; /* a reference, dropped in trn_use_close() */
 	struct base_list node; /* [dev's core lock] in trn_device.uses */
 	void *priv;
+	const struct trn_dma_ops *dma_ops; /* the holder's; NULL: none */
 	char holder[];
 };
+
+/* use.c */
+static inline const struct trn_device_ops *core_use_ops(const struct trn_use *use)
+{
+	return use->dev->type->parent->ops;
+}
 
 /* core.c */
 void core_ref_locked(struct trn_core *core);

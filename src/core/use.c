@@ -10,11 +10,6 @@
 #include "base/range.h"
 #include "core/core_priv.h"
 
-static const struct trn_device_ops *ops_of(const struct trn_use *use)
-{
-	return use->dev->type->parent->ops;
-}
-
 static int admit_locked(struct trn_use *use, struct trn_error *err)
 {
 	struct trn_device *dev = use->dev;
@@ -97,8 +92,8 @@ void trn_use_close(struct trn_use *use)
 {
 	if (!use)
 		return;
-	if (ops_of(use)->close)
-		ops_of(use)->close(use);
+	if (core_use_ops(use)->close)
+		core_use_ops(use)->close(use);
 	expel(use);
 }
 
@@ -135,7 +130,25 @@ void trn_use_set_priv(struct trn_use *use, void *priv)
 
 int trn_use_reset(struct trn_use *use)
 {
-	return ops_of(use)->reset ? ops_of(use)->reset(use) : -EOPNOTSUPP;
+	return core_use_ops(use)->reset ? core_use_ops(use)->reset(use) : -EOPNOTSUPP;
+}
+
+void trn_use_info(struct trn_use *use, struct trn_device_info *ret)
+{
+	*ret = (struct trn_device_info){ 0 };
+	if (core_use_ops(use)->info)
+		core_use_ops(use)->info(use, ret);
+	if (!core_use_ops(use)->reset)
+		ret->flags &= ~TRN_DEVICE_RESET;
+}
+
+int trn_use_caps(struct trn_use *use, uint32_t index, struct trn_caps *caps)
+{
+	int r = 0;
+
+	if (core_use_ops(use)->caps)
+		r = core_use_ops(use)->caps(use, index, caps);
+	return r < 0 ? r : 0;
 }
 
 int trn_use_region_info(struct trn_use *use, uint32_t index, struct trn_region_info *ret)
@@ -143,8 +156,8 @@ int trn_use_region_info(struct trn_use *use, uint32_t index, struct trn_region_i
 	struct trn_region_info info = { 0 };
 	int r = 0;
 
-	if (ops_of(use)->region_info)
-		r = ops_of(use)->region_info(use, index, &info);
+	if (core_use_ops(use)->region_info)
+		r = core_use_ops(use)->region_info(use, index, &info);
 	if (r < 0)
 		return r;
 	*ret = info;
@@ -166,7 +179,7 @@ static int access_region(struct trn_use *use, uint32_t index, uint64_t offset, v
 		return -EACCES;
 	if (!len)
 		return 0;
-	r = ops_of(use)->region_rw(use, index, offset, buf, len, direction == TRN_REGION_WRITE);
+	r = core_use_ops(use)->region_rw(use, index, offset, buf, len, direction == TRN_REGION_WRITE);
 	return r < 0 ? r : 0;
 }
 
@@ -192,12 +205,46 @@ int trn_use_region_fd(struct trn_use *use, uint32_t index, uint64_t *ret_offset)
 		return r;
 	if (!info.size)
 		return -EINVAL;
-	if (!(info.flags & TRN_REGION_MMAP) || !ops_of(use)->region_fd)
+	if (!(info.flags & TRN_REGION_MMAP) || !core_use_ops(use)->region_fd)
 		return -EOPNOTSUPP;
-	r = ops_of(use)->region_fd(use, index, &offset);
+	r = core_use_ops(use)->region_fd(use, index, &offset);
 	if (r >= 0)
 		*ret_offset = offset;
 	return r;
+}
+
+ssize_t trn_use_region_areas(struct trn_use *use, uint32_t index, struct trn_span *ret, size_t max)
+{
+	struct trn_region_info info;
+	int r;
+
+	r = trn_use_region_info(use, index, &info);
+	if (r < 0)
+		return r;
+	if (!info.size)
+		return -EINVAL;
+	if (!(info.flags & TRN_REGION_MMAP))
+		return -EOPNOTSUPP;
+	if (core_use_ops(use)->region_areas)
+		return core_use_ops(use)->region_areas(use, index, ret, max);
+	if (max)
+		*ret = (struct trn_span){ .start = 0, .len = info.size };
+	return 1;
+}
+
+ssize_t trn_use_region_ioeventfds(struct trn_use *use, uint32_t index, struct trn_ioeventfd *ret, size_t max)
+{
+	struct trn_region_info info;
+	int r;
+
+	r = trn_use_region_info(use, index, &info);
+	if (r < 0)
+		return r;
+	if (!info.size)
+		return -EINVAL;
+	if (!core_use_ops(use)->region_ioeventfds)
+		return 0;
+	return core_use_ops(use)->region_ioeventfds(use, index, ret, max);
 }
 
 int trn_use_irq_info(struct trn_use *use, uint32_t index, struct trn_irq_info *ret)
@@ -205,8 +252,8 @@ int trn_use_irq_info(struct trn_use *use, uint32_t index, struct trn_irq_info *r
 	struct trn_irq_info info = { 0 };
 	int r = 0;
 
-	if (ops_of(use)->irq_info)
-		r = ops_of(use)->irq_info(use, index, &info);
+	if (core_use_ops(use)->irq_info)
+		r = core_use_ops(use)->irq_info(use, index, &info);
 	if (r < 0)
 		return r;
 	*ret = info;
@@ -244,7 +291,7 @@ int trn_use_set_irqs(struct trn_use *use, const struct trn_irq_set *set)
 		return r;
 	if (!info.count || !is_set_sane(set, &info))
 		return -EINVAL;
-	r = ops_of(use)->set_irqs(use, set);
+	r = core_use_ops(use)->set_irqs(use, set);
 	return r < 0 ? r : 0;
 }
 
@@ -256,8 +303,8 @@ int trn_use_dma_map(struct trn_use *use, const struct trn_dma_map *map)
 		return -EINVAL;
 	if (map->flags & ~(TRN_DMA_READ | TRN_DMA_WRITE))
 		return -EINVAL;
-	if (ops_of(use)->dma_map)
-		r = ops_of(use)->dma_map(use, map);
+	if (core_use_ops(use)->dma_map)
+		r = core_use_ops(use)->dma_map(use, map);
 	return r < 0 ? r : 0;
 }
 
@@ -267,7 +314,19 @@ int trn_use_dma_unmap(struct trn_use *use, uint64_t iova, uint64_t len)
 
 	if (!len || len > UINT64_MAX - iova)
 		return -EINVAL;
-	if (ops_of(use)->dma_unmap)
-		r = ops_of(use)->dma_unmap(use, iova, len);
+	if (core_use_ops(use)->dma_unmap)
+		r = core_use_ops(use)->dma_unmap(use, iova, len);
 	return r < 0 ? r : 0;
+}
+
+void trn_use_set_dma_ops(struct trn_use *use, const struct trn_dma_ops *ops)
+{
+	use->dma_ops = ops;
+}
+
+int trn_use_dma(struct trn_use *use, struct trn_dma_request *req)
+{
+	if (!req->len || req->len > UINT64_MAX - req->iova)
+		return -EINVAL;
+	return use->dma_ops ? use->dma_ops->access(use, req) : -EOPNOTSUPP;
 }
