@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""Virtual machines for tests: real guests (a Debian kernel and busybox) under a QEMU that has a vfio-user client.
+
+    from guest import Guest, GuestError, vfio_user
+
+    def test_something():
+        with Guest(devices=[vfio_user("/run/x/socket", id="dev0")], modules=["bochs"], packages=["pciutils"]) as g:
+            status, output = g.run("modprobe bochs; lspci -nn")
+            assert g.ok("cat /sys/bus/pci/devices/0000:00:01.0/vendor") == "0x1234"
+
+    if __name__ == "__main__":
+        guest.main()            # runs the test_*() functions and prints TAP; skips when no VM can be had here
+
+Made, a guest is up; left (with), it is gone.  What Guest() takes:
+    devices     list of QEMU devices: dicts ({"driver": "pci-testdev", "id": "x"}), JSON, or "driver,key=value"; vfio_user(path)
+                makes the dict for a vfio-user server.  The first stands at 0000:00:01.0, the next at 02.0, ...
+    modules     kernel modules to have in the guest (with what they need; not loaded: modprobe), names or paths of .ko files
+    packages    Debian packages whose programs the guest has (fetched once): "pciutils", "setserial", "kmod", ...
+    files       ["/host/file:/guest/file", ...]; a folder comes with all in it; without ":..." it goes to /root/
+    programs    as files, for programs of this machine: with their shared libraries; without ":..." they go to /usr/bin/
+    memory      "512M";  cpus  1;  share  True: as vfio-user needs it, False: private memory, None: no memory object
+    ports       PCIe root ports for hot-add (1): port0 is bus 0000:01 of the guest, port1 0000:02, ...
+    intel_iommu True: VFIO works inside the guest (modules=["vfio-pci"])
+    append      more words for the kernel's command line;  qemu_args  more words for QEMU
+    kernel, modules_dir     another kernel's bzImage and lib/modules/RELEASE
+
+What a guest does:
+    run(script, stdin=b"", timeout=60)  -> (exit status, output): a shell script in the guest; stdout and stderr together
+    ok(script, ...)                     -> output without blanks at its ends; GuestError when the exit status is not 0
+    launch(script, stdin=b"")           -> Job, which runs beside others: .wait(timeout) -> (status, output), .is_done()
+    write(path, data), read(path) -> bytes      files of the guest, of any size
+    add_device(dict, port=0)            hot-add at a root port; remove_device(id) waits until it is gone
+    qmp("command", key=value, ...)      -> its value; GuestError when QEMU refuses;  wait_event("NAME", timeout) -> the event
+    reset()                             the reset button; reboot(): the guest's own; both return when it is up again (files are gone)
+    poweroff(), quit()                  -> QEMU's exit status: by the guest's kernel; by QEMU at once
+    console()                           -> what the kernel wrote so far ("quiet": warnings and errors);  boot_id
+    fetcher.kernel(), fetcher.headers() -> folders, for building modules for the guest
+
+Each wait has a limit and ends in GuestTimeout (a GuestError) with the console's end in its text.  QEMU dies with the test's
+process.  The guest's shell is busybox's; $PATH has the packages' programs first.
+"""
+import os
+import pathlib
+import signal
+import sys
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent / "tools" / "lib"))
+from vm_cache import Cache, CannotFetch  # noqa: E402
+from vm_fetch import Fetcher  # noqa: E402
+from vm_guest import Guest, GuestError, GuestTimeout, vfio_user  # noqa: E402
+
+__all__ = ["Guest", "GuestError", "GuestTimeout", "vfio_user", "eventually", "main", "why_not"]
+
+TEST_SECONDS = 280
+
+
+def eventually(check, what, within=20):
+    """Waits until {check}() is true; returns what it gave."""
+    end = time.monotonic() + within
+    while True:
+        value = check()
+        if value:
+            return value
+        assert time.monotonic() < end, f"not within {within} s: {what}"
+        time.sleep(0.05)
+
+
+def why_not(packages=()):
+    """Why no VM can be had here, or None.  Fetches what is not in the cache yet."""
+    try:
+        fetcher = Fetcher(Cache())
+        fetcher.qemu()
+        fetcher.kernel()
+        for name in ("busybox-static", *packages):
+            fetcher.package(name)
+    except CannotFetch as error:
+        return str(error)
+    return None
+
+
+def give_up(number, frame):
+    raise GuestTimeout(f"signal {number} in {frame.f_code.co_name}()" if number != signal.SIGALRM else f"not within {TEST_SECONDS} s")
+
+
+def run_one(number, name, test):
+    start = time.monotonic()
+    try:
+        signal.alarm(TEST_SECONDS)
+        test()
+        print(f"ok {number} {name} # {time.monotonic() - start:.1f} s", flush=True)
+        return True
+    except Exception:
+        print("# " + traceback.format_exc().rstrip().replace("\n", "\n# "))
+        print(f"not ok {number} {name}", flush=True)
+        return False
+    finally:
+        signal.alarm(0)
+
+
+def main(packages=()):
+    """Runs the test functions of the calling program, or those whose names are given, and prints TAP.
+
+    {packages}: those that its guests ask for, so that a machine without network skips instead of failing.
+    """
+    tests = {name: f for name, f in vars(sys.modules["__main__"]).items() if name.startswith("test_")}
+    reason = why_not(packages)
+    if reason:
+        print(f"1..0 # SKIP no virtual machine: {reason}")
+        sys.exit(0)
+    os.environ.pop("LD_PRELOAD", None)      # a sanitizer's library is not for QEMU
+    wanted = sys.argv[1:] or list(tests)
+    print(f"1..{len(wanted)}", flush=True)
+    for number in (signal.SIGALRM, signal.SIGTERM):
+        signal.signal(number, give_up)
+    results = [run_one(number, name, tests[name]) for number, name in enumerate(wanted, 1)]
+    sys.exit(0 if all(results) else 1)

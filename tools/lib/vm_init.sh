@@ -1,0 +1,64 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: MIT
+# The guest's first process: mounts what programs expect, then runs scripts that come over a virtio port (tools/lib/vm_guest.py).
+#
+# From the host: "run ID SCRIPT_BYTES INPUT_BYTES\n", the script, its standard input.  To the host: "\0hello BOOT_ID\n" once,
+# and for each script that has ended "done ID STATUS OUTPUT_BYTES\n" and its output.  Scripts run side by side.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb
+export LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu
+
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mkdir -p /dev/pts /dev/shm
+mount -t devpts pts /dev/pts
+mount -t tmpfs shm /dev/shm
+mount -t tmpfs run /run
+mount -t debugfs debug /sys/kernel/debug 2>/dev/null
+mkdir -p /run/vm
+ln -sf /proc/self/fd /dev/fd
+# what is written to the console arrives unchanged
+stty -F /dev/console -opost 2>/dev/null
+ip link set lo up
+hostname guest
+
+if grep -qw vm.shell /proc/cmdline; then
+	stty -F /dev/console opost
+	setsid cttyhack sh -c 'ENV=/etc/vm-functions exec sh -i'
+	poweroff -f
+fi
+
+# The first virtio port is the host's; others may have been added by the one who runs us.
+while ! port=$(grep -lx tranche.vm /sys/class/virtio-ports/*/name 2>/dev/null); do usleep 10000; done
+port=${port%/name}
+exec 3<>"/dev/${port##*/}"
+
+# One writer: scripts that end side by side hand it their lines through a pipe.
+mkfifo /run/vm/ended
+exec 4<>/run/vm/ended
+while read -r id status <&4; do
+	d=/run/vm/$id
+	size=$(stat -c %s "$d/output")
+	printf 'done %s %s %s\n' "$id" "$status" "$size" >&3
+	[ "$size" -eq 0 ] || head -c "$size" "$d/output" >&3
+	rm -rf "$d"
+done &
+
+printf '\0hello %s\n' "$(cat /proc/sys/kernel/random/boot_id)" >&3
+exact() { [ "$1" -eq 0 ] || dd bs="$1" count=1 iflag=fullblock 2>/dev/null; }
+while read -r word id script input <&3; do
+	[ "$word" = run ] || continue
+	d=/run/vm/$id
+	mkdir "$d"
+	exact "$script" <&3 >"$d/script"
+	exact "$input" <&3 >"$d/input"
+	(
+		(
+			. /etc/vm-functions
+			. "$d/script"
+		) <"$d/input" >"$d/output" 2>&1 3<&- 4<&-
+		echo "$id $?" >&4
+	) &
+done
+# The host hung up.
+poweroff -f
