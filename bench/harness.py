@@ -27,7 +27,7 @@ from sides import Failure, Side, Skip, end_cleanly_on_sigterm, say  # noqa: E402
 @dataclasses.dataclass(frozen=True)
 class Metric:
     """One row. bar: None, or (kind, number) with kind "at most" or "at least" (the ratio ours / native),
-    "adds" (ours - native, at most that many units) or "is" (ours, exactly)."""
+    "adds" (ours - native, at most that many units), "is" (ours, exactly), "reaches" (ours, at least) or "stays under"."""
     key: str
     label: str
     unit: str = ""
@@ -47,6 +47,10 @@ def judge(metric, native, ours):
     elif kind == "adds":
         text = f"adds at most {number:g} {metric.unit}"
         met = ours - native <= number
+    elif kind == "reaches":
+        met = ours >= number
+    elif kind == "stays under":
+        met = ours < number
     else:
         met = ours == number
     return text, "met" if met else "missed"
