@@ -69,6 +69,8 @@ typedef int (*vfu_handler)(struct vfu_conn *c, struct vfu_request *req);
  * When the request wants no reply the room is there all the same, and is thrown away.
  */
 void *vfu_reply(struct vfu_conn *c, const struct vfu_request *req, size_t len);
+/* Cuts the payload of the reply that was begun to len bytes, which stay as they are: for data of a length known late. */
+void vfu_reply_trim(struct vfu_conn *c, size_t len);
 /* Adds a descriptor to the reply that was begun; it is closed after sending. -E2BIG: more than the peer takes. */
 int vfu_reply_fd(struct vfu_conn *c, int fd);
 
