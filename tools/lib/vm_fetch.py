@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import shutil
+import struct
 import subprocess
 import time
 
@@ -21,6 +22,17 @@ USELESS = ["usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lint
 
 def pin(packages, release):
     return f"Package: {packages}\nPin: release n={release}\nPin-Priority: 900\n\n"
+
+
+def unpack_kernel(path):
+    """The ELF file in a bzImage (Linux, Documentation/arch/x86/boot.rst), or None."""
+    with open(path, "rb") as f:
+        data = f.read()
+    start, length = struct.unpack_from("<II", data, 0x248)      # payload_offset, payload_length
+    start += (data[0x1f1] + 1) * 512                            # setup_sects
+    # (the last four bytes are the length of what it becomes)
+    done = subprocess.run(["zstd", "-dcq"], input=data[start:start + length - 4], capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 and done.stdout.startswith(b"\x7fELF") else None
 
 
 class Fetcher:
@@ -70,7 +82,9 @@ class Fetcher:
             wanted = {name: what for name, what in apt.resolve("qemu-system-x86").items()
                       if is_library(name) or re.match("qemu-|seabios|ipxe", name)}
             version = wanted["qemu-system-x86"][0].split(":")[-1]
-            return self.keep("QEMU", apt, wanted, "qemu", version, finish=self.trim_qemu)
+            place = self.keep("QEMU", apt, wanted, "qemu", version, finish=self.trim_qemu)
+            shutil.rmtree(apt.folder, ignore_errors=True)       # 140 MB of lists that serve once
+            return place
 
     @staticmethod
     def trim_qemu(tree):
@@ -120,6 +134,20 @@ class Fetcher:
                 raise VmError(f"linux-image-amd64 of {GUEST}-backports brings no kernel")
             (name,) = wanted
             return self.keep("Linux", apt, wanted, "linux", name.replace("linux-image-", ""))
+
+    def kernel_file(self):
+        """What QEMU starts: the kernel unpacked where this machine can do that (it takes a guest a second), else as it came."""
+        tree = self.kernel()
+        packed = os.path.join(tree, "boot", f"vmlinuz-{os.path.basename(tree)}")
+        plain = os.path.join(tree, "boot", "vmlinux")
+        if not os.path.exists(plain) and shutil.which("zstd"):
+            with self.cache.locked():
+                data = unpack_kernel(packed)
+                if data:
+                    with open(plain + ".new", "wb") as f:
+                        f.write(data)
+                    os.rename(plain + ".new", plain)
+        return plain if os.path.exists(plain) else packed
 
     def headers(self):
         """The folder for `make -C` of modules for that kernel."""

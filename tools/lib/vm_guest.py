@@ -20,6 +20,8 @@ from vm_fetch import Fetcher
 from vm_initramfs import Image
 
 BOOT_TIMEOUT = 120      # seconds; it takes 2 to 4 where nothing else runs
+# A second of four that a guest without real hardware need not spend.
+QUICK = ["mitigations=off", "nokaslr", "no5lvl", "cryptomgr.notests", "tsc=reliable", "no_timer_check"]
 TAIL = 3000             # bytes of the console in an exception's text
 
 
@@ -88,21 +90,23 @@ class Guest:
     """A virtual machine, running and ready for scripts from the moment it is made.  See tests/vm/guest.py for its use."""
 
     def __init__(self, devices=(), modules=(), packages=(), files=(), programs=(), memory="512M", share=True, cpus=1, ports=1,
-                 intel_iommu=False, accel="tcg", append="", qemu_args=(), kernel=None, modules_dir=None, shell=False, stdout=None,
-                 timeout=BOOT_TIMEOUT, fetcher=None):
+                 intel_iommu=False, accel="tcg", append="", qemu_args=(), kernel=None, modules_dir=None, shell=False, console=None,
+                 stream=None, timeout=BOOT_TIMEOUT, fetcher=None):
         self.fetcher = fetcher or Fetcher(Cache())
         self.folder = tempfile.TemporaryDirectory(prefix="tranche-vm-")
         self.process = None
-        self.agent, self.monitor = Wire(), Wire()
+        self.agent, self.monitor, self.output = Wire(), Wire(), Wire()
+        self.wires = [self.agent, self.monitor, self.output]
+        self.stream = stream        # takes the bytes that the guest's command {stream} sends
         self.jobs, self.last_job, self.boot_id, self.boots = {}, 0, None, 0
         self.answers, self.events, self.last_command = {}, [], 0
         self.console_path = os.path.join(self.folder.name, "console")
         try:
             image = Image(self.fetcher, modules, packages, files, programs, modules_dir)
             self.command = [*self.fetcher.qemu(), *self.machine(memory, share, cpus, accel, intel_iommu),
-                            *self.kernel_words(kernel, image, intel_iommu, shell, append), *self.channels(shell, stdout),
+                            *self.kernel_words(kernel, image, intel_iommu, shell, append), *self.channels(shell),
                             *self.slots(ports), *(w for d in devices for w in ("-device", device_word(d))), *qemu_args]
-            self.start(shell, stdout)
+            self.start(shell, console)
             if not shell:
                 self.wait_for_boot(1, timeout)
         except BaseException:
@@ -125,22 +129,22 @@ class Guest:
         return ["-machine", machine, *words]
 
     def kernel_words(self, kernel, image, intel_iommu, shell, append):
-        tree = self.fetcher.kernel()
         initrd = os.path.join(self.folder.name, "initramfs")
         with open(initrd, "wb") as f:
             f.write(image.build())
-        line = ["console=ttyS0", "panic=-1", "quiet"] + ["intel_iommu=on"] * intel_iommu + ["vm.shell"] * shell + [append]
-        return ["-kernel", kernel or os.path.join(tree, "boot", f"vmlinuz-{os.path.basename(tree)}"), "-initrd", initrd,
+        line = ["console=ttyS0", "panic=-1", "quiet", *QUICK] + ["intel_iommu=on"] * intel_iommu + ["vm.shell"] * shell + [append]
+        return ["-kernel", kernel or self.fetcher.kernel_file(), "-initrd", initrd,
                 "-append", " ".join(line).strip()]
 
-    def channels(self, shell, stdout):
+    def channels(self, shell):
         """Where console, scripts and QMP go.  Our own device stands at a fixed place, out of the way of those under test."""
-        return ["-chardev", "stdio,id=console,signal=off" + (",mux=on" if shell else ""), "-serial", "chardev:console",
-                *(["-mon", "chardev=console"] if shell else []),
+        return [*(["-serial", "mon:stdio"] if shell else ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]),
                 "-chardev", f"socket,id=agent,fd={self.agent.theirs.fileno()}",
-                "-device", "virtio-serial-pci,id=vm-serial,addr=0x1e,max_ports=2",
+                "-device", "virtio-serial-pci,id=vm-serial,addr=0x1e,max_ports=3",
                 "-device", "virtserialport,chardev=agent,name=tranche.vm",
-                "-chardev", f"socket,id=qmp,fd={self.monitor.theirs.fileno()}", "-mon", "chardev=qmp,mode=control"]
+                "-chardev", f"socket,id=output,fd={self.output.theirs.fileno()}",
+                "-device", "virtserialport,chardev=output,name=tranche.output",
+                "-chardev", f"socket,id=qmp,fd={self.monitor.theirs.fileno()}", "-qmp", "chardev:qmp"]
 
     @staticmethod
     def slots(ports):
@@ -148,15 +152,15 @@ class Guest:
         return [w for n in range(ports) for w in ("-device", f"pcie-root-port,id=port{n},chassis={n + 1},addr=0x1d.{n}"
                                                   + (",multifunction=on" if n == 0 else ""))]
 
-    def start(self, shell, stdout):
+    def start(self, shell, console):
         self.errors = open(os.path.join(self.folder.name, "errors"), "w+", encoding="utf-8", errors="replace")
-        fds = [self.agent.theirs.fileno(), self.monitor.theirs.fileno()]
-        with open(self.console_path, "wb") as console:
+        fds = [wire.theirs.fileno() for wire in self.wires]
+        with open(self.console_path, "wb") as kept:
             # One shell at a terminal keeps it; all others have no input, and end with us.
             self.process = subprocess.Popen(self.command, pass_fds=fds, stdin=None if shell else subprocess.DEVNULL,
-                                            stdout=None if shell else stdout or console, stderr=None if shell else self.errors,
+                                            stdout=None if shell else console or kept, stderr=None if shell else self.errors,
                                             preexec_fn=die_with_parent)
-        for wire in (self.agent, self.monitor):
+        for wire in self.wires:
             wire.theirs.close()
         self.qmp("qmp_capabilities")
 
@@ -164,7 +168,7 @@ class Guest:
 
     def turn(self, seconds):
         """Moves bytes for at most so long, and takes in what came."""
-        wires = [wire for wire in (self.agent, self.monitor) if not wire.ended]
+        wires = [wire for wire in self.wires if not wire.ended]
         if not wires:
             time.sleep(min(seconds, 0.01))
             return
@@ -174,11 +178,14 @@ class Guest:
         self.take_answers()
         while self.take_frame():
             pass
+        if self.output.come and self.stream:
+            self.stream(bytes(self.output.come))
+        self.output.come.clear()
 
     def until(self, check, timeout, what):
         end = time.monotonic() + timeout
         while not check():
-            if self.agent.ended and self.monitor.ended:
+            if all(wire.ended for wire in self.wires):
                 raise GuestError(f"the guest ended before {what}{self.last_words()}")
             if time.monotonic() > end:
                 raise GuestTimeout(f"not within {timeout} s: {what}{self.last_words()}")
@@ -346,7 +353,7 @@ class Guest:
         if self.is_running():
             self.process.kill()
             self.process.wait()
-        for wire in (self.agent, self.monitor):
+        for wire in self.wires:
             wire.ours.close()
             wire.theirs.close()
         self.folder.cleanup()
@@ -356,4 +363,3 @@ class Guest:
 
     def __exit__(self, kind, value, trace):
         self.kill()
-

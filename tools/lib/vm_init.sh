@@ -1,5 +1,6 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: MIT
+# shellcheck shell=dash disable=SC1091 # (these files are the guest's)
 # The guest's first process: mounts what programs expect, then runs scripts that come over a virtio port (tools/lib/vm_guest.py).
 #
 # From the host: "run ID SCRIPT_BYTES INPUT_BYTES\n", the script, its standard input.  To the host: "\0hello BOOT_ID\n" once,
@@ -28,10 +29,14 @@ if grep -qw vm.shell /proc/cmdline; then
 	poweroff -f
 fi
 
-# The first virtio port is the host's; others may have been added by the one who runs us.
-while ! port=$(grep -lx tranche.vm /sys/class/virtio-ports/*/name 2>/dev/null); do usleep 10000; done
-port=${port%/name}
-exec 3<>"/dev/${port##*/}"
+# Our ports, by their names; others may have been added by the one who runs us.
+port_of() {
+	while ! port=$(grep -lx "$1" /sys/class/virtio-ports/*/name 2>/dev/null); do usleep 10000; done
+	port=${port%/name}
+	echo "/dev/${port##*/}"
+}
+ln -s "$(port_of tranche.output)" /run/vm/output
+exec 3<>"$(port_of tranche.vm)"
 
 # One writer: scripts that end side by side hand it their lines through a pipe.
 mkfifo /run/vm/ended

@@ -186,8 +186,11 @@ def add_base(cpio, busybox_tree):
 
 
 def functions(programs, applets):
-    """busybox's shell prefers its own programs to those of the same name in PATH; these functions do not."""
-    return "".join(f'{name}() {{ /{place} "$@"; }}\n' for place in programs for name in [os.path.basename(place)] if name in applets)
+    """busybox's shell prefers its own programs to those of the same name in PATH; these functions do not.
+
+    And "stream COMMAND...": its output goes to the host while it runs.
+    """
+    return 'stream() { "$@" >/run/vm/output 2>&1; }\n' + "".join(f'{name}() {{ /{place} "$@"; }}\n' for place in programs for name in [os.path.basename(place)] if name in applets)
 
 
 def stamp_of(path):
