@@ -2,9 +2,12 @@
 #include "base/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -39,25 +42,20 @@ static int make_address(const char *path, struct sockaddr_un *ret, struct trn_er
 	return 0;
 }
 
-static int new_socket(struct trn_error *err)
+static int new_socket(int type, struct trn_error *err)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return trn_error_set(err, -errno, "SocketFailed", "cannot make a socket: %s", strerror(errno));
 	return fd;
 }
 
-int base_socket_listen(const char *path, struct trn_error *err)
+static int listen_at(int type, const char *path, const struct sockaddr_un *addr, struct trn_error *err)
 {
-	_cleanup_close_ int fd = -1;
-	struct sockaddr_un addr;
+	_cleanup_close_ int fd = new_socket(type, err);
 	int r;
 
-	r = make_address(path, &addr, err);
-	if (r < 0)
-		return r;
-	fd = new_socket(err);
 	if (fd < 0)
 		return fd;
 
@@ -65,7 +63,7 @@ int base_socket_listen(const char *path, struct trn_error *err)
 	if (fchmod(fd, 0600) < 0)
 		return trn_error_set(err, -errno, "SocketFailed", "cannot set the mode of socket %s: %s", path,
 				     strerror(errno));
-	if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0) {
+	if (bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0) {
 		r = trn_error_set(err, -errno, "SocketFailed", "cannot listen at %s: %s", path, strerror(errno));
 		trn_error_hint(err, "%s", r == -EADDRINUSE ? "remove the file if no process listens there any more" :
 							     "choose a folder that exists and that you may write to");
@@ -79,7 +77,69 @@ int base_socket_listen(const char *path, struct trn_error *err)
 	return TAKE_FD(fd);
 }
 
-int base_socket_connect(const char *path, struct trn_error *err)
+int base_socket_listen(const char *path, struct trn_error *err)
+{
+	struct sockaddr_un addr;
+	int r = make_address(path, &addr, err);
+
+	return r < 0 ? r : listen_at(SOCK_SEQPACKET, path, &addr, err);
+}
+
+/* Is the file at path a socket at which nobody listens? */
+static bool is_stale(const char *path, const struct sockaddr_un *addr)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return false;
+	/* Non-blocking: a listener with a full queue is one, too. */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return fd >= 0 && connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 && errno == ECONNREFUSED;
+}
+
+/*
+ * Between bind() and listen() a socket looks stale, and two processes that both find a stale one would remove each other's:
+ * so all this happens under a lock on the folder, which goes with the descriptor.
+ */
+static int lock_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	int fd;
+
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)flock(fd, LOCK_EX);
+	return fd; /* without a lock it is still tried: who cannot read the folder may be able to write to it */
+}
+
+int base_socket_listen_stream(const char *path, struct trn_error *err)
+{
+	_cleanup_close_ int folder = -1;
+	struct sockaddr_un addr;
+	struct stat st;
+	int r = make_address(path, &addr, err);
+
+	if (r < 0)
+		return r;
+	folder = lock_folder(path);
+	if (is_stale(path, &addr)) {
+		if (unlink(path) < 0)
+			return trn_error_set(err, -errno, "SocketFailed", "cannot remove the old socket %s: %s", path,
+					     strerror(errno));
+	} else if (lstat(path, &st) == 0) {
+		trn_error_set(err, -EADDRINUSE, "SocketInUse", "%s %s", path,
+			      S_ISSOCK(st.st_mode) ? "is the socket of another process, which listens there" :
+						     "is there already, and is no socket");
+		return trn_error_hint(err, "%s", S_ISSOCK(st.st_mode) ? "choose another path, or end that process first" :
+									 "choose another path, or remove the file");
+	}
+	return listen_at(SOCK_STREAM, path, &addr, err);
+}
+
+static int connect_to(int type, const char *path, struct trn_error *err)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un addr;
@@ -88,7 +148,7 @@ int base_socket_connect(const char *path, struct trn_error *err)
 	r = make_address(path, &addr, err);
 	if (r < 0)
 		return r;
-	fd = new_socket(err);
+	fd = new_socket(type, err);
 	if (fd < 0)
 		return fd;
 
@@ -104,6 +164,16 @@ int base_socket_connect(const char *path, struct trn_error *err)
 		return r;
 	}
 	return TAKE_FD(fd);
+}
+
+int base_socket_connect(const char *path, struct trn_error *err)
+{
+	return connect_to(SOCK_SEQPACKET, path, err);
+}
+
+int base_socket_connect_stream(const char *path, struct trn_error *err)
+{
+	return connect_to(SOCK_STREAM, path, err);
 }
 
 int base_socket_pair(int ret_fds[2])

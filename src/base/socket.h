@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages with file descriptors over Unix SOCK_SEQPACKET sockets: one message a packet, at most
- * BASE_MAX_FDS descriptors with it.  All sockets and received descriptors are CLOEXEC.
+ * BASE_MAX_FDS descriptors with it.  Stream sockets are only made here.  All sockets and received descriptors are CLOEXEC.
  */
 #ifndef BASE_SOCKET_H
 #define BASE_SOCKET_H
@@ -19,6 +19,13 @@ int base_socket_listen(const char *path, struct trn_error *err);
 
 /* Connects to path. Return: fd or -errno. */
 int base_socket_connect(const char *path, struct trn_error *err);
+
+/*
+ * The same for SOCK_STREAM, except that a socket at path at which nobody listens any more is replaced; one that somebody
+ * listens at, and a file that is no socket, are errors.
+ */
+int base_socket_listen_stream(const char *path, struct trn_error *err);
+int base_socket_connect_stream(const char *path, struct trn_error *err);
 
 /* Two connected ends. Return: 0 or -errno. */
 int base_socket_pair(int ret_fds[2]);

@@ -65,6 +65,43 @@ static void test_listen_and_connect(void **state)
 	base_close(server);
 }
 
+static void test_stream(void **state)
+{
+	struct trn_error err = { 0 };
+	const char *path = path_in("stream");
+	int listener = base_socket_listen_stream(path, &err);
+	int client, file, packets;
+
+	assert_true(listener >= 0);
+	client = base_socket_connect_stream(path, &err);
+	assert_true(client >= 0);
+	/* Not even its owner takes it from itself, and its queue is of no matter. */
+	assert_refused(base_socket_listen_stream(path, &err), err, -EADDRINUSE, "SocketInUse");
+	base_close(listener);
+	assert_refused(base_socket_connect_stream(path, &err), err, -ECONNREFUSED, "ConnectFailed");
+	listener = base_socket_listen_stream(path, &err);
+	assert_true(listener >= 0);
+	base_close(client);
+	client = base_socket_connect_stream(path, &err);
+	assert_true(client >= 0);
+	base_close(client);
+	base_close(listener);
+	unlink(path);
+
+	/* Sockets of another type that live, and files, stay. */
+	packets = base_socket_listen(path, &err);
+	assert_true(packets >= 0);
+	assert_refused(base_socket_listen_stream(path, &err), err, -EADDRINUSE, "SocketInUse");
+	base_close(packets);
+	unlink(path);
+	file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(file >= 0);
+	base_close(file);
+	assert_refused(base_socket_listen_stream(path, &err), err, -EADDRINUSE, "SocketInUse");
+	assert_int_equal(unlink(path), 0);
+	assert_refused(base_socket_listen_stream(path_in("no/such"), &err), err, -ENOENT, "SocketFailed");
+}
+
 static void test_bad_paths(void **state)
 {
 	struct trn_error err = { 0 };
@@ -230,6 +267,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_listen_and_connect),
+		cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_bad_paths),
 		cmocka_unit_test(test_descriptors_arrive),
 		cmocka_unit_test(test_surplus_descriptors_are_closed),
