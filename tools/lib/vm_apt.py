@@ -46,7 +46,8 @@ def acquire_settings():
 
 
 def first_complaint(text):
-    lines = [line for line in text.splitlines() if line.startswith(("E:", "Err:", "W:"))]
+    lines = [line for line in text.splitlines() if line.startswith(("E:", "W:"))]
+    lines.sort(key=lambda line: "Failed to fetch" not in line)      # that one says why
     return (lines or text.strip().splitlines() or ["it said nothing"])[0]
 
 
@@ -76,7 +77,7 @@ class Apt:
         places = {"Etc::main": "/dev/null", "Etc::parts": "/dev/null", "Etc::sourcelist": f"{here}/sources.list",
                   "Etc::sourceparts": "/dev/null", "Etc::preferences": f"{here}/preferences", "Etc::preferencesparts": "/dev/null",
                   "State": here, "State::lists": f"{here}/lists", "State::status": f"{here}/status",
-                  "Cache": here, "Cache::archives": f"{here}/archives"}
+                  "Cache": here, "Cache::srcpkgcache": "", "Cache::archives": f"{here}/archives"}
         others = {"APT::Architecture": "amd64", "APT::Architectures": "amd64", "APT::Sandbox::User": "",
                   "APT::Install-Recommends": "false", "APT::Update::Error-Mode": "any", "Acquire::Languages": "none",
                   "Acquire::http::Timeout": "30", "Acquire::https::Timeout": "30", "Acquire::Retries": "2"}
@@ -124,9 +125,9 @@ class Apt:
 
     def unpack(self, wanted, tree):
         """Downloads the packages {name: (version, bytes)} and lays their files out in {tree}."""
-        need = sum(size for _, size in wanted.values())
-        if shutil.disk_usage(self.folder).free < need * 6:
-            raise VmError(f"the disk of {self.folder} is too full for {need * 6 >> 20} MiB more")
+        need = sum(size for _, size in wanted.values()) * 5     # as they come, and unpacked
+        if shutil.disk_usage(self.folder).free < need:
+            raise VmError(f"the disk of {self.folder} is too full for {need >> 20} MiB more")
         with tempfile.TemporaryDirectory(prefix="archives.", dir=self.folder) as archives:
             done = self.get("download", *(f"{name}={version}" for name, (version, _) in wanted.items()), cwd=archives)
             if done.returncode:
