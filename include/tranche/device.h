@@ -193,10 +193,14 @@ struct trn_mig_sizes {
 };
 
 /**
- * struct trn_migration_ops - how a device is moved; all calls are mandatory, for the rules see the trn_use_mig_* functions
+ * struct trn_migration_ops - how a device is moved; for the rules see the trn_use_mig_* functions
+ *
+ * All calls but flags_of are mandatory.  That one is for a table that serves several kinds of devices: it says which of
+ * flags this one has, 0 when it cannot be moved.
  */
 struct trn_migration_ops {
 	uint32_t flags; /* TRN_MIG_CAN_* */
+	uint32_t (*flags_of)(struct trn_use *use);
 	int (*get_state)(struct trn_use *use, enum trn_mig_state *ret);
 	int (*set_state)(struct trn_use *use, enum trn_mig_state to, struct trn_error *err);
 	ssize_t (*read)(struct trn_use *use, void *buf, size_t len);
@@ -488,8 +492,8 @@ int trn_use_irq_info(struct trn_use *use, uint32_t index, struct trn_irq_info *r
  * @use: open
  * @set: what to do; all or nothing
  *
- * Return: 0, -EINVAL (no such kind, range outside it, or data that does not go with the action), or the
- * driver's negative errno.
+ * Return: 0, -EINVAL (no such kind, range outside it, or data that does not go with the action), -ENOTTY (mask or unmask of a
+ * kind that is not maskable), or the driver's negative errno.
  */
 int trn_use_set_irqs(struct trn_use *use, const struct trn_irq_set *set);
 

@@ -8,14 +8,19 @@
 
 #define MAX_LOG_RANGES 65536
 
-static const struct trn_migration_ops *migration_of(const struct trn_use *use)
-{
-	return core_use_ops(use)->migration;
-}
-
 uint32_t trn_use_mig_flags(struct trn_use *use)
 {
-	return migration_of(use) ? migration_of(use)->flags : 0;
+	const struct trn_migration_ops *ops = core_use_ops(use)->migration;
+
+	if (!ops)
+		return 0;
+	return ops->flags_of ? ops->flags & ops->flags_of(use) : ops->flags;
+}
+
+/* NULL: this device cannot be moved. */
+static const struct trn_migration_ops *migration_of(struct trn_use *use)
+{
+	return trn_use_mig_flags(use) ? core_use_ops(use)->migration : NULL;
 }
 
 int trn_use_mig_get_state(struct trn_use *use, enum trn_mig_state *ret)
@@ -23,9 +28,9 @@ int trn_use_mig_get_state(struct trn_use *use, enum trn_mig_state *ret)
 	return migration_of(use) ? migration_of(use)->get_state(use, ret) : -EOPNOTSUPP;
 }
 
-static bool has_state(const struct trn_use *use, enum trn_mig_state state)
+static bool has_state(struct trn_use *use, enum trn_mig_state state)
 {
-	uint32_t flags = migration_of(use)->flags;
+	uint32_t flags = trn_use_mig_flags(use);
 
 	switch (state) {
 	case TRN_MIG_STOP:

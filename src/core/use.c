@@ -267,8 +267,6 @@ static bool is_set_sane(const struct trn_irq_set *set, const struct trn_irq_info
 		return false;
 	if (set->action != TRN_IRQ_MASK && set->action != TRN_IRQ_UNMASK && set->action != TRN_IRQ_TRIGGER)
 		return false;
-	if (set->action != TRN_IRQ_TRIGGER && !(info->flags & TRN_IRQ_MASKABLE))
-		return false;
 	switch (set->data) {
 	case TRN_IRQ_DATA_NONE:
 		/* Nothing with nothing: unwire the kind.  Otherwise a range is meant. */
@@ -291,6 +289,9 @@ int trn_use_set_irqs(struct trn_use *use, const struct trn_irq_set *set)
 		return r;
 	if (!info.count || !is_set_sane(set, &info))
 		return -EINVAL;
+	/* As VFIO: what is well said but not possible. */
+	if (set->action != TRN_IRQ_TRIGGER && !(info.flags & TRN_IRQ_MASKABLE))
+		return -ENOTTY;
 	r = core_use_ops(use)->set_irqs(use, set);
 	return r < 0 ? r : 0;
 }

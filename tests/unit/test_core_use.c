@@ -218,9 +218,8 @@ static void test_irq_sets_are_checked(void **state)
 		{ .start = 1, .count = 1, .action = TRN_IRQ_TRIGGER },
 		{ .start = UINT32_MAX, .count = 2, .action = TRN_IRQ_TRIGGER },
 		{ .start = 1, .action = TRN_IRQ_TRIGGER },
-		{ .count = 1, .action = TRN_IRQ_MASK }, /* not maskable */
-		{ .count = 1, .action = TRN_IRQ_UNMASK },
 		{ .action = TRN_IRQ_MASK },
+		{ .start = 1, .count = 1, .action = TRN_IRQ_UNMASK },
 		{ .count = 1, .action = (enum trn_irq_action)3 },
 		{ .count = 1, .action = TRN_IRQ_TRIGGER, .data = (enum trn_irq_data)3 },
 		{ .count = 1, .action = TRN_IRQ_TRIGGER, .data = TRN_IRQ_DATA_BOOL },
@@ -232,6 +231,9 @@ static void test_irq_sets_are_checked(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (trn_use_set_irqs(use, &bad[i]) != -EINVAL)
 			fail_msg("irq set %zu is accepted", i);
+	/* Well said, but the kind is not maskable. */
+	assert_int_equal(trn_use_set_irqs(use, &(struct trn_irq_set){ .count = 1, .action = TRN_IRQ_MASK }), -ENOTTY);
+	assert_int_equal(trn_use_set_irqs(use, &(struct trn_irq_set){ .count = 1, .action = TRN_IRQ_UNMASK }), -ENOTTY);
 }
 
 static void test_dma_ranges_are_checked(void **state)
