@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Interrupts: wiring to eventfds, the level and the mask of INTx, messages, and the MSI-X table. */
+/*
+ * Interrupts: wiring to eventfds, the level and the mask of INTx, messages, and the MSI-X table.
+ *
+ * A holder uses one of INTx, MSI and MSI-X at a time: from the first wiring of a vector (also with -1) until it tears
+ * the whole kind down.  The MSI-X table and the enable bits of configuration space are storage: holders read them and
+ * wire vectors accordingly; only where nothing is wired (the next holder has not come yet) the enable bits say
+ * whether a message is to be remembered.
+ */
 #ifndef PCI_IRQ_H
 #define PCI_IRQ_H
 
@@ -14,9 +21,13 @@
 
 #include "tranche/pci.h"
 
+#define PCI_NO_IRQ_KIND TRN_PCI_NR_IRQS
+
+struct pci_unmasker; /* irq_unmask.c */
+
 struct pci_vector {
 	int fd; /* own duplicate; -1: not wired */
-	bool is_pending; /* fired while it was not wired */
+	bool is_pending; /* fired while it was not wired, or while the device starts no interrupts */
 	bool has_fired; /* since reset: an eventfd that takes the place of another is signalled once, as the last signal may be lost */
 };
 
@@ -24,7 +35,6 @@ struct pci_irq_kind {
 	struct pci_vector *vectors; /* [const] count of them; owned */
 	uint32_t count; /* [const] 0: the device has no such kind */
 	uint32_t flags; /* [const] TRN_IRQ_* */
-	uint32_t nr_wired;
 };
 
 struct pci_msix_table {
@@ -35,25 +45,27 @@ struct pci_msix_table {
 
 struct pci_intx {
 	bool level; /* asserted by the device */
-	bool is_masked; /* by the holder, or by itself when it fired */
-	bool is_masked_by_holder; /* by the holder: unmask takes it away too */
-	int unmask_fd; /* own: a signal unmasks; -1: none */
-	struct pci_unmasker *unmasker; /* the thread that waits for it, made when first needed */
+	bool is_masked; /* by itself, when it fired */
+	bool is_masked_by_holder; /* an unmask takes both away */
+	struct pci_unmasker *unmasker; /* waits for an eventfd that unmasks; made when first needed, until finish */
 };
 
 struct pci_irqs {
 	struct pci_irq_kind kinds[TRN_PCI_NR_IRQS];
+	enum trn_pci_irq used; /* INTx, MSI or MSI-X, which the holder uses now; PCI_NO_IRQ_KIND: none */
+	enum trn_pci_irq messages; /* MSI or MSI-X, which was used last; a holder that left does not change it */
 	struct pci_intx intx;
 	struct pci_msix_table msix;
 };
 
 int pci_irqs_init(struct trn_pci *pci); /* by realize */
-void pci_irqs_finish(struct trn_pci *pci); /* also of a device that was never realized */
+/* Also of a device that was never realized; the one call without the lock, as it waits for a thread that may want it. */
+void pci_irqs_finish(struct trn_pci *pci);
 /* Level, masks, pending and the MSI-X table as after init; the wiring stays. */
 void pci_irqs_reset(struct trn_pci *pci);
-/* The holder is gone: nothing is wired any more. */
+/* The holder is gone: nothing is wired any more. What fired stays remembered for the next one. */
 void pci_irqs_unwire_all(struct trn_pci *pci);
-/* COMMAND or the power state has changed: looks at the level again. */
+/* COMMAND, the power state or the activity has changed: looks at the level and at pending messages again. */
 void pci_irqs_update(struct trn_pci *pci);
 
 /* Is [offset, offset + len) of that BAR wholly or partly table or pending bits?  Then the access is done there, cut into

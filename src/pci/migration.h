@@ -1,11 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* The states of migration, and what is being saved or loaded meanwhile. */
+/*
+ * The states of migration, and what is being saved or loaded meanwhile.
+ *
+ * A holder that leaves takes its migration with it: what was being saved or loaded is dropped, and the device runs again
+ * with the state that it has (contract C27: the next holder goes on, and need not know of migration).  Only ERROR
+ * stays, which a reset alone ends.
+ *
+ * A stream that is refused, when it is written or on the way from RESUMING to STOP, changes nothing.  The state is
+ * RESUMING then; what was refused on the way is forgotten and another stream may be written.  One refused while written
+ * stays refused until that way is tried, or a reset.
+ *
+ * DMA that was under way when the device was stopped ends later: its holder may be unable to answer before it hears
+ * that the device stopped.  Until then STOP_COPY gives -EAGAIN to readers, so the state is saved after it.
+ */
 #ifndef PCI_MIGRATION_H
 #define PCI_MIGRATION_H
 
 #ifndef TRANCHE_BUILDING_PCI
 #error "belongs to the PCI library; drivers include tranche/pci.h"
 #endif
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 #include "tranche/device.h"
 
@@ -22,5 +39,19 @@ struct pci_migration {
 void pci_migration_init(struct trn_pci *pci);
 /* Back to RUNNING, whatever is under way is given up; also at the end of the device. */
 void pci_migration_reset(struct trn_pci *pci);
+
+/* save.c; is_final: the device is stopped, so that the stream can end */
+int pci_saver_create(struct trn_pci *pci, bool is_final, struct pci_saver **ret);
+void pci_saver_destroy(struct pci_saver *s); /* NULL is accepted */
+void pci_saver_finalize(struct pci_saver *s); /* the device is stopped now */
+ssize_t pci_saver_read(struct pci_saver *s, void *buf, size_t len);
+/* Of a device that nobody saves: s is NULL. */
+void pci_saver_sizes(const struct trn_pci *pci, const struct pci_saver *s, struct trn_mig_sizes *ret);
+
+/* load.c */
+int pci_loader_create(struct trn_pci *pci, struct pci_loader **ret);
+void pci_loader_destroy(struct pci_loader *l); /* NULL is accepted */
+int pci_loader_write(struct pci_loader *l, const void *buf, size_t len, struct trn_error *err);
+int pci_loader_commit(struct pci_loader *l, struct trn_error *err); /* all or nothing */
 
 #endif

@@ -20,6 +20,7 @@
 
 #include "base/list.h"
 #include "pci/config.h"
+#include "pci/dma.h"
 #include "pci/dma_log.h"
 #include "pci/irq.h"
 #include "pci/migration.h"
@@ -47,6 +48,7 @@ struct trn_pci {
 
 	struct pci_irqs irqs;
 	struct pci_migration mig;
+	struct pci_dma dma;
 	struct pci_dma_log *log; /* NULL: nothing is logged */
 };
 
