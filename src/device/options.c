@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/size.h"
 #include "device/config.h"
@@ -11,17 +12,23 @@
 static void print_help(void)
 {
 	printf("tranche-device OPTION...\n\n"
-	       "Serves one virtual device. Started by \"tranche run\".\n\n"
+	       "Serves one virtual device: a compute device on a socket of its own (as \"tranche run\" starts it), or a PCI\n"
+	       "device to a virtual machine, over vfio-user.\n\n"
 	       "      --parent DRIVER       parent driver (default: compute)\n"
-	       "      --uuid UUID           of the device\n"
-	       "      --memory SIZE         quota (default: the host device's memory)\n"
+	       "      --type TYPE           type of the device, with or without the driver's name (default: the first)\n"
+	       "      --list                show drivers, types and driver options\n"
+	       "  -o, --option KEY=VALUE    option of the driver\n"
+	       "      --uuid UUID           of the device (PCI: a random one when missing)\n"
+	       "      --memory SIZE         quota (default: the type's, or the host device's memory)\n"
+	       "      --socket-path PATH    socket to make and listen on (PCI: UUID.sock in $XDG_RUNTIME_DIR/tranche, or\n"
+	       "                            for root in /run/tranche, when missing)\n"
+	       "      --fd N                socket that already listens\n\n"
+	       "For compute devices:\n"
 	       "      --host-device N       number of the host's OpenCL device (default: 0)\n"
-	       "      --socket-path PATH    socket to make and listen on\n"
-	       "      --fd N                socket that already listens\n"
 	       "      --control-fd N        socket of \"tranche run\"\n"
 	       "      --runtime-dir DIR     existing private folder for sessions\n"
 	       "                            (default: the folder of the socket)\n"
-	       "      --executor PATH       the executor's program (default: the one that belongs to this one)\n"
+	       "      --executor PATH       the executor's program (default: the one that belongs to this one)\n\n"
 	       "  -h, --help                show this text\n"
 	       "  -V, --version             show the version\n");
 }
@@ -40,23 +47,51 @@ static int parse_number(const char *name, const char *text, long max, long *ret,
 	return 0;
 }
 
-static int check(const struct device_options *o, struct trn_error *err)
+static int add_key(struct device_options *o, const char *text, struct trn_error *err)
 {
-	if (!o->uuid)
-		return trn_error_set(err, -EINVAL, "BadOption", "--uuid is missing");
-	if ((o->fd < 0) == !o->socket_path)
-		return trn_error_set(err, -EINVAL, "BadOption", "one of --fd and --socket-path is needed");
-	if (!o->runtime_dir && !o->socket_path)
-		return trn_error_set(err, -EINVAL, "BadOption", "--fd needs --runtime-dir, too");
+	const char *equal = strchr(text, '=');
+	struct device_option *key = &o->keys[o->nr_keys];
+
+	if (!equal || equal == text || (size_t)(equal - text) >= sizeof(key->key)) {
+		trn_error_set(err, -EINVAL, "BadOption", "-o wants KEY=VALUE, not \"%.60s\"", text);
+		return trn_error_hint(err, "tranche-device --list shows the keys of each driver");
+	}
+	if (o->nr_keys == DEVICE_MAX_KEYS)
+		return trn_error_set(err, -EINVAL, "BadOption", "-o can be given %d times", DEVICE_MAX_KEYS);
+	snprintf(key->key, sizeof(key->key), "%.*s", (int)(equal - text), text);
+	key->value = equal + 1;
+	o->nr_keys++;
 	return 0;
 }
 
-enum { OPT_PARENT = 256, OPT_UUID, OPT_MEMORY, OPT_HOST_DEVICE, OPT_SOCKET, OPT_FD, OPT_CONTROL, OPT_DIR, OPT_EXECUTOR };
+static int check(const struct device_options *o, struct trn_error *err)
+{
+	if (o->fd >= 0 && o->socket_path)
+		return trn_error_set(err, -EINVAL, "BadOption", "one of --fd and --socket-path is enough");
+	return 0;
+}
+
+enum {
+	OPT_PARENT = 256,
+	OPT_TYPE,
+	OPT_LIST,
+	OPT_UUID,
+	OPT_MEMORY,
+	OPT_HOST_DEVICE,
+	OPT_SOCKET,
+	OPT_FD,
+	OPT_CONTROL,
+	OPT_DIR,
+	OPT_EXECUTOR
+};
 
 int device_options_parse(int argc, char **argv, struct device_options *ret, struct trn_error *err)
 {
 	static const struct option options[] = {
 		{ "parent", required_argument, NULL, OPT_PARENT },
+		{ "type", required_argument, NULL, OPT_TYPE },
+		{ "option", required_argument, NULL, 'o' },
+		{ "list", no_argument, NULL, OPT_LIST },
 		{ "uuid", required_argument, NULL, OPT_UUID },
 		{ "memory", required_argument, NULL, OPT_MEMORY },
 		{ "host-device", required_argument, NULL, OPT_HOST_DEVICE },
@@ -74,10 +109,19 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 	int c, r = 0;
 
 	opterr = 0;
-	while (!r && (c = getopt_long(argc, argv, ":hV", options, NULL)) != -1) {
+	while (!r && (c = getopt_long(argc, argv, ":ho:V", options, NULL)) != -1) {
 		switch (c) {
 		case OPT_PARENT:
 			o.parent = optarg;
+			break;
+		case OPT_TYPE:
+			o.type = optarg;
+			break;
+		case 'o':
+			r = add_key(&o, optarg, err);
+			break;
+		case OPT_LIST:
+			o.is_list = true;
 			break;
 		case OPT_UUID:
 			o.uuid = optarg;
@@ -88,6 +132,7 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 		case OPT_HOST_DEVICE:
 			r = parse_number("host-device", optarg, 1023, &n, err);
 			o.host_device = (uint32_t)n;
+			o.has_host_device = true;
 			break;
 		case OPT_SOCKET:
 			o.socket_path = optarg;

@@ -1,21 +1,44 @@
 /* SPDX-License-Identifier: MIT */
-/* The parent drivers that this program can serve: the only file that names them is parents.c. */
+/* The parent drivers that this program can serve: the only files that name them are parents.c and parents_*.c. */
 #ifndef DEVICE_PARENTS_H
 #define DEVICE_PARENTS_H
 
 #include <stddef.h>
 
-#include "parents/compute/compute.h"
-#include "tranche/mdev.h"
+#include "tranche/error.h"
 
-struct device_parent {
+struct device_process;
+struct device_service;
+
+/* What -o sets. */
+struct device_key {
 	const char *name;
-	const char *type; /* the type of a device when none is named */
-	int (*register_parent)(struct trn_core *core, const char *name, const struct compute_config *config,
-			       struct trn_parent **ret, struct trn_error *err);
+	const char *values; /* for people: "loop|pty" */
+	const char *help;
 };
 
+struct device_driver {
+	const char *name;
+	const struct device_service *service;
+	const struct device_key *keys; /* ends with one without name; NULL: none */
+	/* Makes p->parent out of p->options. */
+	int (*register_parent)(struct device_process *p, struct trn_error *err);
+	/* Tells the person at the terminal what they must know of the device that is there now.  NULL: nothing. */
+	void (*announce)(const struct device_process *p);
+};
+
+/* The drivers one by one, from 0 on; NULL behind the last. */
+const struct device_driver *device_driver_at(size_t index);
 /* The driver of that name, or NULL and a sentence that lists those that there are. */
-const struct device_parent *device_parent_find(const char *name, struct trn_error *err);
+const struct device_driver *device_driver_find(const char *name, struct trn_error *err);
+/* Is each -o one of the driver's?  0 or -EINVAL. */
+int device_driver_check_keys(const struct device_process *p, struct trn_error *err);
+/* The value of an -o, or NULL. */
+const char *device_key_value(const struct device_process *p, const char *name);
+
+/* serve_compute.c, parents_mtty.c, parents_bochs.c */
+int device_compute_register(struct device_process *p, struct trn_error *err);
+extern const struct device_driver device_driver_mtty;
+extern const struct device_driver device_driver_bochs;
 
 #endif

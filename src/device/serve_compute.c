@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Compute devices: each connection is a session of the parent driver's.  New connections end with the stop; the loop ends
+ * when the last session is gone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/size.h"
+#include "base/socket.h"
+#include "device/config.h"
+#include "device/control.h"
+#include "device/process.h"
+#include "parents/compute/compute.h"
+
+#define IN_BUILD_TREE "/src/device/tranche-device"
+
+struct service {
+	struct device_process *process;
+	struct compute_config config;
+	struct device_control control;
+	sd_event_source *listen_io;
+	int reserve; /* a descriptor to give up when no other is left */
+	bool is_ending; /* no new connections; the loop ends when the device is idle */
+	char executor_path[PATH_MAX];
+	char runtime_dir[PATH_MAX];
+};
+
+/* Beside us in a build tree, else where it is installed. */
+static void find_executor(char ret[PATH_MAX])
+{
+	size_t tail = strlen(IN_BUILD_TREE);
+	char self[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (len > (ssize_t)tail) {
+		self[len] = '\0';
+		if (!strcmp(self + len - tail, IN_BUILD_TREE)) {
+			self[(size_t)len - tail] = '\0';
+			if (snprintf(ret, PATH_MAX, "%s/src/executor/tranche-executor", self) < PATH_MAX)
+				return;
+		}
+	}
+	snprintf(ret, PATH_MAX, "%s/tranche-executor", TRANCHE_LIBEXECDIR);
+}
+
+static void find_runtime_dir(const struct device_options *o, char ret[PATH_MAX])
+{
+	const char *slash = o->socket_path ? strrchr(o->socket_path, '/') : NULL;
+
+	if (o->runtime_dir)
+		snprintf(ret, PATH_MAX, "%s", o->runtime_dir);
+	else if (slash)
+		snprintf(ret, PATH_MAX, "%.*s", (int)(slash - o->socket_path), o->socket_path);
+	else
+		snprintf(ret, PATH_MAX, ".");
+}
+
+/*
+ * Without a descriptor nobody can be let in, and a connection that stays in the queue keeps the loop awake: the reserve
+ * is used to turn it away.
+ */
+static void turn_one_away(struct service *s)
+{
+	s->reserve = base_close(s->reserve);
+	base_close(accept4(s->process->listener, NULL, NULL, SOCK_CLOEXEC));
+	s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	log_warning("no descriptor is left for another session");
+}
+
+static void accept_all(struct service *s)
+{
+	for (;;) {
+		int sock = accept4(s->process->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (sock >= 0) {
+			compute_device_connect(s->process->dev, sock);
+		} else if (errno == EMFILE || errno == ENFILE) {
+			turn_one_away(s);
+			return;
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			return;
+		}
+	}
+}
+
+static int handle_connection(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	accept_all(data);
+	return 0;
+}
+
+/* Those who knocked before are let in: their programs were started when the device still was there. */
+static void stop_listening(struct service *s)
+{
+	s->is_ending = true;
+	if (s->listen_io)
+		accept_all(s);
+	s->listen_io = sd_event_source_disable_unref(s->listen_io);
+	s->process->listener = base_close(s->process->listener);
+	s->reserve = base_close(s->reserve);
+}
+
+/* The command was killed: its program may go on, nobody new may come. */
+static void handle_orphan(void *data)
+{
+	struct service *s = data;
+
+	stop_listening(s);
+	if (compute_device_is_idle(s->process->dev))
+		sd_event_exit(s->process->event, 0);
+}
+
+static void handle_stop(void *data)
+{
+	struct service *s = data;
+
+	stop_listening(s);
+	compute_device_stop(s->process->dev);
+}
+
+static void handle_idle(void *data)
+{
+	struct service *s = data;
+
+	device_control_idle(&s->control);
+	if (s->is_ending)
+		sd_event_exit(s->process->event, 0);
+}
+
+/* The core would refuse it, too, as one that does not fit beside others. */
+static int check_memory(uint64_t memory, struct trn_error *err)
+{
+	char asked[BASE_SIZE_TEXT], host[BASE_SIZE_TEXT];
+	uint64_t total = compute_host_memory();
+
+	if (memory <= total)
+		return 0;
+	trn_error_set(err, -ERANGE, "MoreThanHost", "the device's memory is to be %s, this machine has %s",
+		      base_size_format(memory, asked), base_size_format(total, host));
+	return trn_error_hint(err, "choose a smaller size with --memory");
+}
+
+int device_compute_register(struct device_process *p, struct trn_error *err)
+{
+	struct service *s = p->service_data;
+	int r = check_memory(p->options.memory, err);
+
+	if (r)
+		return r;
+	if (!s) /* only to be listed */
+		return compute_parent_register(p->core, p->driver->name, NULL, &p->parent, err);
+	s->config = (struct compute_config){
+		.event = p->event,
+		.executor_path = s->executor_path,
+		.runtime_dir = s->runtime_dir,
+		.host_device = p->options.host_device,
+		.takes_all = !p->options.memory,
+		.idle = handle_idle,
+		.data = s,
+	};
+	return compute_parent_register(p->core, p->driver->name, &s->config, &p->parent, err);
+}
+
+static int check(const struct device_options *o, struct trn_error *err)
+{
+	if (!o->uuid)
+		return trn_error_set(err, -EINVAL, "BadOption", "--uuid is missing");
+	if ((o->fd < 0) == !o->socket_path)
+		return trn_error_set(err, -EINVAL, "BadOption", "one of --fd and --socket-path is needed");
+	if (!o->runtime_dir && !o->socket_path)
+		return trn_error_set(err, -EINVAL, "BadOption", "--fd needs --runtime-dir, too");
+	return 0;
+}
+
+static int prepare(struct device_process *p, struct trn_error *err)
+{
+	struct service *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory left");
+	p->service_data = s;
+	s->process = p;
+	s->control.fd = -1;
+	s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (p->options.executor)
+		snprintf(s->executor_path, sizeof(s->executor_path), "%s", p->options.executor);
+	else
+		find_executor(s->executor_path);
+	find_runtime_dir(&p->options, s->runtime_dir);
+	/* What executors leave behind becomes ours to end (parents/compute/strays.c). */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	/* Executors run as the same user: without this they could trace us and open our descriptors. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return 0;
+}
+
+static int start(struct device_process *p, struct trn_error *err)
+{
+	struct service *s = p->service_data;
+	int r;
+
+	if (fcntl(p->listener, F_SETFL, O_NONBLOCK) < 0)
+		return trn_error_set(err, -errno, "BadSocket", "descriptor %d: %s", p->listener, strerror(errno));
+	r = sd_event_add_io(p->event, &s->listen_io, p->listener, EPOLLIN, handle_connection, s);
+	if (r >= 0 && p->options.control_fd >= 0) {
+		s->control = (struct device_control){
+			.dev = p->dev, .stop = handle_stop, .orphan = handle_orphan, .data = s
+		};
+		r = device_control_open(&s->control, p->event, p->options.control_fd);
+	}
+	return r < 0 ? trn_error_set(err, r, "NoEventLoop", "cannot watch the sockets: %s", strerror(-r)) : 0;
+}
+
+static void stop(struct device_process *p)
+{
+	handle_stop(p->service_data);
+}
+
+static void end(struct device_process *p)
+{
+	stop_listening(p->service_data);
+}
+
+/*
+ * "tranche run" removes its folder itself, unless it was killed.  Only what it puts there is removed, by name: whatever
+ * else a folder on the command line holds is not ours to touch.
+ */
+static void remove_run_folder(const char *path)
+{
+	static const char *const files[] = { "device.sock", "vendors/tranche.icd" };
+	_cleanup_close_ int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		(void)unlinkat(dir, files[i], 0);
+	(void)unlinkat(dir, "vendors", AT_REMOVEDIR);
+	(void)rmdir(path);
+}
+
+static void finish(struct device_process *p)
+{
+	struct service *s = p->service_data;
+
+	if (p->options.control_fd >= 0)
+		remove_run_folder(s->runtime_dir);
+	/* Last: who waits for the control socket's end finds everything gone. */
+	device_control_close(&s->control);
+	free(s);
+	/* Sanitizers find leaks by tracing us. */
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+const struct device_service device_service_compute = {
+	.check = check,
+	.listen = base_socket_listen,
+	.prepare = prepare,
+	.start = start,
+	.stop = stop,
+	.end = end,
+	.finish = finish,
+};
