@@ -38,12 +38,14 @@ def unpack_kernel(path):
 class Fetcher:
     def __init__(self, cache, unsigned=False, update=False):
         self.cache, self.unsigned, self.fresh = cache, unsigned, update
+        self.read = set()       # whose lists were read anew
 
     def apt(self, name, releases, preferences=""):
         if platform.machine() != "x86_64":
             raise CannotFetch(f"tools/vm knows x86-64 machines only, this is {platform.machine()}")
         apt = Apt(self.cache.path("apt", name), releases, preferences, self.unsigned)
-        apt.update(force=self.fresh)
+        apt.update(force=self.fresh and name not in self.read)
+        self.read.add(name)
         return apt
 
     def guest_apt(self):
