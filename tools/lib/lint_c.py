@@ -14,7 +14,7 @@ ARROWS = {
     "base": [],
     "core": ["base"],
     "pci": ["core"],
-    "vfio-user": ["core"],
+    "vfio-user": ["core", "wire"],
     # Drivers of PCI devices see the library's public headers alone ("faces").
     "faces": [],
     "parents/null": ["core", "faces"],
