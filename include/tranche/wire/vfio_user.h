@@ -180,8 +180,9 @@ struct vfu_ioeventfd {
 	uint32_t type;
 	uint32_t flags;
 	uint32_t shadow_mem_fd_index; /* types other than SHADOW: padding */
+	/* IOEVENTFD: datamatch, which the specification has here; it does not know the other type, libvfio-user does */
+	uint64_t shadow_offset;
 	uint64_t datamatch;
-	uint64_t shadow_offset; /* sent for every type, so that all entries have one size */
 };
 static_assert(sizeof(struct vfu_ioeventfd) == 48, "wire");
 
