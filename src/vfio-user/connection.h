@@ -57,6 +57,14 @@ struct vfu_conn {
 	struct vfu_output *output; /* output.c; its lock orders what several threads send */
 };
 
+/* connection.c: a connection takes fd over, also on failure. NULL: no memory. */
+struct vfu_conn *vfu_conn_new(struct trn_server *server, int fd);
+/* Its thread; when that ends it calls vfu_server_conn_ended(). 0 or -errno. */
+int vfu_conn_start(struct vfu_conn *c);
+void vfu_conn_shutdown(struct vfu_conn *c); /* its thread will end soon; any thread, under the server's lock */
+void vfu_conn_close(struct vfu_conn *c); /* its sockets, which nobody uses any more */
+void vfu_conn_free(struct vfu_conn *c); /* when its thread is joined, or was never started */
+
 /*
  * Handles one command. Return: 0 with the reply begun by vfu_reply(), or a negative errno, which becomes an error reply
  * (a reply that was begun is dropped). A handler writes its reason at debug level: the rule, and the value that broke it.
@@ -71,7 +79,8 @@ typedef int (*vfu_handler)(struct vfu_conn *c, struct vfu_request *req);
 void *vfu_reply(struct vfu_conn *c, const struct vfu_request *req, size_t len);
 /* Cuts the payload of the reply that was begun to len bytes, which stay as they are: for data of a length known late. */
 void vfu_reply_trim(struct vfu_conn *c, size_t len);
-/* Adds a descriptor to the reply that was begun; it is closed after sending. -E2BIG: more than the peer takes. */
+/* Adds a descriptor to the reply that was begun; it is closed after sending, and on failure. -E2BIG: more than the
+ * peer takes. */
 int vfu_reply_fd(struct vfu_conn *c, int fd);
 
 /*
