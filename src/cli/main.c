@@ -16,6 +16,8 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program on a virtual compute device", verb_run },
+	{ "attach", "--print qemu|libvirt [OPTION...] UUID|SOCKET", "print what gives a device to a virtual machine", verb_attach },
+	{ "screen", "[--output FILE] SOCKET", "get a picture of what a display shows", verb_screen },
 	{ "help", "", "show this text", verb_help },
 	{ "version", "", "show the version", verb_version },
 };
@@ -25,10 +27,10 @@ static const struct verb verbs[] = {
 int verb_help(int argc, char **argv)
 {
 	printf("tranche VERB [ARGUMENT...]\n\n"
-	       "Slices one compute device into virtual ones and gives them to programs.\n\n");
+	       "Slices one compute device into virtual ones and gives them to programs, and virtual PCI devices to virtual machines.\n\n");
 	for (size_t i = 0; i < NR_VERBS; i++)
-		printf("  %-8s %-40s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
-	printf("\n\"tranche VERB --help\" tells more, and so do the manual pages tranche(1) and tranche-run(1).\n");
+		printf("  %-8s %-48s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+	printf("\n\"tranche VERB --help\" tells more, and so do the manual pages tranche(1) and tranche-VERB(1).\n");
 	return 0;
 }
 

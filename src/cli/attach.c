@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* tranche attach: what a virtual machine needs to be told to get a device. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/size.h"
+#include "cli/place.h"
+#include "cli/quote.h"
+#include "cli/verbs.h"
+#include "cli/vfio_user.h"
+
+#define MIB (1ull << 20)
+
+struct attach {
+	void (*print)(const struct attach *a);
+	uint64_t memory; /* bytes, whole MiB; 0: not given */
+	bool no_check;
+	char path[PATH_MAX];
+	char *device; /* argument of -device */
+};
+
+static void print_help(void)
+{
+	printf("tranche attach --print qemu|libvirt [OPTION...] UUID|SOCKET\n\n"
+	       "Prints what gives a PCI device, which tranche-device serves, to a virtual machine.\n\n"
+	       "  -p, --print qemu       arguments of QEMU (10.1 or later), quoted for a shell\n"
+	       "  -p, --print libvirt    the same as parts of libvirt's domain XML\n"
+	       "  -m, --memory SIZE      and the memory of the machine, which must be shared with the device\n"
+	       "  -n, --no-check         do not try whether the device answers\n"
+	       "  -h, --help             show this text\n\n"
+	       "See tranche-attach(1).\n");
+}
+
+static int usage(const char *what)
+{
+	log_error("%s; see tranche attach --help", what);
+	return CLI_USAGE;
+}
+
+static void print_qemu(const struct attach *a)
+{
+	if (a->memory)
+		printf("-machine q35,memory-backend=mem -m %lluM -object memory-backend-memfd,id=mem,size=%lluM,share=on ",
+		       (unsigned long long)(a->memory / MIB), (unsigned long long)(a->memory / MIB));
+	else
+		fprintf(stderr,
+			"# The machine's memory must be shared with the device (--memory SIZE prints this, too):\n"
+			"# -machine q35,memory-backend=mem -m SIZE -object memory-backend-memfd,id=mem,size=SIZE,share=on\n");
+	printf("-device ");
+	quote_shell(stdout, a->device);
+	printf("\n");
+}
+
+static void print_libvirt(const struct attach *a)
+{
+	fprintf(stderr,
+		"# Parts of a domain, for \"virsh edit\"; the name space in the first line is needed, too.  The user that QEMU runs as\n"
+		"# must be able to open the socket, also as AppArmor or SELinux see it.\n");
+	printf("<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n");
+	if (a->memory)
+		printf("  <memory unit='MiB'>%llu</memory>\n", (unsigned long long)(a->memory / MIB));
+	printf("  <memoryBacking>\n"
+	       "    <source type='memfd'/>\n"
+	       "    <access mode='shared'/>\n"
+	       "  </memoryBacking>\n"
+	       "  <qemu:commandline>\n"
+	       "    <qemu:arg value='-device'/>\n"
+	       "    <qemu:arg value='");
+	quote_xml(stdout, a->device);
+	printf("'/>\n"
+	       "  </qemu:commandline>\n"
+	       "</domain>\n");
+}
+
+static int parse_print(const char *text, struct attach *a)
+{
+	if (!strcmp(text, "qemu"))
+		a->print = print_qemu;
+	else if (!strcmp(text, "libvirt"))
+		a->print = print_libvirt;
+	else
+		return usage("--print wants qemu or libvirt");
+	return -1;
+}
+
+static int parse_memory(const char *text, struct attach *a)
+{
+	struct trn_error err = { 0 };
+
+	if (base_size_parse(text, &a->memory, &err) < 0) {
+		base_log_error(BASE_LOG_ERROR, &err);
+		return CLI_USAGE;
+	}
+	return a->memory % MIB ? usage("--memory wants whole MiB") : -1;
+}
+
+/* Return: -1 to go on, else the exit status. */
+static int parse(int argc, char **argv, struct attach *a, const char **ret_target)
+{
+	static const struct option options[] = {
+		{ "print", required_argument, NULL, 'p' },
+		{ "memory", required_argument, NULL, 'm' },
+		{ "no-check", no_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	char text[160];
+	int c, status = -1;
+
+	opterr = 0;
+	while (status < 0 && (c = getopt_long(argc, argv, ":p:m:nh", options, NULL)) != -1) {
+		switch (c) {
+		case 'p':
+			status = parse_print(optarg, a);
+			break;
+		case 'm':
+			status = parse_memory(optarg, a);
+			break;
+		case 'n':
+			a->no_check = true;
+			break;
+		case 'h':
+			print_help();
+			return 0;
+		default:
+			snprintf(text, sizeof(text), "%s %.60s", c == ':' ? "a value is missing for" : "unknown option",
+				 argv[optind - 1]);
+			return usage(text);
+		}
+	}
+	if (status >= 0)
+		return status;
+	if (!a->print)
+		return usage("--print is missing");
+	if (optind != argc - 1)
+		return usage(optind == argc ? "the UUID or the socket of a device is missing" : "one device at a time");
+	*ret_target = argv[optind];
+	return -1;
+}
+
+/* The form that QEMU takes for options with a structure inside. */
+static char *device_argument(const char *path)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	fprintf(f, "{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\",\"path\":");
+	quote_json(f, path);
+	fprintf(f, "}}");
+	return fclose(f) == 0 ? text : NULL;
+}
+
+int verb_attach(int argc, char **argv)
+{
+	struct trn_error err = { 0 };
+	struct attach a = { 0 };
+	const char *target;
+	int r = parse(argc, argv, &a, &target);
+
+	if (r >= 0)
+		return r;
+	r = place_of(target, a.path, &err);
+	if (r == 0 && !a.no_check)
+		r = vfio_user_check(a.path, &err);
+	if (r < 0) {
+		base_log_error(BASE_LOG_ERROR, &err);
+		return CLI_REFUSED;
+	}
+	a.device = device_argument(a.path);
+	if (!a.device)
+		return CLI_REFUSED;
+	a.print(&a);
+	free(a.device);
+	return fflush(stdout) == 0 ? 0 : CLI_REFUSED;
+}

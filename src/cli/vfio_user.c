@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/vfio_user.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/socket.h"
+#include "tranche/wire/vfio_user.h"
+
+#define ANSWER_S 5
+#define ID 0x5452 /* any */
+
+struct hello {
+	struct vfu_header header;
+	struct vfu_version version;
+	char json[20]; /* with its NUL */
+};
+
+/* What somebody who listens but gives no good answer may be. */
+static int refuse(const char *path, int code, const char *what, struct trn_error *err)
+{
+	trn_error_set(err, code, "NotAServer", "%s %s", path, what);
+	return trn_error_hint(err, code == -EBUSY ? "end the other client first, or give the arguments with --no-check" :
+						    "give the UUID or the socket of a PCI device that tranche-device serves");
+}
+
+static int send_hello(int sock, const char *path, struct trn_error *err)
+{
+	static const struct hello hello = {
+		.header = { .id = ID, .command = VFU_VERSION, .size = sizeof(hello) },
+		.version = { VFU_MAJOR, VFU_MINOR },
+		.json = "{\"capabilities\":{}}",
+	};
+
+	if (send(sock, &hello, sizeof(hello), MSG_NOSIGNAL) == (ssize_t)sizeof(hello))
+		return 0;
+	return refuse(path, -EPROTO, "takes no message", err);
+}
+
+static int read_answer(int sock, const char *path, struct trn_error *err)
+{
+	struct vfu_header h;
+	ssize_t n = recv(sock, &h, sizeof(h), MSG_WAITALL);
+
+	if (n < 0 && errno == EAGAIN)
+		return refuse(path, -ETIMEDOUT, "does not answer", err);
+	if (n <= 0)
+		return refuse(path, -EBUSY, "lets nobody in now: the device is in use, or about to end", err);
+	if (n < (ssize_t)sizeof(h) || h.id != ID || h.command != VFU_VERSION || (h.flags & VFU_FLAG_TYPE_MASK) != VFU_FLAG_REPLY)
+		return refuse(path, -EPROTO, "does not speak vfio-user", err);
+	if (!(h.flags & VFU_FLAG_ERROR))
+		return 0;
+	if (h.error == EBUSY || h.error == EUSERS)
+		return refuse(path, -EBUSY, "has a client already", err);
+	trn_error_set(err, -EPROTO, "Refused", "%s refuses: %s", path, strerror((int)h.error));
+	return trn_error_hint(err, "the log of its tranche-device may say more (TRANCHE_LOG=debug)");
+}
+
+/* The server closes when the device is free again: who starts the virtual machine next finds it so. */
+static void leave(int sock)
+{
+	char rest[512];
+
+	shutdown(sock, SHUT_WR);
+	while (read(sock, rest, sizeof(rest)) > 0)
+		;
+}
+
+int vfio_user_check(const char *path, struct trn_error *err)
+{
+	const struct timeval limit = { .tv_sec = ANSWER_S };
+	_cleanup_close_ int sock = base_socket_connect_stream(path, err);
+	int r;
+
+	if (sock == -EPROTOTYPE) {
+		*err = (struct trn_error){ 0 };
+		return refuse(path, -EPROTO, "is a socket of another kind, as a compute device has", err);
+	}
+	if (sock < 0)
+		return sock;
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	r = send_hello(sock, path, err);
+	if (r == 0)
+		r = read_answer(sock, path, err);
+	if (r == 0)
+		leave(sock);
+	return r;
+}
