@@ -39,7 +39,7 @@ static void handle_end(struct trn_dma_request *passed_on, int result)
 	trn_pci_unlock(pci);
 }
 
-/* The end of it may come at any time, but not be counted before we are done: that needs the lock. */
+/* The end may come at any time, but goes on behind us only: it needs the lock.  A refusal has written nothing. */
 static int pass_on(struct trn_pci *pci, struct trn_dma_request *req)
 {
 	_cleanup_free_ struct under_way *u = malloc(sizeof(*u));
@@ -51,8 +51,9 @@ static int pass_on(struct trn_pci *pci, struct trn_dma_request *req)
 	u->passed_on.done = handle_end;
 	u->passed_on.data = u;
 	pci->dma.nr_under_way++;
-	log_write(pci, req);
 	r = trn_use_dma(pci->use, &u->passed_on);
+	if (r >= 0)
+		log_write(pci, req);
 	if (r == 1)
 		TAKE_PTR(u);
 	else
