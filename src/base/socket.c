@@ -115,27 +115,45 @@ static int lock_folder(const char *path)
 	return fd; /* without a lock it is still tried: who cannot read the folder may be able to write to it */
 }
 
+static int check_free(const char *path, const struct sockaddr_un *addr, bool *ret_stale, struct trn_error *err)
+{
+	struct stat st;
+
+	*ret_stale = is_stale(path, addr);
+	if (*ret_stale || lstat(path, &st) < 0)
+		return 0;
+	if (S_ISSOCK(st.st_mode)) {
+		trn_error_set(err, -EADDRINUSE, "SocketInUse", "%s is the socket of another process, which listens there", path);
+		return trn_error_hint(err, "choose another path, or end that process first");
+	}
+	trn_error_set(err, -EADDRINUSE, "SocketInUse", "%s is there already, and is no socket", path);
+	return trn_error_hint(err, "choose another path, or remove the file");
+}
+
+int base_socket_check_free(const char *path, struct trn_error *err)
+{
+	struct sockaddr_un addr;
+	bool is_old;
+	int r = make_address(path, &addr, err);
+
+	return r < 0 ? r : check_free(path, &addr, &is_old, err);
+}
+
 int base_socket_listen_stream(const char *path, struct trn_error *err)
 {
 	_cleanup_close_ int folder = -1;
 	struct sockaddr_un addr;
-	struct stat st;
+	bool is_old;
 	int r = make_address(path, &addr, err);
 
 	if (r < 0)
 		return r;
 	folder = lock_folder(path);
-	if (is_stale(path, &addr)) {
-		if (unlink(path) < 0)
-			return trn_error_set(err, -errno, "SocketFailed", "cannot remove the old socket %s: %s", path,
-					     strerror(errno));
-	} else if (lstat(path, &st) == 0) {
-		trn_error_set(err, -EADDRINUSE, "SocketInUse", "%s %s", path,
-			      S_ISSOCK(st.st_mode) ? "is the socket of another process, which listens there" :
-						     "is there already, and is no socket");
-		return trn_error_hint(err, "%s", S_ISSOCK(st.st_mode) ? "choose another path, or end that process first" :
-									 "choose another path, or remove the file");
-	}
+	r = check_free(path, &addr, &is_old, err);
+	if (r < 0)
+		return r;
+	if (is_old && unlink(path) < 0)
+		return trn_error_set(err, -errno, "SocketFailed", "cannot remove the old socket %s: %s", path, strerror(errno));
 	return listen_at(SOCK_STREAM, path, &addr, err);
 }
 

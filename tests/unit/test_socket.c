@@ -73,12 +73,14 @@ static void test_stream(void **state)
 	int client, file, packets;
 
 	assert_true(listener >= 0);
+	assert_refused(base_socket_check_free(path, &err), err, -EADDRINUSE, "SocketInUse");
 	client = base_socket_connect_stream(path, &err);
 	assert_true(client >= 0);
 	/* Not even its owner takes it from itself, and its queue is of no matter. */
 	assert_refused(base_socket_listen_stream(path, &err), err, -EADDRINUSE, "SocketInUse");
 	base_close(listener);
 	assert_refused(base_socket_connect_stream(path, &err), err, -ECONNREFUSED, "ConnectFailed");
+	assert_int_equal(base_socket_check_free(path, &err), 0);
 	listener = base_socket_listen_stream(path, &err);
 	assert_true(listener >= 0);
 	base_close(client);
