@@ -18,6 +18,8 @@
 #include "base/log.h"
 #include "device/process.h"
 
+#define EXIT_USAGE 2
+
 static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
 	struct device_process *p = data;
@@ -92,18 +94,19 @@ static int make_device(struct device_process *p, struct trn_error *err)
 	return trn_device_create(type, &params, &p->dev, err);
 }
 
+/* The socket appears last: who sees it can connect. */
 static int serve(struct device_process *p, struct trn_error *err)
 {
 	int r = p->service->prepare(p, err);
 
 	if (r >= 0)
-		r = open_listener(p, err);
-	if (r >= 0)
 		r = make_device(p, err);
 	if (r >= 0)
-		r = p->service->start(p, err);
-	if (r >= 0)
 		r = watch_signals(p, err);
+	if (r >= 0)
+		r = open_listener(p, err);
+	if (r >= 0)
+		r = p->service->start(p, err);
 	if (r < 0)
 		return r;
 	if (p->driver->announce)
@@ -136,10 +139,14 @@ static int run(struct device_process *p, struct trn_error *err)
 
 	prepare_process();
 	r = serve(p, err);
-	if (r < 0)
+	if (r < 0) {
+		trn_error_set(err, r, "CannotServe", "the device cannot be served: %s", strerror(-r)); /* a driver said no more */
 		base_log_error(BASE_LOG_ERROR, err);
+	}
 	finish(p);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (r < 0)
+		return strcmp(err->name, "BadOption") ? EXIT_FAILURE : EXIT_USAGE;
+	return EXIT_SUCCESS;
 }
 
 /* Return: the exit status. */
@@ -158,7 +165,7 @@ int main(int argc, char **argv)
 	base_log_init("tranche-device");
 	r = device_options_parse(argc, argv, &p.options, &err);
 	if (r)
-		return r < 0 ? fail(&err, 2) : EXIT_SUCCESS;
+		return r < 0 ? fail(&err, EXIT_USAGE) : EXIT_SUCCESS;
 	if (p.options.is_list)
 		return device_list(&err) < 0 ? fail(&err, EXIT_FAILURE) : EXIT_SUCCESS;
 	p.driver = device_driver_find(p.options.parent, &err);
@@ -168,5 +175,5 @@ int main(int argc, char **argv)
 	r = p.service->check(&p.options, &err);
 	if (r >= 0)
 		r = device_driver_check_keys(&p, &err);
-	return r < 0 ? fail(&err, 2) : run(&p, &err);
+	return r < 0 ? fail(&err, EXIT_USAGE) : run(&p, &err);
 }

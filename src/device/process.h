@@ -41,8 +41,8 @@ struct trn_type *device_process_find_type(const struct device_process *p, struct
 int device_list(struct trn_error *err);
 
 /*
- * How devices of one kind are served.  All calls are mandatory and run on the thread of the event loop; while prepare and
- * start run all signals are blocked, so that threads made there hear of none.
+ * How devices of one kind are served.  All calls are mandatory and run on the thread of the event loop.  All signals are blocked
+ * until the device is there, so that threads which are made for it hear of none.
  */
 struct device_service {
 	/* Is all there that the service needs of the command line, and nothing that it does not know?  0 or -EINVAL. */

@@ -70,7 +70,8 @@ static int choose_names(struct device_process *p, struct trn_error *err)
 			return r;
 		o->socket_path = s->socket_path;
 	}
-	return 0;
+	/* Before a second device of the same name takes the first one's terminals and screens. */
+	return o->fd < 0 ? base_socket_check_free(o->socket_path, err) : 0;
 }
 
 static int prepare(struct device_process *p, struct trn_error *err)
