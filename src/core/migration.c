@@ -25,7 +25,9 @@ static const struct trn_migration_ops *migration_of(struct trn_use *use)
 
 int trn_use_mig_get_state(struct trn_use *use, enum trn_mig_state *ret)
 {
-	return migration_of(use) ? migration_of(use)->get_state(use, ret) : -EOPNOTSUPP;
+	const struct trn_migration_ops *ops = migration_of(use);
+
+	return ops ? ops->get_state(use, ret) : -EOPNOTSUPP;
 }
 
 static bool has_state(struct trn_use *use, enum trn_mig_state state)
@@ -53,36 +55,42 @@ static bool has_state(struct trn_use *use, enum trn_mig_state state)
 
 int trn_use_mig_set_state(struct trn_use *use, enum trn_mig_state to, struct trn_error *err)
 {
+	const struct trn_migration_ops *ops = migration_of(use);
 	int r;
 
-	if (!migration_of(use))
+	if (!ops)
 		return trn_error_set(err, -EOPNOTSUPP, "NoMigration", "the device cannot be migrated");
 	if (!has_state(use, to))
 		return trn_error_set(err, -EINVAL, "NoSuchState", "the device has no migration state %u", (unsigned int)to);
-	r = migration_of(use)->set_state(use, to, err);
+	r = ops->set_state(use, to, err);
 	return r < 0 ? r : 0;
 }
 
 ssize_t trn_use_mig_read(struct trn_use *use, void *buf, size_t len)
 {
-	if (!migration_of(use))
+	const struct trn_migration_ops *ops = migration_of(use);
+
+	if (!ops)
 		return -EOPNOTSUPP;
-	return len ? migration_of(use)->read(use, buf, len) : -EINVAL;
+	return len ? ops->read(use, buf, len) : -EINVAL;
 }
 
 int trn_use_mig_write(struct trn_use *use, const void *buf, size_t len, struct trn_error *err)
 {
+	const struct trn_migration_ops *ops = migration_of(use);
 	int r;
 
-	if (!migration_of(use))
+	if (!ops)
 		return trn_error_set(err, -EOPNOTSUPP, "NoMigration", "the device cannot be migrated");
-	r = migration_of(use)->write(use, buf, len, err);
+	r = ops->write(use, buf, len, err);
 	return r < 0 ? r : 0;
 }
 
 int trn_use_mig_sizes(struct trn_use *use, struct trn_mig_sizes *ret)
 {
-	return migration_of(use) ? migration_of(use)->sizes(use, ret) : -EOPNOTSUPP;
+	const struct trn_migration_ops *ops = migration_of(use);
+
+	return ops ? ops->sizes(use, ret) : -EOPNOTSUPP;
 }
 
 static int check_ranges(uint64_t page_size, const struct trn_span *ranges, size_t nr, struct trn_error *err)
