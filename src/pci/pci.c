@@ -161,11 +161,12 @@ void trn_pci_op_request(struct trn_device *dev, unsigned int nr_asked)
 
 void pci_reset(struct trn_pci *pci)
 {
-	pci_migration_reset(pci);
-	pci_config_reset(pci);
+	/* Nothing that fired before may come after, and a device that was stopped starts with the new state. */
 	pci_irqs_reset(pci);
+	pci_config_reset(pci);
 	if (pci->ops->reset)
 		pci->ops->reset(pci);
+	pci_migration_reset(pci);
 }
 
 int trn_pci_op_reset(struct trn_use *use)
