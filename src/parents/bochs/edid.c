@@ -47,11 +47,16 @@ static bool fits(const struct bochs_model *m, uint32_t x, uint32_t y)
 	return (!m->max_x || x <= m->max_x) && (!m->max_y || y <= m->max_y) && (uint64_t)x * y * 4 <= m->memory;
 }
 
-/* 3.10.2: 12-bit numbers lie in a byte and half of another. */
-static void put_detailed(uint8_t out[18], const struct timing *t)
+/* The monitor's size: 96 dots an inch in its best mode, which desktops take for a scale of 100 %. */
+static unsigned int mm_of(uint16_t pixels)
 {
-	/* In tenths of a millimetre at 96 dots an inch, for what a person sees as 100 %. */
-	unsigned int x_mm = t->x * 254u / 960u, y_mm = t->y * 254u / 960u;
+	return pixels * 254u / 960u;
+}
+
+/* 3.10.2: 12-bit numbers lie in a byte and half of another. */
+static void put_detailed(uint8_t out[18], const struct timing *t, const struct bochs_model *m)
+{
+	unsigned int x_mm = mm_of(m->best_x), y_mm = mm_of(m->best_y);
 
 	out[0] = (uint8_t)t->clock;
 	out[1] = (uint8_t)(t->clock >> 8);
@@ -82,7 +87,7 @@ static void put_descriptors(uint8_t out[72], const struct bochs_model *m)
 		const struct timing *t = &timings[i];
 
 		if (t->x >= m->best_x && t->y >= m->best_y && fits(m, t->x, t->y))
-			put_detailed(out + 18 * nr++, t);
+			put_detailed(out + 18 * nr++, t, m);
 	}
 	memcpy(out + 18 * nr++, name, 18);
 	while (nr < 4)
@@ -116,8 +121,8 @@ static void make_block(uint8_t out[BLOCK], const struct bochs_model *m)
 
 	memset(out, 0, BLOCK);
 	memcpy(out, begin, sizeof(begin));
-	out[21] = (uint8_t)(m->best_x * 254u / 9600u);
-	out[22] = (uint8_t)(m->best_y * 254u / 9600u);
+	out[21] = (uint8_t)(mm_of(m->best_x) / 10);
+	out[22] = (uint8_t)(mm_of(m->best_y) / 10);
 	put_modes(out, m);
 	put_descriptors(out + 54, m);
 	for (unsigned int i = 0; i < BLOCK - 1; i++)
