@@ -4,6 +4,7 @@
 #include <linux/pci_regs.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fake.h"
@@ -232,8 +233,8 @@ int main(void)
 	};
 
 	if (cannot_map()) {
-		print_message("1..0 # SKIP the kernel has no userfaultfd for shared memory, or allows none\n");
-		return 77;
+		puts("1..0 # SKIP the kernel has no userfaultfd for shared memory, or allows none");
+		return 0;
 	}
 	return unit_run(tests);
 }
