@@ -67,6 +67,12 @@ def check_exports(tree):
     problems = [f"{path}: no library {name}.so in {tree.build}" for name, path in maps.items() if name not in libraries]
     problems += [f"{os.path.relpath(path, tree.top)}: no map named {name}.map" for name, path in libraries.items() if name not in maps]
     both = sorted(set(maps) & set(libraries))
+    patterns = {n for path in maps.values() for n in map_names(tree.text(path)) if "*" in n}
+
+    def belongs(function, pattern):
+        """The narrowest pattern that fits a name decides whose it is."""
+        return pattern == max((p for p in patterns if fnmatch.fnmatchcase(function, p)), key=len, default=None)
+
     outputs = run_each([["nm", "-D", "--defined-only", libraries[n]] for n in both], tree.top)
     for name, (_, output) in zip(both, outputs):
         listed = map_names(tree.text(maps[name]))
@@ -74,7 +80,7 @@ def check_exports(tree):
         for pattern in [n for n in listed if "*" in n]:
             # A pattern stands for what the installed headers declare, and for nothing else.
             listed.remove(pattern)
-            listed.update(n for n in public_functions(tree) if fnmatch.fnmatchcase(n, pattern))
+            listed.update(n for n in public_functions(tree) if belongs(n, pattern))
         problems += [f"{maps[name]} (and the headers) list {n}, which {name}.so does not export" for n in sorted(listed - exported)]
         problems += [f"{name}.so exports {n}, which {maps[name]} (or no header) lists" for n in sorted(exported - listed)]
     return problems
