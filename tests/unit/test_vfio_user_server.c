@@ -26,7 +26,7 @@ static struct {
 	uint8_t ram[RAM_SIZE];
 	int memfd;
 	int doorbell;
-	int wired; /* duplicate of the last eventfd; -1 */
+	_Atomic int wired; /* duplicate of the last eventfd; -1 */
 	struct trn_irq_set last_set;
 	_Atomic unsigned int nr_opens, nr_closes, nr_resets;
 	_Atomic int open_result;
@@ -54,11 +54,17 @@ static int op_open(struct trn_use *use, struct trn_error *err)
 	return 0;
 }
 
+static void wire(int fd)
+{
+	int before = atomic_exchange(&device.wired, fd);
+
+	if (before >= 0)
+		close(before);
+}
+
 static void op_close(struct trn_use *use)
 {
-	if (device.wired >= 0)
-		close(device.wired);
-	device.wired = -1;
+	wire(-1);
 	device.nr_closes++;
 }
 
@@ -151,11 +157,7 @@ static int op_irq_info(struct trn_use *use, uint32_t index, struct trn_irq_info 
 static int op_set_irqs(struct trn_use *use, const struct trn_irq_set *set)
 {
 	device.last_set = *set;
-	if (device.wired >= 0)
-		close(device.wired);
-	device.wired = -1;
-	if (set->data == TRN_IRQ_DATA_EVENTFD && set->fds[0] >= 0)
-		device.wired = fcntl(set->fds[0], F_DUPFD_CLOEXEC, 0);
+	wire(set->data == TRN_IRQ_DATA_EVENTFD && set->fds[0] >= 0 ? fcntl(set->fds[0], F_DUPFD_CLOEXEC, 0) : -1);
 	return 0;
 }
 
@@ -868,19 +870,19 @@ static void set_irqs(uint16_t id, uint32_t flags, uint32_t start, uint32_t count
 
 static void test_set_irqs(void **state)
 {
-	const uint32_t wire = VFU_IRQ_SET_DATA_EVENTFD | VFU_IRQ_SET_ACTION_TRIGGER;
+	const uint32_t eventfds = VFU_IRQ_SET_DATA_EVENTFD | VFU_IRQ_SET_ACTION_TRIGGER;
 	int fds[5], i;
 	struct reply r;
 
 	hello(sock);
 	for (i = 0; i < 5; i++)
 		fds[i] = eventfd(0, EFD_CLOEXEC);
-	set_irqs(1, wire, 1, 3, 0, fds, 3);
+	set_irqs(1, eventfds, 1, 3, 0, fds, 3);
 	expect_reply(sock, 1, VFU_DEVICE_SET_IRQS, &r);
 	assert_int_equal(r.len, 0);
 	assert_int_equal(device.last_set.start + 10 * device.last_set.count, 31);
 	assert_true(device.wired >= 0);
-	set_irqs(2, wire, 1, 2, 0, NULL, 0);
+	set_irqs(2, eventfds, 1, 2, 0, NULL, 0);
 	expect_reply(sock, 2, VFU_DEVICE_SET_IRQS, &r);
 	assert_true(device.wired < 0);
 	set_irqs(3, VFU_IRQ_SET_DATA_BOOL | VFU_IRQ_SET_ACTION_MASK, 0, 3, 3, NULL, 0);
@@ -889,13 +891,13 @@ static void test_set_irqs(void **state)
 	set_irqs(4, VFU_IRQ_SET_DATA_NONE | VFU_IRQ_SET_ACTION_TRIGGER, 0, 0, 0, NULL, 0);
 	expect_reply(sock, 4, VFU_DEVICE_SET_IRQS, &r);
 
-	set_irqs(10, wire, 0, 2, 0, fds, 3);
+	set_irqs(10, eventfds, 0, 2, 0, fds, 3);
 	expect_error(sock, 10, EINVAL);
-	set_irqs(11, wire, 0, 5, 0, fds, 5);
+	set_irqs(11, eventfds, 0, 5, 0, fds, 5);
 	expect_error(sock, 11, EINVAL);
-	set_irqs(12, wire, 0xffffffff, 2, 0, NULL, 0);
+	set_irqs(12, eventfds, 0xffffffff, 2, 0, NULL, 0);
 	expect_error(sock, 12, EINVAL);
-	set_irqs(13, wire, 0, 0x40000000, 0, NULL, 0);
+	set_irqs(13, eventfds, 0, 0x40000000, 0, NULL, 0);
 	expect_error(sock, 13, EINVAL);
 	set_irqs(14, VFU_IRQ_SET_DATA_BOOL | VFU_IRQ_SET_ACTION_MASK, 0, 4, 3, NULL, 0);
 	expect_error(sock, 14, EINVAL);
@@ -903,13 +905,13 @@ static void test_set_irqs(void **state)
 	expect_error(sock, 15, EINVAL);
 	set_irqs(16, VFU_IRQ_SET_ACTION_TRIGGER, 0, 1, 0, NULL, 0);
 	expect_error(sock, 16, EINVAL);
-	set_irqs(17, wire | VFU_IRQ_SET_ACTION_MASK, 0, 1, 0, NULL, 0);
+	set_irqs(17, eventfds | VFU_IRQ_SET_ACTION_MASK, 0, 1, 0, NULL, 0);
 	expect_error(sock, 17, EINVAL);
-	set_irqs(18, wire | 1u << 6, 0, 1, 0, NULL, 0);
+	set_irqs(18, eventfds | 1u << 6, 0, 1, 0, NULL, 0);
 	expect_error(sock, 18, EINVAL);
 	i = fds[0];
 	fds[0] = sock; /* what a device could wait for */
-	set_irqs(19, wire, 0, 1, 0, fds, 1);
+	set_irqs(19, eventfds, 0, 1, 0, fds, 1);
 	expect_error(sock, 19, EINVAL);
 	fds[0] = i;
 	for (i = 0; i < 5; i++)
