@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "parents/mtty/priv.h"
+
 #define LOOP ((struct mtty_line_config){ .kind = MTTY_LINE_LOOP })
 #define PTY ((struct mtty_line_config){ .kind = MTTY_LINE_PTY })
 
@@ -131,6 +133,7 @@ static void test_standing_still(void **state)
 	go(&card, TRN_MIG_STOP);
 	assert_int_equal(write(fd, "abc", 3), 3);
 	card_settle(&card, 2);
+	assert_int_equal(card_read(&card, 0, UART_LSR), UART_LSR_THRE | UART_LSR_TEMT);
 	assert_false(card_take_signal(irq));
 	go(&card, TRN_MIG_RUNNING);
 	card_until(&card, card_take_signal(irq));
@@ -254,6 +257,69 @@ static void test_broken_streams(void **state)
 	card_free(&card);
 }
 
+/* --- The card's own part, which the stream's checksum hides --- */
+
+#define PORT_LEN 66u
+#define AT_IER 0u
+#define AT_FCR 1u
+#define AT_MCR 3u
+#define AT_ERRORS 5u
+#define AT_NR_IN 10u
+#define AT_FLAGS 14u
+#define AT_NR_RX 15u
+#define AT_NR_TX 16u
+#define AT_RESERVED 17u
+#define AT_RX_ERRORS 34u
+
+static void refuse_own(struct card *card, uint32_t version, const uint8_t *bytes, size_t len)
+{
+	struct trn_error err = { 0 };
+
+	card_write(card, 0, UART_SCR, 0x44);
+	assert_int_equal(mtty_migration.load(trn_pci_of(card->dev), version, bytes, len, &err), -EINVAL);
+	assert_string_equal(err.name, "BadState");
+	assert_int_equal(card_read(card, 0, UART_SCR), 0x44);
+}
+
+static void refuse_byte(struct card *card, unsigned int at, uint8_t value)
+{
+	uint8_t bytes[2 * PORT_LEN] = { 0 };
+
+	bytes[PORT_LEN + at] = value; /* in the second port, so that the first could already have been changed */
+	refuse_own(card, 1, bytes, sizeof(bytes));
+}
+
+static void test_states_that_no_card_has(void **state)
+{
+	static uint8_t bytes[2 * PORT_LEN + 4097];
+	struct card card;
+
+	card_make(&card, "mtty-2", LOOP, LOOP);
+	refuse_byte(&card, AT_IER, 0x10);
+	refuse_byte(&card, AT_FCR, 0x40);
+	refuse_byte(&card, AT_MCR, 0x80);
+	refuse_byte(&card, AT_ERRORS, 0x01);
+	refuse_byte(&card, AT_FLAGS, 0x04);
+	refuse_byte(&card, AT_FLAGS, 0x02); /* timed out with nothing there */
+	refuse_byte(&card, AT_NR_RX, 2);    /* without FIFO */
+	refuse_byte(&card, AT_NR_TX, 17);
+	refuse_byte(&card, AT_RESERVED, 1);
+	refuse_byte(&card, AT_RX_ERRORS, 0x02);
+	refuse_byte(&card, AT_NR_IN, 1); /* which is not there */
+
+	/* Lengths, and the largest buffer. */
+	refuse_own(&card, 2, bytes, 2 * PORT_LEN);
+	refuse_own(&card, 1, bytes, 2 * PORT_LEN - 1);
+	refuse_own(&card, 1, bytes, 2 * PORT_LEN + 1);
+	bytes[AT_NR_IN + 1] = 0x10;
+	bytes[AT_NR_IN] = 1;
+	refuse_own(&card, 1, bytes, 2 * PORT_LEN + 4097);
+	bytes[AT_NR_IN] = 0;
+	assert_int_equal(mtty_migration.load(trn_pci_of(card.dev), 1, bytes, 2 * PORT_LEN + 4096, NULL), 0);
+	assert_int_equal(card_read(&card, 0, UART_SCR), 0);
+	card_free(&card);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_midway),
 		cmocka_unit_test(test_other_number_of_ports),
 		cmocka_unit_test(test_broken_streams),
+		cmocka_unit_test(test_states_that_no_card_has),
 	};
 
 	return unit_run(tests);
