@@ -236,6 +236,14 @@ class Client:
         data = message(to.command, b"" if error else body, ident=to.ident, flags=REPLY | (ERROR if error else 0), error=error)
         (self.twin or self.sock).sendall(data)
 
+    def is_alive(self):
+        """Is an ordinary command answered, and nothing else said?"""
+        ident = self.send(DEVICE_GET_INFO, struct.pack("=4I", 16, 0, 0, 0))
+        reply = self.receive()
+        assert reply.is_reply and reply.ident == ident and reply.command == DEVICE_GET_INFO, \
+            f"a reply to command {reply.command} (flags {reply.flags:#x}, error {reply.error}) that was not expected"
+        return not reply.flags & ERROR
+
     def is_silent(self, seconds=0.2):
         return not self.early and not select.select([self.sock], [], [], seconds)[0]
 
@@ -441,6 +449,24 @@ def expect(number, call):
         assert refused.errno == number, f"refused with {refused}, not {errno.errorcode[number]}"
         return
     raise AssertionError(f"not refused ({errno.errorcode[number]} expected)")
+
+
+def refused(call, *numbers):
+    """The call is refused, with one of the errnos where some are given (the protocol leaves the choice); returns it."""
+    try:
+        call()
+    except Refused as error:
+        assert not numbers or error.errno in numbers, f"refused with {error}, which says the wrong thing"
+        return error.errno
+    raise AssertionError("not refused")
+
+
+@contextlib.contextmanager
+def same_fds(d):
+    """The device process has as many descriptors at the end as at the start."""
+    before = d.fds()
+    yield
+    eventually(lambda: d.fds() == before, f"as many descriptors as before ({before}, now {d.fds()})")
 
 
 def eventually(check, what, within=5):
