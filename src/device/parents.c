@@ -54,6 +54,12 @@ static const struct device_driver *const drivers[] = {
 #endif
 	&null,
 	&testdev,
+#if DEVICE_HAS_INFO
+	&device_driver_info,
+#endif
+#if DEVICE_HAS_ASKED
+	&device_driver_asked,
+#endif
 #endif
 };
 

@@ -25,6 +25,8 @@ struct device_driver {
 	int (*register_parent)(struct device_process *p, struct trn_error *err);
 	/* Tells the person at the terminal what they must know of the device that is there now.  NULL: nothing. */
 	void (*announce)(const struct device_process *p);
+	/* Frees p->config when the parent is gone.  NULL: free(). */
+	void (*free_config)(void *config);
 };
 
 /* The drivers one by one, from 0 on; NULL behind the last. */
@@ -36,9 +38,18 @@ int device_driver_check_keys(const struct device_process *p, struct trn_error *e
 /* The value of an -o, or NULL. */
 const char *device_key_value(const struct device_process *p, const char *name);
 
-/* serve_compute.c, parents_mtty.c, parents_bochs.c */
+/* serve_compute.c */
 int device_compute_register(struct device_process *p, struct trn_error *err);
+
+/* parents_NAME.c */
 extern const struct device_driver device_driver_mtty;
 extern const struct device_driver device_driver_bochs;
+extern const struct device_driver device_driver_info;
+extern const struct device_driver device_driver_asked;
+
+/* parents_mtty.c, for variants of the serial card: p->config becomes a struct mtty_config. */
+int device_mtty_configure(struct device_process *p, struct trn_error *err);
+void device_mtty_announce(const struct device_process *p);
+extern const struct device_key device_mtty_keys[];
 
 #endif

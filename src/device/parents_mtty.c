@@ -28,7 +28,7 @@ static int parse_line(const char *key, const char *text, struct mtty_line_config
 	return 0;
 }
 
-static int register_mtty(struct device_process *p, struct trn_error *err)
+int device_mtty_configure(struct device_process *p, struct trn_error *err)
 {
 	struct mtty_config *config = calloc(1, sizeof(*config));
 
@@ -44,10 +44,17 @@ static int register_mtty(struct device_process *p, struct trn_error *err)
 		if (r < 0)
 			return r;
 	}
-	return mtty_parent_register(p->core, p->driver->name, config, &p->parent, err);
+	return 0;
 }
 
-static void announce(const struct device_process *p)
+static int register_mtty(struct device_process *p, struct trn_error *err)
+{
+	int r = device_mtty_configure(p, err);
+
+	return r < 0 ? r : mtty_parent_register(p->core, p->driver->name, p->config, &p->parent, err);
+}
+
+void device_mtty_announce(const struct device_process *p)
 {
 	const struct mtty_config *config = p->config;
 	const char *name;
@@ -57,14 +64,16 @@ static void announce(const struct device_process *p)
 			fprintf(stderr, "tranche-device: port %u is at %s\n", i, name);
 }
 
+const struct device_key device_mtty_keys[] = {
+	{ "line0", "loop|pty[:LINK]|unix:PATH", "what is at the other end of the first port (default: loop)" },
+	{ "line1", "loop|pty[:LINK]|unix:PATH", "likewise, of the second" },
+	{ 0 },
+};
+
 const struct device_driver device_driver_mtty = {
 	.name = "mtty",
 	.service = &device_service_pci,
-	.keys = (const struct device_key[]){
-		{ "line0", "loop|pty[:LINK]|unix:PATH", "what is at the other end of the first port (default: loop)" },
-		{ "line1", "loop|pty[:LINK]|unix:PATH", "likewise, of the second" },
-		{ 0 },
-	},
+	.keys = device_mtty_keys,
 	.register_parent = register_mtty,
-	.announce = announce,
+	.announce = device_mtty_announce,
 };

@@ -25,7 +25,10 @@ void device_process_unregister(struct device_process *p)
 	p->parent = trn_parent_unref(p->parent);
 	trn_core_destroy(p->core);
 	p->core = NULL;
-	free(p->config);
+	if (p->driver->free_config)
+		p->driver->free_config(p->config);
+	else
+		free(p->config);
 	p->config = NULL;
 	p->event = sd_event_unref(p->event);
 }

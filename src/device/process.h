@@ -24,7 +24,7 @@ struct device_process {
 	bool owns_socket; /* the file at options.socket_path is ours: a failed start must not remove what was there */
 	sd_event *event;
 	struct trn_core *core;
-	void *config; /* of the driver: what its parent looks at; freed with free() when the parent is gone */
+	void *config; /* of the driver: what its parent looks at; see free_config */
 	struct trn_parent *parent;
 	struct trn_device *dev;
 	void *service_data; /* the service's own; NULL until it is prepared */

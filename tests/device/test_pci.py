@@ -53,7 +53,7 @@ def ended(process, number=signal.SIGTERM):
 def test_list():
     result = usage("--list")
     assert result.returncode == 0 and not result.stderr
-    for word in ("compute-memory", "null-small", "testdev-full", "testdev-plain"):
+    for word in ("compute-memory", "null-small", "testdev-full", "testdev-plain", "asked-unit"):
         assert word in result.stdout, word
 
 
