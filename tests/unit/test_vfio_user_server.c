@@ -30,6 +30,7 @@ static struct {
 	struct trn_irq_set last_set;
 	_Atomic unsigned int nr_opens, nr_closes, nr_resets;
 	_Atomic int open_result;
+	_Atomic int close_ms; /* how long a close takes */
 } device;
 
 static int op_init(struct trn_device *dev, struct trn_error *err)
@@ -64,6 +65,7 @@ static void wire(int fd)
 
 static void op_close(struct trn_use *use)
 {
+	poll(NULL, 0, device.close_ms);
 	wire(-1);
 	device.nr_closes++;
 }
@@ -225,7 +227,7 @@ static int setup(void **state)
 	struct trn_create_params params = { .uuid = "00000000-0000-4000-8000-000000000001" };
 
 	device.nr_opens = device.nr_closes = device.nr_resets = 0;
-	device.open_result = 0;
+	device.open_result = device.close_ms = 0;
 	memset(device.ram, 0, 4096);
 	core = trn_core_create();
 	assert_int_equal(trn_parent_register(core, &desc, &parent, NULL), 0);
@@ -456,14 +458,15 @@ static void test_versions_that_are_refused(void **state)
 		"{\"capabilities\":{\"twin_socket\":true}}", "{\"capabilities\":{\"twin_socket\":{\"supported\":2}}}",
 		"{\"capabilities\":{\"pgsizes\":99999999999999999999}}",
 	};
-	char deep[3000];
+	char deep[64] = "{\"x\":";
 
 	for (uint16_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		send_version(sock, i, 0, 1, wrong[i], strlen(wrong[i]) + 1);
 		expect_error(sock, i, EINVAL);
 	}
-	memset(deep, '[', sizeof(deep));
-	deep[sizeof(deep) - 1] = 0;
+	memset(deep + 5, '[', 20);
+	memset(deep + 25, ']', 20);
+	deep[45] = '}';
 	send_version(sock, 50, 0, 1, deep, sizeof(deep));
 	expect_error(sock, 50, EINVAL);
 	send_version(sock, 51, 0, 1, CAPS, sizeof(CAPS) - 1); /* no NUL */
@@ -974,6 +977,7 @@ static void test_a_device_with_one_place(void **state)
 	other = connect_client();
 	send_version(other, 1, 0, 1, CAPS, sizeof(CAPS));
 	expect_error(other, 1, EUSERS);
+	device.close_ms = 100;
 	close(sock);
 	sock = other;
 	hello(sock);
@@ -1008,6 +1012,8 @@ static void test_max_clients(void **state)
 	assert_int_equal(trn_server_connect(server, fds[1], &err), -EUSERS);
 	assert_true(is_gone(fds[0]));
 	close(fds[0]);
+	hello(sock);
+	device.close_ms = 100;
 	close(sock);
 	sock = connect_client(); /* the former one is on its way out */
 	hello(sock);
