@@ -467,7 +467,7 @@ static void test_versions_that_are_refused(void **state)
 	memset(deep + 5, '[', 20);
 	memset(deep + 25, ']', 20);
 	deep[45] = '}';
-	send_version(sock, 50, 0, 1, deep, sizeof(deep));
+	send_version(sock, 50, 0, 1, deep, strlen(deep) + 1);
 	expect_error(sock, 50, EINVAL);
 	send_version(sock, 51, 0, 1, CAPS, sizeof(CAPS) - 1); /* no NUL */
 	expect_error(sock, 51, EINVAL);
