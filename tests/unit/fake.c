@@ -135,9 +135,14 @@ static void fake_parent_release(void *priv)
 
 void fake_init(struct fake *f, struct trn_core *core, const char *name)
 {
+	fake_init_with(f, core, name, &fake_ops);
+}
+
+void fake_init_with(struct fake *f, struct trn_core *core, const char *name, const struct trn_device_ops *ops)
+{
 	struct trn_parent_desc desc = {
 		.name = name,
-		.ops = &fake_ops,
+		.ops = ops,
 		.types = fake_types,
 		.nr_types = 3,
 		.capacity = fake_capacity,

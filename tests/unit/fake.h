@@ -48,6 +48,8 @@ extern const struct trn_type_desc fake_types[3];
 extern const struct trn_resources fake_capacity;
 
 void fake_init(struct fake *f, struct trn_core *core, const char *name);
+/* With another table: a copy of fake_ops with more calls in it. */
+void fake_init_with(struct fake *f, struct trn_core *core, const char *name, const struct trn_device_ops *ops);
 /* Unregisters, drops the reference, and checks that all that was made was unmade once. */
 void fake_finish(struct fake *f);
 
