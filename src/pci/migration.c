@@ -47,16 +47,16 @@ static uint32_t flags_of(const struct trn_pci *pci)
 	return pci->migration ? pci->migration->flags | TRN_MIG_CAN_STOP_COPY : 0;
 }
 
-static bool has_state(const struct trn_pci *pci, enum trn_mig_state state)
+static bool has_state(uint32_t flags, enum trn_mig_state state)
 {
-	return (flags_of(pci) & needed_flags[state]) == needed_flags[state];
+	return (flags & needed_flags[state]) == needed_flags[state];
 }
 
-static enum trn_mig_state hop(const struct trn_pci *pci, enum trn_mig_state from, enum trn_mig_state to)
+enum trn_mig_state pci_migration_next(uint32_t flags, enum trn_mig_state from, enum trn_mig_state to)
 {
-	enum trn_mig_state next = next_hop[from][to];
+	enum trn_mig_state next = has_state(flags, to) ? next_hop[from][to] : TRN_MIG_ERROR;
 
-	while (!has_state(pci, next))
+	while (!has_state(flags, next))
 		next = next_hop[next][to];
 	return next;
 }
@@ -136,10 +136,8 @@ static int step(struct trn_pci *pci, enum trn_mig_state to, struct trn_error *er
 
 static int walk(struct trn_pci *pci, enum trn_mig_state to, struct trn_error *err)
 {
-	if (!has_state(pci, to))
-		return trn_error_set(err, -EINVAL, "NoSuchState", "the device has no migration state %s", state_names[to]);
 	while (pci->mig.state != to) {
-		enum trn_mig_state from = pci->mig.state, next = hop(pci, from, to);
+		enum trn_mig_state from = pci->mig.state, next = pci_migration_next(flags_of(pci), from, to);
 		int r;
 
 		if (next == TRN_MIG_ERROR)

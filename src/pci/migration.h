@@ -36,6 +36,8 @@ struct pci_migration {
 	struct pci_loader *loader; /* in RESUMING */
 };
 
+/* Where a device with these TRN_MIG_CAN_* goes first, from from to to; ERROR: there is no way. */
+enum trn_mig_state pci_migration_next(uint32_t flags, enum trn_mig_state from, enum trn_mig_state to);
 void pci_migration_init(struct trn_pci *pci);
 /* Back to RUNNING, whatever is under way is given up; also at the end of the device. */
 void pci_migration_reset(struct trn_pci *pci);
