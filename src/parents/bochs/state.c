@@ -51,7 +51,7 @@ static int load(struct trn_pci *pci, uint32_t version, const void *data, size_t 
 		return trn_error_set(err, -EINVAL, "BadState", "the display's registers (mode %ux%u, %u bits) are none of a %s",
 				     regs[BOCHS_XRES], regs[BOCHS_YRES], regs[BOCHS_BPP], b->model->pretty_name);
 	if (s.edid_size > BOCHS_EDID_MAX || (s.link != VFIO_DEVICE_GFX_LINK_STATE_UP && s.link != VFIO_DEVICE_GFX_LINK_STATE_DOWN))
-		return trn_error_set(err, -EINVAL, "BadState", "the display's monitor (EDID of %u bytes, link state %u) is none that it can have",
+		return trn_error_set(err, -EINVAL, "BadState", "an EDID of %u bytes and link state %u are those of no monitor",
 				     s.edid_size, s.link);
 	memcpy(b->regs, regs, sizeof(regs));
 	b->monitor.link = s.link;

@@ -58,7 +58,8 @@ static int save(const struct unit *unit, struct asked_request *req, struct trn_e
 	struct saved saved = { .magic = MAGIC };
 
 	if (req->len < sizeof(saved))
-		return trn_error_set(err, -ENOSPC, "NoRoom", "a unit's state has %zu bytes, there is room for %zu", sizeof(saved), req->len);
+		return trn_error_set(err, -ENOSPC, "NoRoom", "a unit's state has %zu bytes, there is room for %zu", sizeof(saved),
+				     req->len);
 	memcpy(saved.regs, unit->regs, sizeof(saved.regs));
 	memcpy(req->buf, &saved, sizeof(saved));
 	req->len = sizeof(saved);
