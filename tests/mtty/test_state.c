@@ -143,6 +143,26 @@ static void test_standing_still(void **state)
 	card_free(&card);
 }
 
+static void test_reset_sets_it_going(void **state)
+{
+	struct card card;
+	int fd;
+
+	card_make(&card, "mtty-1", PTY, LOOP);
+	fd = open_terminal(&card, 0);
+	go(&card, TRN_MIG_STOP);
+	card_settle(&card, 2);
+	assert_int_equal(trn_use_reset(card.use), 0);
+	assert_int_equal(trn_use_region_write(card.use, TRN_PCI_REGION_CONFIG, 4, "\1\0", 2), 0);
+	card_open_port(&card, 0, 0);
+	assert_int_equal(write(fd, "abc", 3), 3);
+	card_expect(&card, 0, "abc", 3);
+	card_send(&card, 0, "def", 3);
+	card_expect_at(&card, fd, "def", 3);
+	close(fd);
+	card_free(&card);
+}
+
 /* Some bytes each way before the move, the rest after it: those in the FIFOs and buffers move along. */
 static void move_midway(unsigned int round, bool ahead)
 {
@@ -326,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_registers),
 		cmocka_unit_test(test_interrupt),
 		cmocka_unit_test(test_standing_still),
+		cmocka_unit_test(test_reset_sets_it_going),
 		cmocka_unit_test(test_midway),
 		cmocka_unit_test(test_other_number_of_ports),
 		cmocka_unit_test(test_broken_streams),

@@ -169,11 +169,16 @@ int mtty_init(struct trn_device *dev, struct trn_error *err)
 	int r;
 
 	trn_device_get_resources(dev, &taken);
-	if (taken.amount[TRN_RESOURCE_UNITS] > MTTY_MAX_PORTS)
-		return trn_error_set(err, -EINVAL, "TooBig", "a serial card has at most %u ports", MTTY_MAX_PORTS);
+	if (taken.amount[TRN_RESOURCE_UNITS] > MTTY_MAX_PORTS) {
+		trn_error_set(err, -EINVAL, "TooBig", "a serial card has at most %u ports", MTTY_MAX_PORTS);
+		trn_error_hint(err, "make several cards");
+		return -EINVAL;
+	}
 	card = calloc(1, sizeof(*card));
-	if (!card)
-		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for a serial card");
+	if (!card) {
+		trn_error_set(err, -ENOMEM, "NoMemory", "no memory for a serial card");
+		return -ENOMEM;
+	}
 	card->nr_ports = (unsigned int)taken.amount[TRN_RESOURCE_UNITS];
 	card->is_active = true;
 	r = add_pci(card, dev, err);

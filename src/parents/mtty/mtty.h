@@ -7,6 +7,9 @@
  * of the receive time-out.  No byte is lost on the way: a line is not read while the port has no room, and the guest
  * is told that its transmitter is busy while the peer takes nothing.  What a guest sends while nobody is at the
  * other end is lost, as on a cable that is not plugged in.
+ *
+ * A peer at a terminal or socket is heard while the guest asserts RTS, and meanwhile waits, as with hardware flow control;
+ * CTS, DSR and DCD tell the guest that a peer is there.  The guest's baud rate and format do not reach the peer.
  */
 #ifndef PARENTS_MTTY_H
 #define PARENTS_MTTY_H
@@ -15,7 +18,7 @@
 
 #include "tranche/mdev.h"
 
-#define MTTY_MAX_PORTS 2u	 /* of a device */
+#define MTTY_MAX_PORTS 2u     /* of a device */
 #define MTTY_PARENT_PORTS 24u /* of a parent */
 
 enum mtty_line_kind {
