@@ -335,6 +335,59 @@ static void test_a_thread_sends_while_the_connection_sleeps(void **state)
 	}
 }
 
+/* Leaves the other thread in the middle of sending. */
+static void hold_a_send(struct asked *a)
+{
+	l.hold_send = true;
+	assert_int_equal(link_ask(&l, a, AT, buf, 8, true), 1);
+	for (int i = 0; i < 10000 && !l.is_held; i++)
+		usleep(1000);
+	assert_true(l.is_held);
+}
+
+static void test_nothing_is_sent_within_a_batch(void **state)
+{
+	struct asked a, b;
+
+	hold_a_send(&a);
+	vfu_dma_batch_begin(&l.conn);
+	assert_int_equal(link_ask(&l, &b, AT + 8, buf, 8, false), 1);
+	l.hold_send = false;
+	assert_command(VFU_DMA_WRITE, AT, 8); /* had begun before */
+	assert_int_equal(link_answer(&l, &got, 0), 0);
+	assert_false(got_receive(&got, l.peer, 50));
+	vfu_dma_batch_end(&l.conn);
+	assert_command(VFU_DMA_READ, AT + 8, 8);
+	assert_int_equal(link_answer(&l, &got, 0), 0);
+	assert_int_equal(a.nr_done + b.nr_done, 2);
+}
+
+static void *unmap_it(void *done)
+{
+	assert_int_equal(link_unmap(&l, AT, LEN), 0);
+	*(_Atomic bool *)done = true;
+	return NULL;
+}
+
+static void test_unmap_waits_for_what_is_being_sent(void **state)
+{
+	_Atomic bool is_done = false;
+	pthread_t connection;
+	bool was_early;
+	struct asked a;
+
+	hold_a_send(&a);
+	assert_int_equal(pthread_create(&connection, NULL, unmap_it, &is_done), 0);
+	usleep(50000);
+	was_early = is_done;
+	l.hold_send = false;
+	pthread_join(connection, NULL);
+	assert_false(was_early);
+	assert_true(got_receive(&got, l.peer, 0)); /* is before the reply */
+	assert_int_equal(a.nr_done, 1);
+	assert_int_equal(a.result, -ECANCELED);
+}
+
 static void test_close_frees_a_thread_that_waits_for_room(void **state)
 {
 	struct asked a[8];
@@ -527,6 +580,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unmap_ends_what_is_under_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_connection_that_cannot_send, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_thread_sends_while_the_connection_sleeps, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_is_sent_within_a_batch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unmap_waits_for_what_is_being_sent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close_frees_a_thread_that_waits_for_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unmap_against_a_busy_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_twin_socket, setup_twin, teardown),

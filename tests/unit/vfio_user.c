@@ -43,12 +43,17 @@ int vfu_send_command(struct vfu_conn *c, const struct vfu_header *header, const 
 		{ .iov_base = (void *)(uintptr_t)fixed, .iov_len = fixed_len },
 		{ .iov_base = (void *)(uintptr_t)data, .iov_len = data_len },
 	};
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 3 };
 	size_t len = sizeof(*header) + fixed_len + data_len;
 
+	while (to_link(c)->hold_send) {
+		to_link(c)->is_held = true;
+		usleep(1000);
+	}
 	if (to_link(c)->send_result < 0)
 		return to_link(c)->send_result;
 	assert_int_equal(header->size, len);
-	return sendmsg(c->fd, &(struct msghdr){ .msg_iov = iov, .msg_iovlen = 3 }, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -EPIPE;
+	return sendmsg(c->fd, &msg, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -EPIPE;
 }
 
 /* The driver. */

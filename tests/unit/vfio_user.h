@@ -24,6 +24,8 @@ struct link {
 	int peer; /* the client's end */
 	int twin_peer;
 	int send_result; /* of vfu_send_command() */
+	_Atomic bool hold_send; /* vfu_send_command() waits */
+	_Atomic bool is_held;
 
 	uint8_t *reply; /* MAX_REPLY bytes */
 	size_t reply_len;
