@@ -38,7 +38,7 @@ struct write_request {
 	struct vfu_header header;
 	struct vfu_region_access access;
 	uint32_t value;
-};
+} __attribute__((packed)); /* a message has no padding */
 
 struct multi_request {
 	struct vfu_header header;
