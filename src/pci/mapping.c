@@ -70,24 +70,29 @@ static int watch(const struct trn_pci_mapping *m, uint64_t page, uint64_t nr)
 	return ioctl(m->uffd, UFFDIO_REGISTER, &reg) < 0 ? -errno : 0;
 }
 
-static int put_ones(struct trn_pci_mapping *m, uint64_t page)
+/* Puts other memory in the place of a page, in one step. */
+static bool replace(const struct trn_pci_mapping *m, uint64_t page, int kind, int fd, uint64_t offset)
 {
-	off_t at = (off_t)(page % ONES_PAGES * BASE_PAGE_SIZE);
+	const int prot = PROT_READ | PROT_WRITE, flags = kind | MAP_FIXED;
 
-	if (mmap(address_of(m, page), BASE_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, m->ones_fd, at) ==
-	    MAP_FAILED)
-		return -errno;
-	m->has_ones[page] = true;
-	return 0;
+#ifdef __SANITIZE_THREAD__
+	/* To its mmap() this is a write, in no order with the touch that waits for it in the kernel. */
+	return syscall(SYS_mmap, address_of(m, page), BASE_PAGE_SIZE, prot, flags, fd, offset) != -1;
+#else
+	return mmap(address_of(m, page), BASE_PAGE_SIZE, prot, flags, fd, (off_t)offset) != MAP_FAILED;
+#endif
+}
+
+static void put_ones(struct trn_pci_mapping *m, uint64_t page)
+{
+	if (replace(m, page, MAP_PRIVATE, m->ones_fd, page % ONES_PAGES * BASE_PAGE_SIZE))
+		m->has_ones[page] = true;
 }
 
 /* Only for pages that may be mapped now, as they are bare between the two steps; the caller takes away what came in. */
 static void remove_ones(struct trn_pci_mapping *m, uint64_t page)
 {
-	off_t at = (off_t)(m->region->fd_offset + m->offset + page * BASE_PAGE_SIZE);
-
-	if (mmap(address_of(m, page), BASE_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, m->region->fd, at) ==
-	    MAP_FAILED)
+	if (!replace(m, page, MAP_SHARED, m->region->fd, m->region->fd_offset + m->offset + page * BASE_PAGE_SIZE))
 		return;
 	m->has_ones[page] = false;
 	if (watch(m, page, 1) < 0)
@@ -122,8 +127,8 @@ static void show(const struct trn_pci_mapping *m, uint64_t page)
 		.range = { .start = (uintptr_t)address_of(m, page), .len = BASE_PAGE_SIZE },
 	};
 
-	/* The file must have the page before a mapping can: a touch in our own mapping makes it. */
-	*(volatile uint8_t *)(m->region->ram + m->offset + page * BASE_PAGE_SIZE);
+	/* The file must have the page before a mapping can: this makes it as a touch of our own mapping would. */
+	madvise(m->region->ram + m->offset + page * BASE_PAGE_SIZE, BASE_PAGE_SIZE, MADV_POPULATE_READ);
 	/* Where it is there already, or things change meanwhile, the touch is tried again. */
 	if (ioctl(m->uffd, UFFDIO_CONTINUE, &go_on) < 0)
 		wake(m, page);
