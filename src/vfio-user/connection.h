@@ -62,7 +62,7 @@ struct vfu_conn *vfu_conn_new(struct trn_server *server, int fd);
 /* Its thread; when that ends it calls vfu_server_conn_ended(). 0 or -errno. */
 int vfu_conn_start(struct vfu_conn *c);
 void vfu_conn_shutdown(struct vfu_conn *c); /* its thread will end soon; any thread, under the server's lock */
-void vfu_conn_close(struct vfu_conn *c); /* its sockets, which nobody uses any more */
+void vfu_conn_close(struct vfu_conn *c); /* its sockets and buffers, which nobody uses any more */
 void vfu_conn_free(struct vfu_conn *c); /* when its thread is joined, or was never started */
 
 /*
@@ -97,6 +97,7 @@ int vfu_handle_version(struct vfu_conn *c, struct vfu_request *req);
 int vfu_handle_device_info(struct vfu_conn *c, struct vfu_request *req);
 int vfu_handle_region_info(struct vfu_conn *c, struct vfu_request *req);
 int vfu_handle_irq_info(struct vfu_conn *c, struct vfu_request *req);
+/* io_fds.c */
 int vfu_handle_io_fds(struct vfu_conn *c, struct vfu_request *req);
 /* irqs.c */
 int vfu_handle_set_irqs(struct vfu_conn *c, struct vfu_request *req);

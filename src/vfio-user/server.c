@@ -40,6 +40,16 @@ static int check_params(const struct trn_server_params *p, struct trn_error *err
 	return trn_error_hint(err, "give a limit of 0 for the default, or another device");
 }
 
+static void init_cond(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 int trn_server_create(const struct trn_server_params *params, struct trn_server **ret, struct trn_error *err)
 {
 	struct trn_error reason = { 0 };
@@ -62,7 +72,7 @@ int trn_server_create(const struct trn_server_params *params, struct trn_server 
 	if (!params->max_dma_maps)
 		s->params.max_dma_maps = VFU_DEFAULT_MAX_DMA_MAPS;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->left, NULL);
+	init_cond(&s->left);
 	base_list_init(&s->conns);
 	base_list_init(&s->ended);
 	s->listen_fd = -1;
@@ -118,7 +128,7 @@ bool vfu_server_wait_for_leaver(struct trn_server *server, const struct vfu_conn
 	bool has_left;
 	int r = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += LEAVER_WAIT_S;
 	pthread_mutex_lock(&server->lock);
 	before = server->nr_left;
