@@ -177,10 +177,11 @@ void trn_pci_unlock(struct trn_pci *pci);
  * @size:   in bytes; of a BAR a power of two: I/O 4 to 256, memory at least 16; of RAM at least a page
  * @flags:  TRN_PCI_BAR_*
  * @rw:     reads or writes [@offset, @offset + @len) inside the region, any length and alignment; called for everything
- *          that is not RAM (when all is RAM, it may be NULL). An access of a guest's instruction comes as one call.
- *          Return: 0 or a negative errno
- * @areas:  with MMAP: which parts may be mapped now, as region_areas of struct trn_device_ops; what is left out goes
- *          through @rw when there is one, else to the memory. NULL: all
+ *          that holders may not map, and with RAM may be NULL: then the memory is accessed. Without RAM it is optional in a
+ *          BAR that holds the MSI-X table: what lies beside that reads 0 then. An access of a guest's instruction comes as
+ *          one call, unless it crosses a border between these. Return: 0 or a negative errno
+ * @areas:  with MMAP: which parts may be mapped now, as region_areas of struct trn_device_ops, at most 4096; what is left
+ *          out goes through @rw when there is one, else to the memory. NULL: all
  * @fd:     with RAM: memory of the driver instead (a memfd sealed against shrinking; the library duplicates it); <= 0: none
  * @offset: of the region's first byte in @fd; page-aligned
  */
@@ -207,7 +208,7 @@ int trn_pci_add_bar(struct trn_pci *pci, unsigned int index, const struct trn_pc
 /**
  * trn_pci_set_rom - give the device an expansion ROM
  * @pci:  not realized yet
- * @data: copied; the ROM's size is @len rounded up to a power of two
+ * @data: copied; the ROM's size is @len rounded up to a power of two, at least 2 KiB
  * @len:  in bytes, 1 to 16 MiB
  * @err:  optional
  *
@@ -305,7 +306,7 @@ int trn_pci_add_cap(struct trn_pci *pci, const struct trn_pci_cap *cap, struct t
 int trn_pci_add_ext_cap(struct trn_pci *pci, const struct trn_pci_cap *cap, struct trn_error *err);
 
 /**
- * trn_pci_add_pm - add power management: D0 and D3hot, in which memory, I/O and interrupts are off
+ * trn_pci_add_pm - add power management: D0 and D3hot, in which memory, I/O and INTx are off; waking is no reset
  * @pci: not realized yet
  * @err: optional
  *
@@ -476,6 +477,8 @@ int trn_pci_op_open(struct trn_use *use, struct trn_error *err);
 /**
  * trn_pci_op_close - the holder leaves: interrupts are unwired, DMA is forgotten, the state stays
  * @use: as in struct trn_device_ops
+ *
+ * A migration that is under way is given up, so that the next holder finds a running device; out of ERROR only a reset leads.
  */
 void trn_pci_op_close(struct trn_use *use);
 
@@ -500,9 +503,11 @@ int trn_pci_op_reset(struct trn_use *use);
 void trn_pci_op_info(struct trn_use *use, struct trn_device_info *ret);
 
 /**
- * trn_pci_op_caps - the type of own regions, and that the MSI-X table may be mapped with its BAR
+ * trn_pci_op_caps - the type of own regions
  * @use, @index, @caps: as in struct trn_device_ops
  *
+ * The pages of the MSI-X table and of its pending bits are never among those that may be mapped, so that no region says
+ * that they are.
  * Return: 0 or -ENOMEM.
  */
 int trn_pci_op_caps(struct trn_use *use, uint32_t index, struct trn_caps *caps);
@@ -580,14 +585,15 @@ struct trn_pci_mapping;
 /**
  * trn_pci_map - map a part of a BAR that appears page by page, when it is touched
  * @use:      open, of a device of this library
- * @index:    of a BAR with TRN_PCI_BAR_MMAP
+ * @index:    of a region with TRN_PCI_BAR_MMAP
  * @offset:   page-aligned
  * @len:      likewise, > 0
  * @ret:      out; the mapping
  * @ret_addr: out; its first byte
  *
  * While memory is off, after a reset and in D3hot the pages are gone: then, and where the driver lets nothing be
- * mapped, a touch gives a private page of ones, and what is written there is lost.
+ * mapped, a touch gives a private page of ones, and what is written there is lost. Who holds the device's lock must
+ * not touch a mapping (nor give it to a call of the library as a buffer): the page would be waited for with the lock held.
  * Return: 0, -EINVAL, -EOPNOTSUPP (the region or the kernel cannot), -ENOMEM, or the error of userfaultfd(2). Opposite: trn_pci_unmap().
  */
 int trn_pci_map(struct trn_use *use, uint32_t index, uint64_t offset, uint64_t len, struct trn_pci_mapping **ret,
