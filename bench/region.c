@@ -134,12 +134,12 @@ static void transact(int fd, const void *request, size_t len, void *reply, size_
 	const struct vfu_header *header = reply;
 
 	send_all(fd, request, len);
-	receive(fd, reply, reply_len);
-	errno = 0;
+	receive(fd, reply, sizeof(*header));
 	if (header->flags & VFU_FLAG_ERROR || header->size != reply_len) {
 		errno = (int)header->error;
 		die("the server refused");
 	}
+	receive(fd, (char *)reply + sizeof(*header), reply_len - sizeof(*header));
 }
 
 static void say_version(int fd)
