@@ -248,6 +248,6 @@ int vfu_handle_irq_info(struct vfu_conn *c, struct vfu_request *req)
 	memcpy(reply, &in, sizeof(in));
 	return 0;
 }
+
 static_assert(VFU_IRQ_EVENTFD == TRN_IRQ_EVENTFD && VFU_IRQ_MASKABLE == TRN_IRQ_MASKABLE &&
 	      VFU_IRQ_AUTOMASKED == TRN_IRQ_AUTOMASKED && VFU_IRQ_NORESIZE == TRN_IRQ_NORESIZE, "one set of numbers");
-

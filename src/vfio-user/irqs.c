@@ -31,7 +31,7 @@ static int decode_flags(uint32_t flags, struct trn_irq_set *set)
 	static const struct {
 		uint32_t flag;
 		enum trn_irq_data data;
-	} datas[] = {
+	} kinds_of_data[] = {
 		{ VFU_IRQ_SET_DATA_NONE, TRN_IRQ_DATA_NONE },
 		{ VFU_IRQ_SET_DATA_BOOL, TRN_IRQ_DATA_BOOL },
 		{ VFU_IRQ_SET_DATA_EVENTFD, TRN_IRQ_DATA_EVENTFD },
@@ -47,8 +47,8 @@ static int decode_flags(uint32_t flags, struct trn_irq_set *set)
 	unsigned int nr = 0;
 
 	for (size_t i = 0; i < 3; i++) {
-		if ((flags & DATA_MASK) == datas[i].flag) {
-			set->data = datas[i].data;
+		if ((flags & DATA_MASK) == kinds_of_data[i].flag) {
+			set->data = kinds_of_data[i].data;
 			nr++;
 		}
 		if ((flags & ACTION_MASK) == actions[i].flag) {
