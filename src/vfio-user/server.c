@@ -121,20 +121,28 @@ static bool has_leaver_locked(struct trn_server *server, const struct vfu_conn *
 	return false;
 }
 
-bool vfu_server_wait_for_leaver(struct trn_server *server, const struct vfu_conn *c)
+unsigned int vfu_server_nr_left(struct trn_server *server)
+{
+	unsigned int nr;
+
+	pthread_mutex_lock(&server->lock);
+	nr = server->nr_left;
+	pthread_mutex_unlock(&server->lock);
+	return nr;
+}
+
+bool vfu_server_wait_for_leaver(struct trn_server *server, const struct vfu_conn *c, unsigned int nr_left)
 {
 	struct timespec until;
-	unsigned int before;
 	bool has_left;
 	int r = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += LEAVER_WAIT_S;
 	pthread_mutex_lock(&server->lock);
-	before = server->nr_left;
-	while (r == 0 && server->nr_left == before && !server->is_leaving && has_leaver_locked(server, c))
+	while (r == 0 && server->nr_left == nr_left && !server->is_leaving && has_leaver_locked(server, c))
 		r = pthread_cond_timedwait(&server->left, &server->lock, &until);
-	has_left = server->nr_left != before;
+	has_left = server->nr_left != nr_left;
 	pthread_mutex_unlock(&server->lock);
 	return has_left;
 }
@@ -182,13 +190,15 @@ static int admit_locked(struct trn_server *s, struct vfu_conn *c)
 
 static int admit(struct trn_server *s, struct vfu_conn *c)
 {
+	unsigned int nr_left;
 	int r;
 
 	do {
 		pthread_mutex_lock(&s->lock);
+		nr_left = s->nr_left;
 		r = admit_locked(s, c);
 		pthread_mutex_unlock(&s->lock);
-	} while (r == -EUSERS && vfu_server_wait_for_leaver(s, NULL));
+	} while (r == -EUSERS && vfu_server_wait_for_leaver(s, NULL, nr_left));
 	return r;
 }
 

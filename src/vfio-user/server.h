@@ -33,8 +33,10 @@ int vfu_thread_start(pthread_t *ret, void *(*run)(void *arg), void *arg);
 /* A connection's thread has dropped the device and is about to end: it only waits to be joined. */
 void vfu_server_conn_ended(struct trn_server *server, struct vfu_conn *c);
 
+/* How many connections have ended: before something is tried that may fail because one has not yet. */
+unsigned int vfu_server_nr_left(struct trn_server *server);
 /* When the client of another connection than c (which may be NULL) is gone, but its connection not yet: waits for that,
- * some seconds at most. Return: has a connection ended? */
-bool vfu_server_wait_for_leaver(struct trn_server *server, const struct vfu_conn *c);
+ * some seconds at most. Return: has a connection ended since vfu_server_nr_left() said nr_left? */
+bool vfu_server_wait_for_leaver(struct trn_server *server, const struct vfu_conn *c, unsigned int nr_left);
 
 #endif

@@ -217,6 +217,7 @@ static void name_holder(const struct vfu_conn *c, char *buf, size_t len)
 
 static int open_device(struct vfu_conn *c)
 {
+	unsigned int nr_left;
 	struct trn_error err;
 	char holder[64];
 	int r;
@@ -224,9 +225,10 @@ static int open_device(struct vfu_conn *c)
 	name_holder(c, holder, sizeof(holder));
 	do {
 		err = (struct trn_error){ 0 };
+		nr_left = vfu_server_nr_left(c->server);
 		r = trn_device_open(c->server->params.dev, holder, c, &c->use, &err);
 		/* Who attaches again must not be refused because of its own former connection. */
-	} while ((r == -EUSERS || r == -EBUSY) && vfu_server_wait_for_leaver(c->server, c));
+	} while ((r == -EUSERS || r == -EBUSY) && vfu_server_wait_for_leaver(c->server, c, nr_left));
 	if (r < 0) {
 		base_log_error(BASE_LOG_DEBUG, &err);
 		return r;

@@ -983,6 +983,16 @@ static void test_a_device_with_one_place(void **state)
 	hello(sock);
 }
 
+/* At whatever point of its end the former connection is. */
+static void test_one_client_after_the_other(void **state)
+{
+	for (int i = 0; i < 500; i++) {
+		hello(sock);
+		close(sock);
+		sock = connect_client();
+	}
+}
+
 static void test_two_clients_at_once(void **state)
 {
 	int other = connect_client();
@@ -1113,6 +1123,7 @@ int main(void)
 		TEST(test_what_nobody_wanted_is_closed),
 		TEST(test_the_next_client_finds_the_device_as_it_was),
 		{ "test_a_device_with_one_place", test_a_device_with_one_place, setup_one_session, teardown, NULL },
+		{ "test_one_client_after_the_other", test_one_client_after_the_other, setup_one_session, teardown, NULL },
 		TEST(test_two_clients_at_once),
 		TEST(test_max_clients),
 		TEST(test_the_rest_of_a_message_has_its_time),
