@@ -39,7 +39,7 @@ static void handle_end(struct trn_dma_request *passed_on, int result)
 	trn_pci_unlock(pci);
 }
 
-/* The end may come at any time, but goes on behind us only: it needs the lock.  A refusal has written nothing. */
+/* The end may come at any time, but goes on behind us only: it needs the lock. */
 static int pass_on(struct trn_pci *pci, struct trn_dma_request *req)
 {
 	_cleanup_free_ struct under_way *u = malloc(sizeof(*u));
@@ -52,7 +52,7 @@ static int pass_on(struct trn_pci *pci, struct trn_dma_request *req)
 	u->passed_on.data = u;
 	pci->dma.nr_under_way++;
 	r = trn_use_dma(pci->use, &u->passed_on);
-	if (r >= 0)
+	if (r >= 0 || r == -EFAULT) /* a fault may come after a part was written */
 		log_write(pci, req);
 	if (r == 1)
 		TAKE_PTR(u);
