@@ -31,6 +31,7 @@ static struct {
 	_Atomic unsigned int nr_opens, nr_closes, nr_resets;
 	_Atomic int open_result;
 	_Atomic int close_ms; /* how long a close takes */
+	_Atomic int busy_ms; /* > 0: one use at a time, and how long a refusal takes */
 } device;
 
 static int op_init(struct trn_device *dev, struct trn_error *err)
@@ -51,6 +52,10 @@ static int op_open(struct trn_use *use, struct trn_error *err)
 {
 	if (device.open_result < 0)
 		return device.open_result;
+	if (device.busy_ms && device.nr_opens != device.nr_closes) {
+		poll(NULL, 0, device.busy_ms);
+		return -EBUSY;
+	}
 	device.nr_opens++;
 	return 0;
 }
@@ -227,7 +232,7 @@ static int setup(void **state)
 	struct trn_create_params params = { .uuid = "00000000-0000-4000-8000-000000000001" };
 
 	device.nr_opens = device.nr_closes = device.nr_resets = 0;
-	device.open_result = device.close_ms = 0;
+	device.open_result = device.close_ms = device.busy_ms = 0;
 	memset(device.ram, 0, 4096);
 	core = trn_core_create();
 	assert_int_equal(trn_parent_register(core, &desc, &parent, NULL), 0);
@@ -983,10 +988,14 @@ static void test_a_device_with_one_place(void **state)
 	hello(sock);
 }
 
-/* At whatever point of its end the former connection is. */
+/* At whatever point of its end the former connection is; the last times: it is gone when the refusal is there. */
 static void test_one_client_after_the_other(void **state)
 {
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 200; i++) {
+		if (i == 195) {
+			device.close_ms = 20;
+			device.busy_ms = 60;
+		}
 		hello(sock);
 		close(sock);
 		sock = connect_client();
@@ -1123,7 +1132,7 @@ int main(void)
 		TEST(test_what_nobody_wanted_is_closed),
 		TEST(test_the_next_client_finds_the_device_as_it_was),
 		{ "test_a_device_with_one_place", test_a_device_with_one_place, setup_one_session, teardown, NULL },
-		{ "test_one_client_after_the_other", test_one_client_after_the_other, setup_one_session, teardown, NULL },
+		TEST(test_one_client_after_the_other),
 		TEST(test_two_clients_at_once),
 		TEST(test_max_clients),
 		TEST(test_the_rest_of_a_message_has_its_time),
