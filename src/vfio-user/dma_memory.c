@@ -47,6 +47,10 @@ static int check_file(const struct vfu_map *map, int fd)
 	}
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	if (S_ISDIR(st.st_mode)) {
+		log_debug("DMA_MAP: a directory is no memory");
+		return -EISDIR;
+	}
 	if (st.st_size < 0 || !base_range_is_within(map->offset, map->len, (uint64_t)st.st_size)) {
 		log_debug("DMA_MAP: the file has %lld bytes, %#llx are wanted from %#llx on", (long long)st.st_size,
 			  (unsigned long long)map->len, (unsigned long long)map->offset);
