@@ -45,7 +45,8 @@ GET, SET, PROBE = 1 << 16, 1 << 17, 1 << 18
 F_MIGRATION, F_MIG_STATE, F_LOG_START, F_LOG_STOP, F_LOG_REPORT, F_MIG_SIZE = 1, 2, 6, 7, 8, 9
 STATES = ["ERROR", "STOP", "RUNNING", "STOP_COPY", "RESUMING", "RUNNING_P2P", "PRE_COPY", "PRE_COPY_P2P"]
 S_ERROR, S_STOP, S_RUNNING, S_STOP_COPY, S_RESUMING, S_RUNNING_P2P, S_PRE_COPY, S_PRE_COPY_P2P = range(8)
-MAP_READ, MAP_WRITE = 1, 2
+MAP_READ, MAP_WRITE, MAP_MMAP, MAP_FILE_IO = 1, 2, 4, 8
+UNMAP_BITMAP, UNMAP_ALL = 1, 2
 
 HEAD = struct.Struct("=HHIII")
 PAGE = 4096
@@ -346,6 +347,21 @@ class Client:
 
     def dma_unmap(self, address, size, flags=0):
         return self.ask(DMA_UNMAP, struct.pack("=IIQQ", 24, flags, address, size)).body
+
+    def dma_start(self, address, size, offset=0, command=1):
+        """The test device's DMA: 1 fetches into BAR2, 2 stores what is there."""
+        self.region_write(BAR0, 0x20, struct.pack("=QIII", address, size, offset, command))
+
+    def dma_end(self, within=5):
+        """Waits for its end; the errno, 0 when all went well."""
+        eventually(lambda: self.read32(BAR0, 0x34) != 1, "the DMA ends", within)
+        status = self.read32(BAR0, 0x34)
+        assert status == 2 or status >> 31, f"DMA_STATUS is {status:#x}"
+        return 0 if status == 2 else status & 0x7FFFFFFF
+
+    def dma(self, address, size, offset=0, command=1):
+        self.dma_start(address, size, offset, command)
+        return self.dma_end()
 
     def reset(self):
         self.ask(DEVICE_RESET)
