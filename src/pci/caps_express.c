@@ -10,13 +10,9 @@
 static void express_written(struct trn_pci *pci, const struct pci_config_part *part, unsigned int offset, unsigned int len,
 			    const uint8_t *before)
 {
-	uint8_t *control = pci->config.bytes + part->start + PCI_EXP_DEVCTL;
-	uint16_t v = pci_config_get16(control);
-
-	if (!(v & PCI_EXP_DEVCTL_BCR_FLR))
-		return;
-	pci_config_put16(control, v & ~PCI_EXP_DEVCTL_BCR_FLR);
-	pci_reset(pci);
+	/* The reset clears the bit with all others. */
+	if (pci_config_get16(pci->config.bytes + part->start + PCI_EXP_DEVCTL) & PCI_EXP_DEVCTL_BCR_FLR)
+		pci_reset(pci);
 }
 
 static void fill(uint8_t *cap, uint8_t *writable)
