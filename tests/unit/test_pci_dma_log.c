@@ -120,6 +120,9 @@ static void test_edges_of_pages(void **state)
 	assert_true(bits_at(0) == 2);
 	device_writes(PAGE, PAGE + 1);
 	assert_true(bits_at(0) == 6);
+	/* Over the border of what the log keeps together. */
+	device_writes((1ull << 27) - 2 * PAGE, 4 * PAGE);
+	assert_true(bits_at((1ull << 27) - 32 * PAGE) == 15ull << 30);
 }
 
 /* The device's pages are 4 KiB whatever was wanted; a report may ask for larger ones. */
@@ -161,12 +164,17 @@ static void test_ranges_are_honoured(void **state)
 	device_writes(9 * PAGE, 31 * PAGE);
 	device_writes(42 * PAGE, 100 * PAGE);
 	assert_true(bits_at(0) == 0);
+	device_writes(4 * PAGE, 1);
+	device_writes(8 * PAGE - 1, 1);
+	device_writes(42 * PAGE - 1, 1);
+	assert_true(bits_at(0) == (1ull << 4 | 1ull << 7 | 1ull << 41));
 }
 
 static void test_ranges_are_checked(void **state)
 {
 	const struct trn_span overlap[] = { { 16 * PAGE, PAGE }, { 0, 4 * PAGE }, { 3 * PAGE, PAGE } };
 	const struct trn_span same[] = { { PAGE, PAGE }, { PAGE, PAGE } };
+	const struct trn_span touch[] = { { 1, 1 }, { 0, 2 } };
 	const struct trn_span unaligned[] = { { 0, PAGE }, { 2 * PAGE + 1, PAGE } };
 	const struct trn_span odd[] = { { 0, PAGE + 1 } };
 	const struct trn_span empty[] = { { 0, 0 } };
@@ -177,6 +185,7 @@ static void test_ranges_are_checked(void **state)
 	assert_int_equal(trn_use_dma_log_start(fake.use, PAGE, overlap, 3, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "0x3000"));
 	assert_int_equal(start(PAGE, same, 2), -EINVAL);
+	assert_int_equal(start(1, touch, 2), -EINVAL);
 	assert_int_equal(start(PAGE, unaligned, 2), -EINVAL);
 	assert_int_equal(start(PAGE, odd, 1), -EINVAL);
 	assert_int_equal(start(PAGE, empty, 1), -EINVAL);
@@ -246,7 +255,7 @@ static void test_random_against_a_bitmap(void **state)
 {
 	enum { NR = 65536 };
 	static uint8_t want[NR], got[NR / 8];
-	const uint64_t base = (1ull << 27) - NR / 2 * PAGE; /* over the border of two chunks */
+	const uint64_t base = (1ull << 34) - NR / 2 * PAGE; /* in two of the log's chunks */
 
 	srand(7);
 	assert_int_equal(start(PAGE, NULL, 0), 0);

@@ -462,6 +462,21 @@ static void test_unmask_by_eventfd(void **state)
 	assert_int_equal(drain(fds[3]), 1);
 }
 
+static void test_unmask_by_eventfd_ends_with_the_holder(void **state)
+{
+	assert_int_equal(wire(TRN_PCI_IRQ_INTX, 0, 1, fds), 0);
+	assert_int_equal(set(TRN_PCI_IRQ_INTX, TRN_IRQ_UNMASK, TRN_IRQ_DATA_EVENTFD, 0, 1, fds + 1), 0);
+	trn_use_close(fake.use);
+	fake.use = fake_open(fake.dev, "the next");
+	assert_int_equal(wire(TRN_PCI_IRQ_INTX, 0, 1, fds), 0);
+	trn_pci_set_intx(fake.pci, true);
+	assert_int_equal(drain(fds[0]), 1);
+	ring(fds[1]);
+	usleep(20000);
+	assert_int_equal(drain(fds[0]), 0);
+	assert_int_equal(drain(fds[1]), 1); /* nobody took it */
+}
+
 /* C19: a quiet device starts nothing; what it wanted comes when it runs again. */
 static void test_quiet_device(void **state)
 {
@@ -516,6 +531,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_level_before_wiring_and_new_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_level_and_command, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unmask_by_eventfd, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unmask_by_eventfd_ends_with_the_holder, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quiet_device, setup, teardown),
 	};
 

@@ -415,6 +415,22 @@ static void test_pre_copy(void **state)
 	finish(&s);
 }
 
+/* What changes behind a pass that found something comes with the next, before the end for now is said. */
+static void test_pass_after_pass(void **state)
+{
+	static uint8_t buf[3 * PAGE];
+	struct stream s = { 0 };
+
+	memset(ram(&a, 2), 1, 5 * PAGE);
+	go(&a, TRN_MIG_PRE_COPY);
+	assert_int_equal(trn_use_mig_read(a.fake.use, buf, sizeof(buf)), sizeof(buf));
+	append(&s, buf, sizeof(buf));
+	ram(&a, 2)[0] = 2;
+	assert_int_equal(read_all(&a, &s, 1), -ENOMSG);
+	assert_true(s.len > 6 * PAGE);
+	finish(&s);
+}
+
 /* In the middle of a page, of which the rest is given first. */
 static void test_stop_in_the_middle_of_a_page(void **state)
 {
@@ -744,6 +760,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_level_travels, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mappings_see_what_is_loaded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pre_copy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pass_after_pass, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_in_the_middle_of_a_page, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hole_after_it_was_sent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_and_empty, setup, teardown),
