@@ -11,6 +11,7 @@
 #include "base/handles.h"
 #include "fake.h"
 #include "parents/null/null.h"
+#include "pci_fake.h"
 
 /*
  * Runs code with the first, second ... allocation failing, until it succeeds without one that fails.  "r" is the
@@ -191,6 +192,65 @@ static void test_handles_fail(void **state)
 	base_handles_finish(&h);
 }
 
+static int build_pci(struct trn_pci *pci, struct trn_error *err)
+{
+	const struct trn_pci_bar memory = { .size = 8192, .flags = TRN_PCI_BAR_RAM | TRN_PCI_BAR_MMAP };
+	int r = trn_pci_add_bar(pci, 0, &memory, err);
+
+	if (r == 0)
+		r = trn_pci_set_rom(pci, "rom", 3, err);
+	if (r == 0)
+		r = trn_pci_add_region(pci, 1, 1, &memory, err);
+	if (r >= 0)
+		r = trn_pci_add_msi(pci, 4, err);
+	return r < 0 ? r : trn_pci_add_msix(pci, 8, 0, 0, 4096, err);
+}
+
+static void test_pci_device_fails(void **state)
+{
+	struct pci_fake f = { .build = build_pci, .flags = TRN_PCI_INTX | TRN_PCI_ERR | TRN_PCI_ASK_TO_LEAVE };
+	struct trn_device *dev = NULL;
+	struct trn_error err = { 0 };
+	int r;
+
+	pci_fake_start(&f);
+	fail_each(8, r = fake_create(trn_type_at(f.parent, 0), 2, &dev, &err), {
+		assert_true(r < 0 && r == err.code && err.text[0]);
+		assert_null(dev);
+		err = (struct trn_error){ 0 };
+	}, {
+		assert_int_equal(r, 0);
+		assert_int_equal(trn_device_remove(dev, NULL, NULL), 0);
+		trn_device_unref(dev);
+	});
+	pci_fake_stop(&f);
+}
+
+static void test_pci_mapping_fails(void **state)
+{
+	struct pci_fake f = { .build = build_pci };
+	struct trn_pci_mapping *mapping = NULL;
+	void *addr = NULL;
+	int r;
+
+	pci_fake_start(&f);
+	r = trn_pci_map(f.use, 0, 0, 8192, &mapping, &addr);
+	if (r == 0) {
+		trn_pci_unmap(mapping);
+		mapping = NULL;
+		fail_each(4, r = trn_pci_map(f.use, 0, 0, 8192, &mapping, &addr), {
+			assert_true(r < 0);
+			assert_null(mapping);
+		}, {
+			assert_int_equal(r, 0);
+			trn_pci_unmap(mapping);
+		});
+	} else {
+		assert_true(r == -EOPNOTSUPP || r == -EPERM);
+	}
+	pci_fake_stop(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +259,8 @@ int main(void)
 		cmocka_unit_test(test_device_calls_fail),
 		cmocka_unit_test(test_removal_needs_no_memory),
 		cmocka_unit_test(test_null_device_fails),
+		cmocka_unit_test(test_pci_device_fails),
+		cmocka_unit_test(test_pci_mapping_fails),
 		cmocka_unit_test(test_blob_fails),
 		cmocka_unit_test(test_handles_fail),
 	};
