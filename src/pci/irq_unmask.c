@@ -10,13 +10,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/thread.h"
 #include "pci/irq_priv.h"
 
 struct pci_unmasker {
@@ -90,19 +90,15 @@ static struct pci_unmasker *create(struct trn_pci *pci)
 /* Signals are for other threads. */
 static int start(struct pci_unmasker *u)
 {
-	sigset_t all, before;
 	int r;
 
 	if (u->is_running)
 		return 0;
 	if (u->is_joinable)
 		pthread_join(u->thread, NULL);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&u->thread, NULL, run, u);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	r = base_thread_start(&u->thread, run, u);
 	u->is_running = u->is_joinable = r == 0;
-	return -r;
+	return r;
 }
 
 static void replace(struct pci_unmasker *u, int fd)

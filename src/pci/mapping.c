@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -24,6 +23,7 @@
 #include "base/cleanup.h"
 #include "base/memfd.h"
 #include "base/range.h"
+#include "base/thread.h"
 #include "pci/pci_priv.h"
 #include "tranche/mdev.h"
 
@@ -198,16 +198,10 @@ static int make_ones(void)
 
 static int start_thread(struct trn_pci_mapping *m)
 {
-	sigset_t all, before;
-	int r;
+	int r = base_thread_start(&m->thread, serve, m);
 
-	/* Signals are the program's business. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&m->thread, NULL, serve, m);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	m->is_served = r == 0;
-	return -r;
+	return r;
 }
 
 static int set_up(struct trn_pci_mapping *m)

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/futex.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "vfio-user/dma.h"
 #include "vfio-user/input.h"
 #include "vfio-user/output.h"
@@ -178,7 +179,7 @@ struct vfu_conn *vfu_conn_new(struct trn_server *server, int fd)
 
 int vfu_conn_start(struct vfu_conn *c)
 {
-	return vfu_thread_start(&c->thread, run, c);
+	return base_thread_start(&c->thread, run, c);
 }
 
 void vfu_conn_shutdown(struct vfu_conn *c)

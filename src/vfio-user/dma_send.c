@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/thread.h"
 #include "vfio-user/dma_priv.h"
 
 #define FIXED sizeof(struct vfu_dma_access)
@@ -66,10 +67,10 @@ static void *run(void *dma)
 
 static int start_locked(struct vfu_dma *d, void *(*body)(void *))
 {
-	int r = pthread_create(&d->thread, NULL, body, d);
+	int r = base_thread_start(&d->thread, body, d);
 
 	d->has_thread = r == 0;
-	return r ? -r : 0;
+	return r;
 }
 
 static int wake_twin_locked(struct vfu_dma *d)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,10 +11,10 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "tranche/mdev.h"
 #include "vfio-user/connection.h"
 
-#define STACK_SIZE (256u << 10)
 #define DEFAULT_MSG_FDS 16u
 #define MAX_DATA_XFER_SIZE (16u << 20)
 #define LEAVER_WAIT_S 5
@@ -78,22 +77,6 @@ int trn_server_create(const struct trn_server_params *params, struct trn_server 
 	s->listen_fd = -1;
 	*ret = s;
 	return 0;
-}
-
-int vfu_thread_start(pthread_t *ret, void *(*run)(void *arg), void *arg)
-{
-	sigset_t all, old;
-	pthread_attr_t attr;
-	int r;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(ret, &attr, run, arg);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return -r;
 }
 
 void vfu_server_conn_ended(struct trn_server *server, struct vfu_conn *c)
@@ -283,7 +266,7 @@ int trn_server_listen(struct trn_server *server, int fd, struct trn_error *err)
 		return trn_error_set(err, r, "CannotListen", "cannot listen at descriptor %d: %s", fd, strerror(-r));
 	}
 	server->listen_fd = fd;
-	r = vfu_thread_start(&server->listener, run_listener, server);
+	r = base_thread_start(&server->listener, run_listener, server);
 	if (r < 0) {
 		server->listen_fd = base_close(fd);
 		return trn_error_set(err, r, "NoThread", "no thread to listen: %s", strerror(-r));

@@ -27,9 +27,6 @@ struct trn_server {
 	pthread_t listener; /* while it listens */
 };
 
-/* Starts a thread with a small stack and all signals blocked. 0 or -errno. */
-int vfu_thread_start(pthread_t *ret, void *(*run)(void *arg), void *arg);
-
 /* A connection's thread has dropped the device and is about to end: it only waits to be joined. */
 void vfu_server_conn_ended(struct trn_server *server, struct vfu_conn *c);
 

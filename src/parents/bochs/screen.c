@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/socket.h"
+#include "base/thread.h"
 #include "parents/bochs/priv.h"
 
 #define STALL_MS 3000 /* a peer that takes nothing for that long is given up */
@@ -101,19 +101,6 @@ static void *run(void *data)
 	return NULL;
 }
 
-/* Signals are for the process's main thread. */
-static int start_thread(struct bochs_screen *s)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = -pthread_create(&s->thread, NULL, run, s);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
-}
-
 int bochs_screen_start(struct trn_pci *pci, const char *path, struct bochs_screen **ret, struct trn_error *err)
 {
 	struct bochs_screen *s = calloc(1, sizeof(*s) + strlen(path) + 1);
@@ -128,7 +115,7 @@ int bochs_screen_start(struct trn_pci *pci, const char *path, struct bochs_scree
 	if (r < 0)
 		goto fail;
 	s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = s->stop_fd < 0 || fcntl(s->listen_fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : start_thread(s);
+	r = s->stop_fd < 0 || fcntl(s->listen_fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : base_thread_start(&s->thread, run, s);
 	if (r < 0) {
 		trn_error_set(err, r, "ScreenFailed", "cannot serve the screen at %s: %s", path, strerror(-r));
 		trn_error_hint(err, "free descriptors or processes on the host, then try again");
