@@ -75,10 +75,10 @@ def test_flags():
     """One kind of data, one action, nothing else."""
     with device() as d, Irqs(1) as irqs:
         c = d.connect()
-        datas, actions = (DATA_NONE, DATA_BOOL, DATA_EVENTFD), (MASK, UNMASK, TRIGGER)
+        kinds, actions = (DATA_NONE, DATA_BOOL, DATA_EVENTFD), (MASK, UNMASK, TRIGGER)
         wrong = {0, 64, 1 << 31, DATA_NONE | TRIGGER | 64, DATA_NONE | TRIGGER | 1 << 31}
-        wrong |= set(datas) | set(actions)
-        wrong |= {a | b | TRIGGER for a in datas for b in datas if a != b}
+        wrong |= set(kinds) | set(actions)
+        wrong |= {a | b | TRIGGER for a in kinds for b in kinds if a != b}
         wrong |= {DATA_NONE | a | b for a in actions for b in actions if a != b}
         wrong |= {63, 7 | TRIGGER, DATA_NONE | 56}
         for flags in wrong:

@@ -237,6 +237,17 @@ class Client:
         data = message(to.command, b"" if error else body, ident=to.ident, flags=REPLY | (ERROR if error else 0), error=error)
         (self.twin or self.sock).sendall(data)
 
+    def answer(self, to, memory, base=0):
+        """Answers DMA_READ and DMA_WRITE from a bytearray that lies at base, as a good client does; (address, count)."""
+        address, count = struct.unpack_from("=2Q", to.body)
+        data = to.body[16:]
+        assert base <= address and address + count <= base + len(memory), f"{count} bytes at {address:#x} were never offered"
+        assert count and len(data) == (count if to.command == DMA_WRITE else 0)
+        if to.command == DMA_WRITE:
+            memory[address - base:address - base + count] = data
+        self.reply(to, to.body[:16] + (memory[address - base:address - base + count] if to.command == DMA_READ else b""))
+        return address, count
+
     def is_alive(self):
         """Is an ordinary command answered, and nothing else said?"""
         ident = self.send(DEVICE_GET_INFO, struct.pack("=4I", 16, 0, 0, 0))
