@@ -571,8 +571,8 @@ int trn_use_mig_set_state(struct trn_use *use, enum trn_mig_state to, struct trn
  * @buf: receives at most @len bytes
  * @len: > 0
  *
- * Return: number of bytes; 0: that was all (STOP_COPY); -ENOMSG: nothing more now (pre-copy); -EINVAL (another
- * state), -EOPNOTSUPP, or the driver's negative errno.
+ * Return: number of bytes; 0: that was all (STOP_COPY); -ENOMSG: nothing more now (pre-copy); -EAGAIN: DMA that began before
+ * the device was stopped is still under way; -EINVAL (another state), -EOPNOTSUPP, or the driver's negative errno.
  */
 ssize_t trn_use_mig_read(struct trn_use *use, void *buf, size_t len);
 

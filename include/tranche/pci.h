@@ -420,7 +420,8 @@ void trn_pci_signal_error(struct trn_pci *pci);
  * @req: stays in place until the end
  *
  * As trn_use_dma(), for the holder that has the device open; pages that are written are logged.  Must not be waited for
- * in a call of the library.
+ * in a call of the library.  What is under way when the device is stopped ends afterwards, as its holder may have to hear
+ * of the stop first: @req's done then still changes the driver's state, which is saved only after it has returned.
  * Return: as trn_use_dma(); -EPERM (bus mastering is off, or the device is not TRN_PCI_ACTIVE), -ENOTCONN (nobody has it open).
  */
 int trn_pci_dma(struct trn_pci *pci, struct trn_dma_request *req);
