@@ -547,7 +547,7 @@ class Device:
     def end(self):
         for client in self.clients:
             client.close()
-        if self.fds_at_start is not None:
+        if self.fds_at_start is not None and self.process.poll() is None:
             eventually(lambda: self.fds() <= self.fds_at_start, f"no descriptor is leaked ({self.fds_at_start} at the start)")
         self.process.send_signal(signal.SIGTERM)
         try:
