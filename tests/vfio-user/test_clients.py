@@ -3,6 +3,7 @@
 """Who is let in, and what the next one finds (contract C27)."""
 import errno
 import os
+import resource
 import socket
 import sys
 import threading
@@ -209,6 +210,43 @@ def test_end_with_a_client():
         assert c.is_gone()
         assert d.process.wait(10) == 0 and not os.path.exists(d.path)
         d.fds_at_start = None
+
+
+def test_more_than_the_process_may_have():
+    """Connections wait for a descriptor, and are served when there is one."""
+    with device() as d:
+        first = d.connect()
+        limits = resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE, (d.fds() + 3, limits[1]))
+        others = [d.connect(hello=False) for _ in range(8)]
+        assert first.is_alive()
+        for c in others[:-1]:
+            c.close()
+        expect(errno.EBUSY, others[-1].hello)
+        resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE, limits)
+        first.close()
+        others[-1].hello()
+
+
+def wake_ups(d):
+    total = 0
+    for task in os.listdir(f"/proc/{d.process.pid}/task"):
+        with open(f"/proc/{d.process.pid}/task/{task}/status", encoding="ascii") as f:
+            total += sum(int(line.split()[1]) for line in f if "ctxt_switches" in line)
+    return total
+
+
+def test_idle():
+    """Nobody asks: nothing runs."""
+    with device() as d:
+        for clients in range(2):
+            c = d.connect().enable() if clients else None
+            time.sleep(0.1)
+            before = wake_ups(d)
+            time.sleep(0.5)
+            assert wake_ups(d) == before, "the process wakes up although nothing happens"
+            if c:
+                assert c.read32(BAR0, 0) == vfu.ID
 
 
 def test_other_kinds_of_sockets():

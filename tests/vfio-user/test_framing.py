@@ -4,6 +4,7 @@
 it is no header (contract C28)."""
 import errno
 import os
+import resource
 import socket
 import struct
 import sys
@@ -481,6 +482,49 @@ def test_descriptors_behind_other_messages():
             c.unwire(2)
             for irq in irqs:
                 irq.close()
+
+
+def test_wiring_behind_unwiring():
+    """The one has none, the next one brings one; both ask for the same number, and they may arrive together."""
+    with device() as d:
+        c = d.connect().enable()
+        irqs = [vfu.Irq(), vfu.Irq()]
+        for _ in range(50):
+            c.wire(2, [irqs[0].fd])
+            c.send(REGION_READ, access(BAR2, 0, 1 << 19))       # the server is busy, so more gather
+            c.send(SET_IRQS, struct.pack("=5I", 20, 4 | 32, 2, 0, 1))
+            c.send(SET_IRQS, struct.pack("=5I", 20, 4 | 32, 2, 1, 1), [irqs[1].fd])
+            for _ in range(3):
+                assert not c.receive().flags & ERROR
+            c.set_irqs(2, 1 | 32, 0, 2)
+            assert [irq.count() for irq in irqs] == [0, 1]
+            c.unwire(2)
+        for irq in irqs:
+            irq.close()
+
+
+def test_out_of_descriptors():
+    """When the process may have no more: those that did come are closed, what needs one is refused, the connection goes on."""
+    with device() as d:
+        c = d.connect().enable()
+        irqs = [vfu.Irq() for _ in range(8)]
+        limits = resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE)
+        for spare in (0, 1, 3, 7, 12):
+            with vfu.same_fds(d):
+                resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE, (d.fds() + spare, limits[1]))
+                refused(lambda: c.ask(SET_IRQS, struct.pack("=5I", 20, 4 | 32, 2, 0, 8), [i.fd for i in irqs]))
+                try:
+                    c.ask(GET_REGION_INFO, RIGHT[GET_REGION_INFO][0]).close()
+                    assert spare
+                except vfu.Refused as error:
+                    assert error.errno == errno.EMFILE and spare < 3
+                assert c.is_alive()
+        resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE, limits)
+        c.wire(2, [i.fd for i in irqs])
+        c.set_irqs(2, 1 | 32, 0, 8)
+        assert [i.count() for i in irqs] == [1] * 8
+        for i in irqs:
+            i.close()
 
 
 def test_noise():
