@@ -28,7 +28,8 @@ struct pci_unmasker; /* irq_unmask.c */
 struct pci_vector {
 	int fd; /* own duplicate; -1: not wired */
 	bool is_pending; /* fired while it was not wired, or while the device starts no interrupts */
-	bool has_fired; /* since reset: an eventfd that takes the place of another is signalled once, as the last signal may be lost */
+	/* Since reset: an eventfd that takes the place of another is signalled once, as the last signal may be lost. */
+	bool has_fired;
 };
 
 struct pci_irq_kind {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Interrupts, migration and the DMA log when each allocation fails in turn: refused, nothing changed, and it works the next time. */
+/* Interrupts, migration and the DMA log when each allocation fails in turn: refused, nothing changed, and it works then. */
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>

@@ -77,7 +77,12 @@ static int build(struct trn_pci *pci, struct trn_error *err)
 		.flags = TRN_PCI_BAR_64 | TRN_PCI_BAR_RAM | TRN_PCI_BAR_MMAP,
 	};
 	const struct trn_pci_bar own = { .size = OWN_SIZE, .flags = TRN_PCI_BAR_RAM };
-	const struct trn_pci_cap cap = { .id = 9, .len = 14, .data = "\20.TSTD........", .writable = "\0\0\0\0\0\0\377\377\377\377\0\0\0" };
+	const struct trn_pci_cap cap = {
+		.id = 9,
+		.len = 14,
+		.data = "\20.TSTD........",
+		.writable = "\0\0\0\0\0\0\377\377\377\377\0\0\0",
+	};
 
 	assert_int_equal(trn_pci_add_bar(pci, 0, &table, err), 0);
 	assert_int_equal(trn_pci_add_bar(pci, 2, &bar, err), 0);
