@@ -184,9 +184,8 @@ int vfu_conn_start(struct vfu_conn *c)
 
 void vfu_conn_shutdown(struct vfu_conn *c)
 {
+	/* The twin belongs to the connection's thread, which ends it when it finds this. */
 	shutdown(c->fd, SHUT_RDWR);
-	if (c->twin_fd >= 0)
-		shutdown(c->twin_fd, SHUT_RDWR);
 }
 
 void vfu_conn_close(struct vfu_conn *c)
