@@ -420,6 +420,45 @@ class Client:
             self.mig_write(stream[at:at + piece])
         self.go(S_STOP)
 
+    def resume(self, stream, piece=1 << 20):
+        """Takes a stream in and lets the device run."""
+        self.load(stream, piece)
+        self.go(S_RUNNING)
+
+    def drain(self, piece=1 << 20):
+        """What there is to read now."""
+        stream = b""
+        while True:
+            data = self.mig_read(piece)
+            if not data:
+                return stream
+            stream += data
+
+    def snapshot(self):
+        """All that can be read of the test device, but for the number of its resets."""
+        c = bytearray(self.region_read(BAR0, 0, 0x4C) + bytes(4) + self.region_read(BAR0, 0x50, 0xFB0))
+        c[0x18:0x1C] = bytes(4)
+        return {"config": self.region_read(CONFIG, 0, 4096), "BAR0": bytes(c), "BAR1": self.region_read(BAR1, 0, 32),
+                "BAR2": self.region_read(BAR2, 0, 1 << 20), "BAR4": self.region_read(BAR4, 0, 16384),
+                "own": self.region_read(OWN, 0, 8192)}
+
+    def scribble(self):
+        """Gives the test device a state in which each part differs from that after a reset."""
+        self.enable()
+        self.region_write(CONFIG, 0x3C, os.urandom(1))
+        self.region_write(CONFIG, self.capability(9) + 8, os.urandom(4))
+        self.region_write(CONFIG, 0x10, bytes([0, 0, os.urandom(1)[0], 0xFE]))
+        for register in (0x04, 0x08, 0x20, 0x24, 0x28, 0x2C):
+            self.write32(BAR0, register, int.from_bytes(os.urandom(4), "little"))
+        self.region_write(BAR0, 0x80, os.urandom(128))
+        self.region_write(BAR1, 0, os.urandom(32))
+        for page in (0, 5, 77, 255):
+            self.region_write(BAR2, page * PAGE + 9, os.urandom(2000))
+        self.region_write(BAR4, 0, struct.pack("=4I", 0xFEE00000, 0, os.urandom(1)[0], 0))      # a vector's message
+        self.region_write(BAR4, 0x3000, os.urandom(100))
+        self.region_write(OWN, 4000, os.urandom(200))
+        return self.snapshot()
+
     def log_start(self, ranges=(), page=PAGE):
         self.feature(SET | F_LOG_START, struct.pack("=QII", page, len(ranges), 0) + b"".join(struct.pack("=2Q", *r) for r in ranges))
 
@@ -466,6 +505,14 @@ def _eventfd():
     fd = ctypes.CDLL(None).eventfd(0, 0o2000000 | 0o4000)
     assert fd >= 0
     return fd
+
+
+def same(one, other):
+    """Two snapshots are equal; says where they are not."""
+    assert one.keys() == other.keys()
+    for part, data in one.items():
+        where = next((i for i, (a, b) in enumerate(zip(data, other[part])) if a != b), None)
+        assert data == other[part], f"{part} differs at {where:#x}"
 
 
 def expect(number, call):
