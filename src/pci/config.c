@@ -119,6 +119,16 @@ static const struct pci_config_part *part_at(const struct pci_config *c, unsigne
 	return NULL;
 }
 
+/* The piece may begin in the header and end behind the part; a driver hears of its own data alone. */
+static void tell_driver(struct trn_pci *pci, const struct pci_config_part *part, unsigned int offset, unsigned int len)
+{
+	unsigned int start = part->start + part->header_len, behind = part->start + part->len;
+	unsigned int first = offset < start ? start : offset, end = offset + len < behind ? offset + len : behind;
+
+	if (first < end)
+		part->driver_written(pci, first - start, end - first);
+}
+
 /* A piece inside one aligned word of 4 bytes, and so in one part: parts begin at such words. */
 static void write_piece(struct trn_pci *pci, unsigned int offset, const uint8_t *buf, unsigned int len)
 {
@@ -139,7 +149,7 @@ static void write_piece(struct trn_pci *pci, unsigned int offset, const uint8_t 
 	if (part->written)
 		part->written(pci, part, offset - part->start, len, before);
 	if (part->driver_written)
-		part->driver_written(pci, offset - part->start - part->header_len, len);
+		tell_driver(pci, part, offset, len);
 }
 
 void pci_config_write(struct trn_pci *pci, unsigned int offset, const void *buf, size_t len)

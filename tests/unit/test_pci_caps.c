@@ -17,6 +17,21 @@ static void note_written(struct trn_pci *pci, unsigned int offset, unsigned int 
 	nr_written++;
 }
 
+/* Bits that can be written begin right behind the header, and the last word is not full. */
+static const struct trn_pci_cap short_cap = {
+	.id = PCI_CAP_ID_VNDR,
+	.data = "\6\0\0",
+	.writable = "\0\377\377",
+	.len = 3,
+	.written = note_written,
+};
+
+static int build_short(struct trn_pci *pci, struct trn_error *err)
+{
+	assert_int_equal(trn_pci_add_cap(pci, &short_cap, err), 0x40);
+	return 0;
+}
+
 static int nothing_rw(struct trn_pci *pci, uint64_t offset, void *buf, size_t len, bool is_write)
 {
 	return 0;
@@ -293,12 +308,37 @@ static void test_table_must_fit(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* A guest's access may begin in the header and end behind the capability: its driver is told of what lies inside. */
+static void test_driver_hears_of_its_own_data_alone(void **state)
+{
+	static const unsigned int accesses[][4] = {
+		/* offset, length, what the driver hears */
+		{ 0x40, 4, 0, 2 }, { 0x41, 3, 0, 2 }, { 0x43, 1, 1, 1 }, { 0x44, 4, 2, 1 }, { 0x44, 1, 2, 1 },
+	};
+	struct pci_fake f = { .build = build_short };
+
+	pci_fake_start(&f);
+	for (size_t i = 0; i < sizeof(accesses) / sizeof(accesses[0]); i++) {
+		const uint32_t ones = ~0u;
+
+		nr_written = 0;
+		assert_int_equal(trn_use_region_write(f.use, TRN_PCI_REGION_CONFIG, accesses[i][0], &ones, accesses[i][1]), 0);
+		assert_int_equal(nr_written, 1);
+		assert_int_equal(written_at, accesses[i][2]);
+		assert_int_equal(written_len, accesses[i][3]);
+	}
+	config_put(&f, 0x45, 1, 0xff); /* behind it */
+	assert_int_equal(nr_written, 1);
+	pci_fake_stop(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_chains),
 		T(test_no_capabilities),
 		T(test_own_data_and_masks),
+		cmocka_unit_test(test_driver_hears_of_its_own_data_alone),
 		T(test_msi),
 		T(test_msix),
 		T(test_function_level_reset),
