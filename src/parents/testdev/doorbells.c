@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 
 #include "base/cleanup.h"
+#include "base/eventfd.h"
 #include "base/memfd.h"
 #include "base/range.h"
 #include "parents/testdev/priv.h"
@@ -50,9 +51,9 @@ void testdev_doorbells_finish(struct testdev *t)
 void testdev_doorbells_look(struct testdev *t)
 {
 	for (unsigned int i = 0; i < TESTDEV_NR_DOORBELLS; i++) {
-		eventfd_t n;
+		uint64_t n;
 
-		if (eventfd_read(t->doorbells[i], &n) == 0)
+		if (base_eventfd_take(t->doorbells[i], &n))
 			t->state.rings[i] += (uint32_t)n;
 	}
 }

@@ -10,7 +10,9 @@
 
 #define TESTDEV_BAR0_SIZE 4096u
 #define TESTDEV_IO_SIZE 32u
+#ifndef TESTDEV_RAM_SIZE /* fuzz targets take less */
 #define TESTDEV_RAM_SIZE (1u << 20)
+#endif
 #define TESTDEV_BAR4_SIZE (16u << 10)
 #define TESTDEV_NR_REGISTERS 20u /* 0x00 to 0x4c */
 #define TESTDEV_STORAGE 0x80u
