@@ -11,7 +11,6 @@
 
 /* irq_wire.c */
 int pci_irq_dup(int fd); /* an eventfd's duplicate, -EINVAL (something else), or the error of dup(2) */
-void pci_irq_signal(int fd); /* never waits */
 /* Fires one vector: now, or as soon as it can. */
 void pci_irq_fire(struct trn_pci *pci, enum trn_pci_irq kind, unsigned int vector);
 /* What is pending and may be delivered now is. */

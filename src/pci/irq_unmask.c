@@ -12,10 +12,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/eventfd.h"
 #include "base/thread.h"
 #include "pci/irq_priv.h"
 
@@ -29,19 +29,6 @@ struct pci_unmasker {
 	bool is_joinable;
 };
 
-/* Takes the signal off, and says whether there was one. Never waits, though the holder may read it at the same time. */
-static bool take_signal(int fd)
-{
-	uint64_t count;
-	struct iovec iov = { .iov_base = &count, .iov_len = sizeof(count) };
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	ssize_t n = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
-
-	if (n < 0 && errno == EOPNOTSUPP && poll(&p, 1, 0) == 1)
-		n = read(fd, &count, sizeof(count));
-	return n == sizeof(count);
-}
-
 /* Waits until fd or the wake-up is signalled. */
 static void wait_for(int fd, int wake_fd)
 {
@@ -50,7 +37,7 @@ static void wait_for(int fd, int wake_fd)
 	while (poll(p, 2, -1) < 0 && errno == EINTR)
 		;
 	if (p[1].revents)
-		take_signal(wake_fd);
+		base_eventfd_take(wake_fd, NULL);
 }
 
 static void *run(void *arg)
@@ -65,7 +52,7 @@ static void *run(void *arg)
 		trn_pci_unlock(u->pci);
 		wait_for(fd, u->wake_fd);
 		trn_pci_lock(u->pci);
-		if (generation == u->generation && take_signal(fd) && u->pci->irqs.used == TRN_PCI_IRQ_INTX)
+		if (generation == u->generation && base_eventfd_take(fd, NULL) && u->pci->irqs.used == TRN_PCI_IRQ_INTX)
 			pci_intx_unmask(u->pci);
 	}
 	u->is_running = false;
@@ -106,7 +93,7 @@ static void replace(struct pci_unmasker *u, int fd)
 	base_close(u->fd);
 	u->fd = fd;
 	u->generation++;
-	pci_irq_signal(u->wake_fd);
+	base_eventfd_signal(u->wake_fd);
 }
 
 int pci_unmasker_set(struct trn_pci *pci, int fd)

@@ -2,12 +2,11 @@
 /* Vectors and their eventfds. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/eventfd.h"
 #include "pci/irq_priv.h"
 
 /* A pipe or a socket could make the device wait, and a file would be written to: eventfds alone, or what is like them. */
@@ -32,21 +31,11 @@ int pci_irq_dup(int fd)
 	return copy;
 }
 
-/* A counter that is full says all that there is to say; to write to it would wait. */
-void pci_irq_signal(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	uint64_t one = 1;
-
-	if (poll(&p, 1, 0) == 1 && p.revents & POLLOUT && write(fd, &one, sizeof(one)) < 0)
-		return;
-}
-
 static void deliver(struct trn_pci *pci, struct pci_vector *v)
 {
 	v->is_pending = v->fd < 0 || pci->activity != TRN_PCI_ACTIVE;
 	if (!v->is_pending)
-		pci_irq_signal(v->fd);
+		base_eventfd_signal(v->fd);
 }
 
 void pci_irq_fire(struct trn_pci *pci, enum trn_pci_irq kind, unsigned int vector)

@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/eventfd.h"
 #include "base/range.h"
 #include "pci/pci_priv.h"
 #include "tranche/mdev.h"
@@ -205,7 +205,7 @@ bool pci_ioeventfds_catch(struct trn_pci *pci, uint32_t index, uint64_t offset, 
 			continue;
 		if (e->shadow)
 			memcpy(e->shadow, &value, len);
-		eventfd_write(e->ev.fd, 1);
+		base_eventfd_signal(e->ev.fd);
 		return true;
 	}
 	return false;

@@ -169,6 +169,20 @@ def test_full_counter():
         reply.close()
 
 
+def test_descriptor_that_blocks():
+    """C28: a client may set the flags of what it shares with the device, which waits neither to ring nor to look."""
+    with device() as d:
+        c = d.connect().enable()
+        _, entries, reply = ask(c)
+        for _, _, number, *_ in entries:
+            os.set_blocking(reply.fds[number], True)
+        assert rings(c) == (0, 0)
+        os.write(reply.fds[min(entries)[2]], (2 ** 64 - 2).to_bytes(8, "little"))
+        c.write32(BAR0, DOORBELL, 1)
+        assert c.is_alive() and rings(c)[0] and rings(c)[1] == 0
+        reply.close()
+
+
 def test_memory_is_off():
     """C17: a message does not ring then."""
     with device() as d:
