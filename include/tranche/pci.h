@@ -450,7 +450,10 @@ void trn_pci_writer_put(struct trn_pci_writer *w, const void *data, size_t len);
  *                those that @save_compat writes here
  * @save:         writes all that is not configuration space, interrupts and memory of regions; device stopped
  * @load:         takes what @save of some version <= @version wrote; all or nothing: checks before it changes anything.
- *                Return: 0 or -EINVAL with a sentence
+ *                trn_pci_config_read() gives the new configuration space already, in which any byte of the driver's own
+ *                capabilities may have any value: what the driver relies on it checks here. Memory comes afterwards, and
+ *                the level of the pin and pending messages are the state's whatever is set here. Return: 0 or -EINVAL with
+ *                a sentence
  *
  * The library moves configuration space, interrupt state and the memory of regions, and checks that ids, type, BARs and
  * capabilities are the same.  Called with the device's lock held.

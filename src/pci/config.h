@@ -82,9 +82,9 @@ bool pci_config_master_is_on(const struct trn_pci *pci);
 /* May the pin signal?  (COMMAND's disable bit and power state.) */
 bool pci_config_intx_is_on(const struct trn_pci *pci);
 
-/* config_state.c. For a saved state: checks that bytes could have come from a device of this shape (all bits that nobody may change are the
- * same), and takes them over, with all side effects but those of registers that act when written (FLR). */
+/* config_state.c. For a saved state: checks that bytes could have come from a device of this shape (all bits that nobody may
+ * change are the same), and exchanges them for what is there; what follows from that is pci_config_update()'s. */
 int pci_config_check(const struct trn_pci *pci, const uint8_t *bytes, size_t len, struct trn_error *err);
-void pci_config_load(struct trn_pci *pci, const uint8_t *bytes);
+void pci_config_swap(struct trn_pci *pci, uint8_t *bytes);
 
 #endif

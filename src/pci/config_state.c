@@ -64,8 +64,12 @@ int pci_config_check(const struct trn_pci *pci, const uint8_t *bytes, size_t len
 	return check_registers(c, bytes, err);
 }
 
-void pci_config_load(struct trn_pci *pci, const uint8_t *bytes)
+void pci_config_swap(struct trn_pci *pci, uint8_t *bytes)
 {
-	memcpy(pci->config.bytes, bytes, pci->config.size);
-	pci_config_update(pci);
+	for (unsigned int at = 0; at < pci->config.size; at++) {
+		uint8_t byte = bytes[at];
+
+		bytes[at] = pci->config.bytes[at];
+		pci->config.bytes[at] = byte;
+	}
 }

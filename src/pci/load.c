@@ -369,14 +369,19 @@ int pci_loader_commit(struct pci_loader *l, struct trn_error *err)
 {
 	int r = check_all(l, err);
 
-	if (r == 0)
-		r = load_driver(l, err);
 	if (r < 0)
 		return r;
+	/* The driver's own capabilities are checked by nobody else. */
+	pci_config_swap(l->pci, l->config.data);
+	r = load_driver(l, err);
+	if (r < 0) {
+		pci_config_swap(l->pci, l->config.data);
+		return r;
+	}
 	for (uint32_t i = 0; i < PCI_NR_REGIONS; i++)
 		if (pci_ram_is_moved(l->pci, i))
 			fill(&l->pci->regions[i], &l->staged[i]);
-	pci_config_load(l->pci, l->config.data);
+	pci_config_update(l->pci);
 	pci_irqs_load(l->pci, l->irqs.data);
 	return 0;
 }

@@ -258,7 +258,8 @@ static void test_config_of_another_device_is_refused(void **state)
 	assert_int_equal(err.code, -EINVAL);
 	bytes[pm + PCI_PM_CTRL] = PCI_PM_CTRL_NO_SOFT_RESET;
 	trn_pci_lock(fake.pci);
-	pci_config_load(fake.pci, bytes);
+	pci_config_swap(fake.pci, bytes);
+	pci_config_update(fake.pci);
 	trn_pci_unlock(fake.pci);
 	assert_int_equal(fake.command, 7);
 	assert_int_equal(region_result(0), 0);

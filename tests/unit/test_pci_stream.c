@@ -17,6 +17,7 @@
 #define OWN_SIZE (2u * PAGE + 100u)
 #define NR_MSIX 4u
 #define MAX_STATE 64u
+#define NO_VALUE 0x66u
 
 struct device {
 	struct pci_fake fake;
@@ -24,6 +25,9 @@ struct device {
 	uint8_t state[MAX_STATE]; /* the driver's: state[0] bytes in all */
 	unsigned int nr_loads;
 	uint32_t loaded_version;
+	unsigned int vendor; /* capability */
+	int config_result;
+	uint8_t config_seen[4]; /* of it, while the state was loaded */
 };
 
 static struct device a, b;
@@ -58,6 +62,9 @@ static int load(struct trn_pci *pci, uint32_t version, const void *data, size_t 
 	struct device *d = to_device(pci);
 	const uint8_t *bytes = data;
 
+	d->config_result = trn_pci_config_read(pci, d->vendor + 8, d->config_seen, sizeof(d->config_seen));
+	if (d->config_seen[0] == NO_VALUE)
+		return trn_error_set(err, -EINVAL, "Fake", "the fake's capability has a value that it cannot have");
 	if (len > MAX_STATE || (len && bytes[0] != len))
 		return trn_error_set(err, -EINVAL, "Fake", "the fake's state is of another length");
 	memset(d->state, 0, sizeof(d->state));
@@ -102,6 +109,7 @@ static void start(struct device *d)
 	strcpy(d->compat, "one");
 	d->fake = (struct pci_fake){ .build = build, .flags = TRN_PCI_INTX | TRN_PCI_ERR, .migration = &migration };
 	pci_fake_start(&d->fake);
+	d->vendor = config_find(&d->fake, 9);
 	config_enable(&d->fake);
 }
 
@@ -352,6 +360,27 @@ static void test_level_travels(void **state)
 	assert_int_equal(drain(fd), 1);
 	finish(&s);
 	base_close(fd);
+}
+
+/* A driver is asked whether its own capabilities can be what the state says: nobody else could know. */
+static void test_driver_sees_its_capabilities(void **state)
+{
+	struct trn_error err = { 0 };
+	struct stream s;
+
+	config_put(&a.fake, a.vendor + 8, 4, 0x04030201);
+	s = save_all(&a, 1000);
+	load_all(&b, &s, 1000);
+	assert_int_equal(b.config_result, 0);
+	assert_memory_equal(b.config_seen, "\1\2\3\4", 4);
+	finish(&s);
+
+	go(&a, TRN_MIG_RUNNING);
+	config_put(&a.fake, a.vendor + 8, 4, NO_VALUE);
+	s = save_all(&a, 1000);
+	assert_int_equal(try_load(&b, s.data, s.len, 1000, &err), -EINVAL);
+	assert_int_equal(config_get(&b.fake, b.vendor + 8, 4), 0x04030201);
+	finish(&s);
 }
 
 /* Mappings that were there before show what was loaded: it is the same memory. */
@@ -763,6 +792,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nothing_is_sent_of_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_interrupts_travel, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_level_travels, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_driver_sees_its_capabilities, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mappings_see_what_is_loaded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pre_copy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pass_after_pass, setup, teardown),
