@@ -78,7 +78,7 @@ static void set_activity(struct trn_pci *pci, enum trn_pci_activity activity)
 		pci->ops->activity(pci, activity);
 }
 
-static void give_up(struct trn_pci *pci)
+void pci_migration_finish(struct trn_pci *pci)
 {
 	pci_saver_destroy(pci->mig.saver);
 	pci_loader_destroy(pci->mig.loader);
@@ -160,7 +160,7 @@ void pci_migration_init(struct trn_pci *pci)
 
 void pci_migration_reset(struct trn_pci *pci)
 {
-	give_up(pci);
+	pci_migration_finish(pci);
 	pci->mig.state = TRN_MIG_RUNNING;
 	set_activity(pci, TRN_PCI_ACTIVE);
 }

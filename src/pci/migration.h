@@ -39,8 +39,10 @@ struct pci_migration {
 /* Where a device with these TRN_MIG_CAN_* goes first, from from to to; ERROR: there is no way. */
 enum trn_mig_state pci_migration_next(uint32_t flags, enum trn_mig_state from, enum trn_mig_state to);
 void pci_migration_init(struct trn_pci *pci);
-/* Back to RUNNING, whatever is under way is given up; also at the end of the device. */
+/* Back to RUNNING, whatever is under way is given up. */
 void pci_migration_reset(struct trn_pci *pci);
+/* At the end of the device: its driver, which may have freed what it has, hears nothing of it. */
+void pci_migration_finish(struct trn_pci *pci);
 
 /* save.c; is_final: the device is stopped, so that the stream can end */
 int pci_saver_create(struct trn_pci *pci, bool is_final, struct pci_saver **ret);

@@ -70,7 +70,7 @@ void trn_pci_destroy(struct trn_pci *pci)
 {
 	if (!pci)
 		return;
-	pci_migration_reset(pci);
+	pci_migration_finish(pci);
 	pci_dma_log_stop(pci);
 	pci_irqs_finish(pci);
 	pci_regions_finish(pci);
@@ -137,6 +137,8 @@ void trn_pci_op_close(struct trn_use *use)
 	struct trn_pci *pci = trn_pci_of(trn_use_device(use));
 
 	trn_pci_lock(pci);
+	/* First, so that a driver which goes on now asks nothing of who has gone. */
+	pci->use = NULL;
 	pci_irqs_unwire_all(pci);
 	pci_dma_log_stop(pci);
 	/* The next holder finds a device that runs, as after any open in VFIO; but only a reset leads out of ERROR. */
@@ -144,7 +146,6 @@ void trn_pci_op_close(struct trn_use *use)
 		pci_migration_reset(pci);
 	if (pci->ops->closed)
 		pci->ops->closed(pci);
-	pci->use = NULL;
 	trn_pci_unlock(pci);
 }
 

@@ -19,7 +19,11 @@ static void driver_reset(struct trn_pci *pci)
 
 static void driver_activity(struct trn_pci *pci, enum trn_pci_activity activity)
 {
-	pci_fake_of(pci)->activity = activity;
+	struct pci_fake *f = pci_fake_of(pci);
+
+	f->activity = activity;
+	if (f->runs && activity == TRN_PCI_ACTIVE)
+		f->runs(pci);
 }
 
 static void driver_enabled(struct trn_pci *pci)

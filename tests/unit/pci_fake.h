@@ -16,6 +16,7 @@ struct pci_fake {
 	int (*build)(struct trn_pci *pci, struct trn_error *err); /* adds what the device has */
 	bool is_left_unrealized;
 	int opened_result;
+	void (*runs)(struct trn_pci *pci); /* called when the device may do everything again; may be NULL */
 
 	struct trn_core *core;
 	struct trn_parent *parent;

@@ -259,6 +259,29 @@ static void test_stop_while_under_way(void **state)
 	go(TRN_MIG_STOP);
 }
 
+static struct trn_dma_request late;
+static int late_result;
+
+static void ask_late(struct trn_pci *pci)
+{
+	late_result = trn_pci_dma(pci, &late);
+}
+
+/* The device runs again because its holder leaves, who is asked for nothing any more: he would not answer. */
+static void test_nothing_is_asked_of_who_leaves(void **state)
+{
+	char buf[4] = "abc";
+
+	late = request(0, buf, 4, true);
+	is_slow = true;
+	fake.runs = ask_late;
+	go(TRN_MIG_STOP);
+	trn_use_close(fake.use);
+	fake.use = NULL;
+	assert_int_equal(late_result, -ENOTCONN);
+	assert_int_equal(nr_waiting, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +291,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_is_logged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_is_logged_at_both_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_while_under_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_is_asked_of_who_leaves, setup, teardown),
 	};
 
 	return unit_run(tests);
