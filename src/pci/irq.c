@@ -97,8 +97,13 @@ void pci_irqs_reset(struct trn_pci *pci)
 		for (uint32_t i = 0; i < irqs->kinds[kind].count; i++)
 			irqs->kinds[kind].vectors[i].is_pending = irqs->kinds[kind].vectors[i].has_fired = false;
 	irqs->intx.level = irqs->intx.is_masked = irqs->intx.is_masked_by_holder = false;
-	irqs->messages = irqs->used == TRN_PCI_IRQ_INTX ? PCI_NO_IRQ_KIND : irqs->used;
+	pci_irqs_forget_messages(pci);
 	pci_msix_reset(pci);
+}
+
+void pci_irqs_forget_messages(struct trn_pci *pci)
+{
+	pci->irqs.messages = pci->irqs.used == TRN_PCI_IRQ_INTX ? PCI_NO_IRQ_KIND : pci->irqs.used;
 }
 
 void pci_irqs_unwire_all(struct trn_pci *pci)

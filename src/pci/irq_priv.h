@@ -9,6 +9,9 @@
 
 #include "pci/pci_priv.h"
 
+/* irq.c: which messages are in use is for the holder to say, or for configuration space, and not for who was here before. */
+void pci_irqs_forget_messages(struct trn_pci *pci);
+
 /* irq_wire.c */
 int pci_irq_dup(int fd); /* an eventfd's duplicate, -EINVAL (something else), or the error of dup(2) */
 /* Fires one vector: now, or as soon as it can. */

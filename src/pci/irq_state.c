@@ -75,6 +75,7 @@ void pci_irqs_load(struct trn_pci *pci, const void *buf)
 {
 	const uint8_t *p = buf;
 
+	pci_irqs_forget_messages(pci);
 	pci->irqs.intx.level = *p++;
 	for (size_t i = 0; i < NR_KINDS_SAVED; i++) {
 		struct pci_irq_kind *k = &pci->irqs.kinds[kinds_saved[i]];

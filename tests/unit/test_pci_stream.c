@@ -362,6 +362,26 @@ static void test_level_travels(void **state)
 	base_close(fd);
 }
 
+/* Where messages go is for the state to say, and not for a holder who left before it was loaded. */
+static void test_messages_go_where_the_state_says(void **state)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct stream s;
+
+	config_put(&a.fake, config_find(&a.fake, 5) + 2, 1, 1);
+	s = save_all(&a, 1000);
+	assert_int_equal(wire(&b, TRN_PCI_IRQ_MSIX, 0, 1, &fd), 0);
+	trn_use_close(b.fake.use);
+	b.fake.use = fake_open(b.fake.dev, "the next");
+	load_all(&b, &s, 1000);
+	go(&b, TRN_MIG_RUNNING);
+	assert_int_equal(trn_pci_fire(b.fake.pci, 1), 0);
+	assert_int_equal(wire(&b, TRN_PCI_IRQ_MSI, 1, 1, &fd), 0);
+	assert_int_equal(drain(fd), 1);
+	finish(&s);
+	base_close(fd);
+}
+
 /* A driver is asked whether its own capabilities can be what the state says: nobody else could know. */
 static void test_driver_sees_its_capabilities(void **state)
 {
@@ -792,6 +812,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nothing_is_sent_of_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_interrupts_travel, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_level_travels, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_messages_go_where_the_state_says, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_driver_sees_its_capabilities, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mappings_see_what_is_loaded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pre_copy, setup, teardown),
