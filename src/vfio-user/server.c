@@ -220,6 +220,16 @@ int trn_server_connect(struct trn_server *server, int fd, struct trn_error *err)
 	return trn_error_set(err, r, "NoThread", "no thread for a client: %s", strerror(-r));
 }
 
+static bool is_leaving(struct trn_server *s)
+{
+	bool yes;
+
+	pthread_mutex_lock(&s->lock);
+	yes = s->is_leaving;
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
 /* Out of descriptors or memory: waits until there may be more. Return: is it worth another try? */
 static bool handle_accept_error(int r)
 {
@@ -250,7 +260,8 @@ static void *run_listener(void *arg)
 		struct trn_error err = { 0 };
 		int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
-		if (fd < 0 && !handle_accept_error(errno))
+		/* Without a free descriptor accept4() does not look at the socket, so that it was shut down is not seen. */
+		if (fd < 0 && (!handle_accept_error(errno) || is_leaving(s)))
 			return NULL;
 		if (fd >= 0 && trn_server_connect(s, fd, &err) < 0)
 			base_log_error(BASE_LOG_DEBUG, &err);

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Clients that want to do harm: nothing that they can do outlives them, and the process always ends (C28, C34)."""
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import vfu  # noqa: E402
+from vfu import CONFIG, MAP_FILE_IO, PAGE, REGION_READ, Refused, device, eventually, memfd  # noqa: E402
+
+
+def ended_with(d, within):
+    """SIGTERM, and the status with which the process ends."""
+    d.fds_at_start = None
+    d.process.send_signal(signal.SIGTERM)
+    return d.process.wait(within)
+
+
+def use_up_descriptors(d, c):
+    """One after the other, by maps of a file that is read and written."""
+    fd = memfd(PAGE)
+    for i in range(1000):
+        try:
+            c.dma_map(i * PAGE, PAGE, fd, flags=3 | MAP_FILE_IO)
+        except Refused:
+            os.close(fd)
+            return
+    raise AssertionError("there are always descriptors")
+
+
+def test_end_without_descriptors():
+    """Nobody can be let in any more: the process ends all the same."""
+    with device() as d:
+        first = d.connect()
+        resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE, (40, 40))
+        use_up_descriptors(d, first)
+        d.connect(hello=False)
+        eventually(lambda: "has to wait" in d.said(), "the next one waits for a descriptor")
+        assert ended_with(d, 10) == 0
+
+
+def slow_to_close():
+    """A socket whose last close() waits for a peer that does not read."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        s = socket.create_connection(listener.getsockname())
+        peer, _ = listener.accept()
+    s.setblocking(False)
+    try:
+        while True:
+            s.send(b"x" * 65536)
+    except BlockingIOError:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
+    return s, peer
+
+
+def test_end_with_a_thread_that_waits():
+    """A client's descriptor can make its thread wait in the kernel, which SIGTERM does not wait for for ever."""
+    with device() as d:
+        c = d.connect()
+        s, peer = slow_to_close()
+        text = vfu.message(REGION_READ, struct.pack("=QII", 0, CONFIG, 4))
+        c.send_raw(text[:20], [s.fileno()])
+        time.sleep(0.1)     # it is the server's before it is closed here
+        s.close()
+        c.send_raw(text[20:])
+        assert c.is_silent(0.5)
+        assert ended_with(d, 20) == 1 and not os.path.exists(d.path)
+        assert "without its clients" in d.said()
+        peer.close()
+        d.process.returncode = 0    # for d.end()
+
+
+if __name__ == "__main__":
+    vfu.main()
