@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +17,11 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "device/process.h"
 
 #define EXIT_USAGE 2
+#define GRACE_S 10 /* what an end may take */
 
 static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
@@ -116,10 +119,31 @@ static int serve(struct device_process *p, struct trn_error *err)
 	return r < 0 ? trn_error_set(err, r, "EventLoop", "the event loop ended: %s", strerror(-r)) : 0;
 }
 
+/* A client that wants to can make a thread wait in the kernel: by a file that it serves itself, for example. */
+static void *end_anyway(void *arg)
+{
+	const struct device_process *p = arg;
+
+	sleep(GRACE_S);
+	log_error("the device ends without its clients, which did not let go of it within %d s", GRACE_S);
+	if (p->owns_socket)
+		unlink(p->options.socket_path);
+	_exit(EXIT_FAILURE);
+}
+
+static void limit_end(struct device_process *p)
+{
+	pthread_t thread;
+
+	if (base_thread_start(&thread, end_anyway, p) == 0)
+		pthread_detach(thread);
+}
+
 static void finish(struct device_process *p)
 {
 	bool is_prepared = p->service_data;
 
+	limit_end(p);
 	if (is_prepared)
 		p->service->end(p);
 	p->listener = base_close(p->listener);
