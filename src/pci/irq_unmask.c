@@ -40,6 +40,27 @@ static void wait_for(int fd, int wake_fd)
 		base_eventfd_take(wake_fd, NULL);
 }
 
+static void replace(struct pci_unmasker *u, int fd)
+{
+	base_close(u->fd);
+	u->fd = fd;
+	u->generation++;
+	base_eventfd_signal(u->wake_fd);
+}
+
+static void look(struct pci_unmasker *u)
+{
+	errno = 0;
+	if (!base_eventfd_take(u->fd, NULL)) {
+		/* Not an eventfd though like one (an epoll, say): it may be ready for ever, and nothing takes that off. */
+		if (errno == EINVAL)
+			replace(u, -1);
+		return;
+	}
+	if (u->pci->irqs.used == TRN_PCI_IRQ_INTX)
+		pci_intx_unmask(u->pci);
+}
+
 static void *run(void *arg)
 {
 	struct pci_unmasker *u = arg;
@@ -52,8 +73,8 @@ static void *run(void *arg)
 		trn_pci_unlock(u->pci);
 		wait_for(fd, u->wake_fd);
 		trn_pci_lock(u->pci);
-		if (generation == u->generation && base_eventfd_take(fd, NULL) && u->pci->irqs.used == TRN_PCI_IRQ_INTX)
-			pci_intx_unmask(u->pci);
+		if (generation == u->generation)
+			look(u);
 	}
 	u->is_running = false;
 	trn_pci_unlock(u->pci);
@@ -86,14 +107,6 @@ static int start(struct pci_unmasker *u)
 	r = base_thread_start(&u->thread, run, u);
 	u->is_running = u->is_joinable = r == 0;
 	return r;
-}
-
-static void replace(struct pci_unmasker *u, int fd)
-{
-	base_close(u->fd);
-	u->fd = fd;
-	u->generation++;
-	base_eventfd_signal(u->wake_fd);
 }
 
 int pci_unmasker_set(struct trn_pci *pci, int fd)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* C16, points 10 and 15: the kinds of interrupts, their wiring, and the pin. Messages of MSI-X are in test_pci_msix.c. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -462,6 +464,39 @@ static void test_unmask_by_eventfd(void **state)
 	assert_int_equal(drain(fds[3]), 1);
 }
 
+static unsigned int nr_open(void)
+{
+	unsigned int nr = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		nr += fcntl(fd, F_GETFD) >= 0;
+	return nr;
+}
+
+/* What is ready for ever and cannot be read (here an epoll) would keep the thread running for ever: it is dropped. */
+static void test_unmask_by_what_is_no_eventfd(void **state)
+{
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event ready = { .events = EPOLLIN };
+	unsigned int before;
+
+	assert_int_equal(wire(TRN_PCI_IRQ_INTX, 0, 1, fds), 0);
+	assert_int_equal(set(TRN_PCI_IRQ_INTX, TRN_IRQ_UNMASK, TRN_IRQ_DATA_EVENTFD, 0, 1, &epoll), 0);
+	before = nr_open();
+	ring(fds[1]);
+	assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, fds[1], &ready), 0);
+	for (int i = 0; i < 1000 && nr_open() == before; i++)
+		usleep(10000);
+	assert_int_equal(nr_open(), before - 1);
+	/* The next one counts again. */
+	assert_int_equal(set(TRN_PCI_IRQ_INTX, TRN_IRQ_UNMASK, TRN_IRQ_DATA_EVENTFD, 0, 1, fds + 2), 0);
+	trn_pci_set_intx(fake.pci, true);
+	assert_int_equal(drain(fds[0]), 1);
+	ring(fds[2]);
+	assert_int_equal(await(fds[0]), 1);
+	close(epoll);
+}
+
 static void test_unmask_by_eventfd_ends_with_the_holder(void **state)
 {
 	assert_int_equal(wire(TRN_PCI_IRQ_INTX, 0, 1, fds), 0);
@@ -531,6 +566,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_level_before_wiring_and_new_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_level_and_command, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unmask_by_eventfd, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unmask_by_what_is_no_eventfd, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unmask_by_eventfd_ends_with_the_holder, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quiet_device, setup, teardown),
 	};
