@@ -25,7 +25,7 @@ from vfu import CONFIG, INTX, OWN, PAGE, S_PRE_COPY, S_PRE_COPY_P2P, S_RUNNING, 
 ROUNDS = int(os.environ.get("TRANCHE_TEST_ROUNDS", "25"))
 DATA, IER, FCR, LCR, MCR, LSR, MSR, SCR = 0, 1, 2, 3, 4, 5, 6, 7
 RX_INTERRUPT = 0x01
-DTR, RTS, AFE = 0x01, 0x02, 0x20
+DTR, RTS, AUTO_FLOW = 0x01, 0x02, 0x20
 READY = 0x01
 FIFO_14 = 0xC1          # on, 14 bytes until the interrupt
 SIOCOUTQ = 0x5411
@@ -131,7 +131,7 @@ def serial_round(here, there):
     for port in range(2):
         set_up_port(here, port, registers[port])
     with_peer = random.random() < 0.5
-    mcrs = [DTR | RTS, DTR | RTS | (0 if with_peer else AFE)]
+    mcrs = [DTR | RTS, DTR | RTS | (0 if with_peer else AUTO_FLOW)]
     here.write(0, MCR, mcrs[0])
     # In from the terminal: some is read here, the rest there.
     incoming = os.urandom(random.randint(14, 16))
