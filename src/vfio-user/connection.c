@@ -126,10 +126,8 @@ static void serve(struct vfu_conn *c)
 	}
 }
 
-static void *run(void *arg)
+void vfu_conn_serve(struct vfu_conn *c)
 {
-	struct vfu_conn *c = arg;
-
 	serve(c);
 	vfu_dma_close(c);
 	if (c->use) {
@@ -137,6 +135,13 @@ static void *run(void *arg)
 		c->server->nr_open--;
 	}
 	vfu_dma_free(c);
+}
+
+static void *run(void *arg)
+{
+	struct vfu_conn *c = arg;
+
+	vfu_conn_serve(c);
 	vfu_server_conn_ended(c->server, c);
 	return NULL;
 }

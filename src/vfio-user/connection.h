@@ -59,6 +59,8 @@ struct vfu_conn {
 
 /* connection.c: a connection takes fd over, also on failure. NULL: no memory. */
 struct vfu_conn *vfu_conn_new(struct trn_server *server, int fd);
+/* From the first message to the last, by the calling thread; then the device is closed. Once. */
+void vfu_conn_serve(struct vfu_conn *c);
 /* Its thread; when that ends it calls vfu_server_conn_ended(). 0 or -errno. */
 int vfu_conn_start(struct vfu_conn *c);
 void vfu_conn_shutdown(struct vfu_conn *c); /* its thread will end soon; any thread, under the server's lock */
