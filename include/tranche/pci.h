@@ -182,7 +182,8 @@ void trn_pci_unlock(struct trn_pci *pci);
  *          one call, unless it crosses a border between these. Return: 0 or a negative errno
  * @areas:  with MMAP: which parts may be mapped now, as region_areas of struct trn_device_ops, at most 4096; what is left
  *          out goes through @rw when there is one, else to the memory. NULL: all
- * @fd:     with RAM: memory of the driver instead (a memfd sealed against shrinking; the library duplicates it); <= 0: none
+ * @fd:     with RAM: memory of the driver instead (a memfd sealed against shrinking; the library duplicates it, and fixes
+ *          its seals); <= 0: none
  * @offset: of the region's first byte in @fd; page-aligned
  */
 struct trn_pci_bar {

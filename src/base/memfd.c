@@ -27,6 +27,17 @@ int base_memfd_create(const char *name, uint64_t size)
 	return TAKE_FD(fd);
 }
 
+int base_memfd_fix_seals(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (seals < 0)
+		return -errno;
+	if (seals & F_SEAL_SEAL)
+		return 0;
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL) < 0 ? -errno : 0;
+}
+
 int base_memfd_retire(int fd, uint64_t size)
 {
 	struct stat st;

@@ -79,9 +79,14 @@ static int add_memory(struct pci_region *region, const struct trn_pci_bar *bar, 
 	_cleanup_close_ int fd = get_memory(bar, err);
 	uint64_t offset = bar->fd > 0 ? bar->offset : 0;
 	void *ram;
+	int r;
 
 	if (fd < 0)
 		return fd;
+	/* A holder gets the descriptor, and must not take writing from the next one. */
+	r = base_memfd_fix_seals(fd);
+	if (r < 0)
+		return trn_error_set(err, r, "BadMemory", "the seals of a region's memory cannot be fixed: %s", strerror(-r));
 	ram = mmap(NULL, whole_pages(bar->size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
 	if (ram == MAP_FAILED)
 		return trn_error_set(err, -errno, "NoMemory", "a region of %llu bytes cannot be mapped: %s",

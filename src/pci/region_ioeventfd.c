@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/eventfd.h"
+#include "base/memfd.h"
 #include "base/range.h"
 #include "pci/pci_priv.h"
 #include "tranche/mdev.h"
@@ -93,6 +94,8 @@ static int map_shadow(const struct trn_ioeventfd *ev, uint8_t **ret, struct trn_
 
 	if (ev->shadow_fd < 0)
 		return 0;
+	/* A holder gets it, as it gets memory of regions; it need not be a memfd. */
+	(void)base_memfd_fix_seals(ev->shadow_fd);
 	if (fstat(ev->shadow_fd, &st) < 0 || !base_range_is_within(ev->shadow_offset, SHADOW_SIZE, (uint64_t)st.st_size))
 		return trn_error_set(err, -EINVAL, "BadIoeventfd", "shadow memory at %#llx lies outside of its file",
 				     (unsigned long long)ev->shadow_offset);

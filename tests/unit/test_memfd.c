@@ -103,6 +103,19 @@ static void test_retire_refuses_what_is_no_memfd(void **state)
 	base_close(fds[1]);
 }
 
+static void test_fixed_seals(void **state)
+{
+	int fd = base_memfd_create("test", SIZE);
+
+	assert_int_equal(base_memfd_fix_seals(fd), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(base_memfd_fix_seals(fd), 0);
+	assert_true(base_memfd_is_safe(fd, SIZE));
+	close(fd);
+	assert_int_equal(base_memfd_fix_seals(fd), -EBADF);
+}
+
 static void test_is_safe(void **state)
 {
 	int good = base_memfd_create("test", SIZE);
@@ -130,6 +143,7 @@ int main(void)
 		cmocka_unit_test(test_retire_gives_memory_back),
 		cmocka_unit_test(test_retire_counts_pages_made_by_reading),
 		cmocka_unit_test(test_retire_refuses_what_is_no_memfd),
+		cmocka_unit_test(test_fixed_seals),
 		cmocka_unit_test(test_is_safe),
 	};
 

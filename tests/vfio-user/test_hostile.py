@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Clients that want to do harm: nothing that they can do outlives them, and the process always ends (C28, C34)."""
+import fcntl
+import mmap
 import os
 import resource
 import signal
@@ -11,7 +13,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import vfu  # noqa: E402
-from vfu import CONFIG, MAP_FILE_IO, PAGE, REGION_READ, Refused, device, eventually, memfd  # noqa: E402
+from vfu import (BAR0, BAR2, CONFIG, GET_REGION_IO_FDS, MAP_FILE_IO, OWN, PAGE, REGION_READ, Refused, device,  # noqa: E402
+                 eventually, memfd)
+
+F_ADD_SEALS, F_SEAL_FUTURE_WRITE = 1033, 0x10
 
 
 def ended_with(d, within):
@@ -75,6 +80,26 @@ def test_end_with_a_thread_that_waits():
         assert "without its clients" in d.said()
         peer.close()
         d.process.returncode = 0    # for d.end()
+
+
+def test_memory_that_is_sealed():
+    """A client cannot make what it maps read-only for the next one."""
+    with device() as d:
+        for _ in range(2):
+            c = d.connect().enable()
+            shadow = c.ask(GET_REGION_IO_FDS, struct.pack("=4I", 4096, 0, BAR0, 0)).fds
+            fds = c.region_info(BAR2).fds + c.region_info(OWN).fds + shadow[2:]
+            assert len(fds) == 3
+            for fd in fds:
+                mmap.mmap(fd, PAGE, offset=0).close()
+                try:
+                    fcntl.fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE)
+                    raise AssertionError("it can be sealed")
+                except PermissionError:
+                    pass
+            for fd in fds + shadow[:2]:
+                os.close(fd)
+            c.close()
 
 
 if __name__ == "__main__":
