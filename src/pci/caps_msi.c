@@ -7,6 +7,26 @@
 
 #define MSI_SIZE 14 /* 64-bit address, no mask */
 
+/* Where the bits are that turn messages on. */
+#define MSI_ENABLE_BYTE PCI_MSI_FLAGS
+#define MSI_ENABLE_BIT PCI_MSI_FLAGS_ENABLE
+#define MSIX_ENABLE_BYTE (PCI_MSIX_FLAGS + 1)
+#define MSIX_ENABLE_BIT (PCI_MSIX_FLAGS_ENABLE >> 8)
+
+static bool is_turned_off(uint8_t now, unsigned int byte, uint8_t bit, unsigned int offset, unsigned int len, const uint8_t *before)
+{
+	return byte >= offset && byte < offset + len && before[byte - offset] & bit && !(now & bit);
+}
+
+/* A guest that turns messages off has no use for those of before when it turns them on again; a holder that only exchanges
+ * its eventfds does not turn them off. */
+static void msix_written(struct trn_pci *pci, const struct pci_config_part *part, unsigned int offset, unsigned int len,
+			 const uint8_t *before)
+{
+	if (is_turned_off(pci->config.bytes[part->start + MSIX_ENABLE_BYTE], MSIX_ENABLE_BYTE, MSIX_ENABLE_BIT, offset, len, before))
+		pci_irqs_forget_fired(pci, TRN_PCI_IRQ_MSIX);
+}
+
 static void msi_written(struct trn_pci *pci, const struct pci_config_part *part, unsigned int offset, unsigned int len,
 			const uint8_t *before)
 {
@@ -15,6 +35,8 @@ static void msi_written(struct trn_pci *pci, const struct pci_config_part *part,
 
 	if (wanted > offered)
 		*flags = (uint8_t)((*flags & ~PCI_MSI_FLAGS_QSIZE) | offered << 4);
+	if (is_turned_off(*flags, MSI_ENABLE_BYTE, MSI_ENABLE_BIT, offset, len, before))
+		pci_irqs_forget_fired(pci, TRN_PCI_IRQ_MSI);
 }
 
 int trn_pci_add_msi(struct trn_pci *pci, unsigned int nr_vectors, struct trn_error *err)
@@ -76,6 +98,7 @@ int trn_pci_add_msix(struct trn_pci *pci, unsigned int nr_vectors, unsigned int 
 	r = pci_caps_add(pci, &cap, &part, err);
 	if (r < 0)
 		return r;
+	part->written = msix_written;
 	pci->config.msix = part->start;
 	pci->irqs.msix.bar = bar;
 	pci->irqs.msix.table_offset = table_offset;

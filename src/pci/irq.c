@@ -89,13 +89,20 @@ void pci_irqs_finish(struct trn_pci *pci)
 	pci->irqs = (struct pci_irqs){ .used = PCI_NO_IRQ_KIND, .messages = PCI_NO_IRQ_KIND };
 }
 
+void pci_irqs_forget_fired(struct trn_pci *pci, enum trn_pci_irq kind)
+{
+	struct pci_irq_kind *k = &pci->irqs.kinds[kind];
+
+	for (uint32_t i = 0; i < k->count; i++)
+		k->vectors[i].is_pending = k->vectors[i].has_fired = false;
+}
+
 void pci_irqs_reset(struct trn_pci *pci)
 {
 	struct pci_irqs *irqs = &pci->irqs;
 
 	for (enum trn_pci_irq kind = 0; kind < TRN_PCI_NR_IRQS; kind++)
-		for (uint32_t i = 0; i < irqs->kinds[kind].count; i++)
-			irqs->kinds[kind].vectors[i].is_pending = irqs->kinds[kind].vectors[i].has_fired = false;
+		pci_irqs_forget_fired(pci, kind);
 	irqs->intx.level = irqs->intx.is_masked = irqs->intx.is_masked_by_holder = false;
 	pci_irqs_forget_messages(pci);
 	pci_msix_reset(pci);

@@ -64,6 +64,8 @@ int pci_irqs_init(struct trn_pci *pci); /* by realize */
 void pci_irqs_finish(struct trn_pci *pci);
 /* Level, masks, pending and the MSI-X table as after init; the wiring stays. */
 void pci_irqs_reset(struct trn_pci *pci);
+/* The guest has turned that kind off: what fired until now is nobody's. */
+void pci_irqs_forget_fired(struct trn_pci *pci, enum trn_pci_irq kind);
 /* The holder is gone: nothing is wired any more. What fired stays remembered for the next one. */
 void pci_irqs_unwire_all(struct trn_pci *pci);
 /* COMMAND, the power state or the activity has changed: looks at the level and at pending messages again. */

@@ -320,6 +320,23 @@ static void test_enabled_but_not_wired(void **state)
 	assert_int_equal(drain(fds[0]), 1);
 }
 
+/* What a guest's driver did not see is not for the one that comes after it. */
+static void test_turned_off_by_the_guest(void **state)
+{
+	unsigned int msi = config_find(&fake, 5), flags = config_get(&fake, msi + 2, 2);
+
+	config_put(&fake, msi + 2, 2, flags | 1);
+	assert_int_equal(wire(TRN_PCI_IRQ_MSI, 0, 1, fds), 0);
+	assert_int_equal(trn_pci_fire(fake.pci, 0), 0);
+	config_put(&fake, msi + 2, 2, flags | 1);
+	assert_int_equal(wire(TRN_PCI_IRQ_MSI, 0, 1, fds + 1), 0);
+	assert_int_equal(drain(fds[1]), 1); /* on all the time */
+	config_put(&fake, msi + 2, 2, flags);
+	config_put(&fake, msi + 2, 2, flags | 1);
+	assert_int_equal(wire(TRN_PCI_IRQ_MSI, 0, 1, fds + 2), 0);
+	assert_int_equal(drain(fds[2]), 0);
+}
+
 static void test_err_and_req(void **state)
 {
 	const struct trn_remove_params how = { .policy = TRN_REMOVE_ASK };
@@ -560,6 +577,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_new_descriptor_is_signalled_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_next_holder_gets_what_fired, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_enabled_but_not_wired, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_turned_off_by_the_guest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_err_and_req, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_level_masks_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_level_while_masked_by_holder, setup, teardown),
