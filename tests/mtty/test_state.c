@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -228,6 +229,36 @@ static void test_midway(void **state)
 		move_midway(round, round & 1);
 }
 
+static bool is_pin_up(struct card *card)
+{
+	uint16_t status = 0;
+
+	assert_int_equal(trn_use_region_read(card->use, TRN_PCI_REGION_CONFIG, PCI_STATUS, &status, sizeof(status)), 0);
+	return status & PCI_STATUS_INTERRUPT;
+}
+
+/* Whatever a stream says of the pin, it ends as the chips have it: else it would be up, or down, for ever. */
+static void test_pin_is_as_the_chips_have_it(void **state)
+{
+	static struct stream s;
+
+	for (unsigned int wanted = 0; wanted < 2; wanted++) {
+		struct card from, to;
+
+		card_make(&from, "mtty-1", LOOP, LOOP);
+		card_make(&to, "mtty-1", LOOP, LOOP);
+		card_write(&from, 0, UART_IER, wanted ? UART_IER_TX : 0);
+		go(&from, TRN_MIG_STOP_COPY);
+		trn_pci_set_intx(trn_pci_of(from.dev), !wanted);
+		s.len = 0;
+		read_stream(&from, &s);
+		assert_int_equal(load(&to, &s, sizeof(s.bytes)), 0);
+		assert_int_equal(is_pin_up(&to), wanted);
+		card_free(&from);
+		card_free(&to);
+	}
+}
+
 static void test_other_number_of_ports(void **state)
 {
 	static struct stream s;
@@ -348,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_standing_still),
 		cmocka_unit_test(test_reset_sets_it_going),
 		cmocka_unit_test(test_midway),
+		cmocka_unit_test(test_pin_is_as_the_chips_have_it),
 		cmocka_unit_test(test_other_number_of_ports),
 		cmocka_unit_test(test_broken_streams),
 		cmocka_unit_test(test_states_that_no_card_has),

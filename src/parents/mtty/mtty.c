@@ -89,6 +89,8 @@ static void activity(struct trn_pci *pci, enum trn_pci_activity activity)
 	struct mtty_card *card = mtty_card_of(pci);
 
 	card->is_active = activity == TRN_PCI_ACTIVE;
+	/* A state that was loaded brought a level of its own, which need not be what its chips want. */
+	trn_pci_set_intx(pci, card->level);
 	mtty_alarm_set(&card->alarm, mtty_alarm_now());
 }
 
