@@ -255,7 +255,7 @@ void trn_pci_ram_wrote(struct trn_pci *pci, unsigned int index, uint64_t offset,
  * trn_pci_add_ioeventfd - a write to a BAR that only has to wake the driver
  * @pci:   realized or not
  * @index: of a region
- * @ev:    descriptors stay the caller's, the library duplicates them
+ * @ev:    descriptors stay the caller's, the library duplicates them; shadow memory is a memfd sealed against shrinking
  * @err:   optional
  *
  * Holders that can will signal the descriptor without a message; writes that come as messages are handled by the

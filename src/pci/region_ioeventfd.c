@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/eventfd.h"
@@ -89,16 +88,16 @@ static size_t shadow_span(uint64_t offset)
 static int map_shadow(const struct trn_ioeventfd *ev, uint8_t **ret, struct trn_error *err)
 {
 	uint64_t in_page = ev->shadow_offset % BASE_PAGE_SIZE;
-	struct stat st;
 	uint8_t *pages;
 
 	if (ev->shadow_fd < 0)
 		return 0;
-	/* A holder gets it, as it gets memory of regions; it need not be a memfd. */
-	(void)base_memfd_fix_seals(ev->shadow_fd);
-	if (fstat(ev->shadow_fd, &st) < 0 || !base_range_is_within(ev->shadow_offset, SHADOW_SIZE, (uint64_t)st.st_size))
-		return trn_error_set(err, -EINVAL, "BadIoeventfd", "shadow memory at %#llx lies outside of its file",
+	/* Holders get the descriptor too, and must be able neither to take away what is mapped here nor to seal it. */
+	if (ev->shadow_offset > UINT64_MAX - SHADOW_SIZE || !base_memfd_is_safe(ev->shadow_fd, ev->shadow_offset + SHADOW_SIZE))
+		return trn_error_set(err, -EINVAL, "BadIoeventfd",
+				     "shadow memory at %#llx lies outside of its file, or that is no memfd sealed against shrinking",
 				     (unsigned long long)ev->shadow_offset);
+	(void)base_memfd_fix_seals(ev->shadow_fd);
 	pages = mmap(NULL, shadow_span(ev->shadow_offset), PROT_READ | PROT_WRITE, MAP_SHARED, ev->shadow_fd,
 		     (off_t)(ev->shadow_offset - in_page));
 	if (pages == MAP_FAILED)

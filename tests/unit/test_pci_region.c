@@ -351,6 +351,24 @@ static int add_event(unsigned int index, uint64_t offset, uint32_t size, uint32_
 	return trn_pci_add_ioeventfd(fake.pci, index, &ev, NULL);
 }
 
+/* Holders get the shadow's descriptor: they could take the memory away from under the device, or more is wanted than there is. */
+static void test_shadow_memory_must_stay(void **state)
+{
+	_cleanup_close_ int any = eventfd(0, EFD_CLOEXEC), loose = memfd_create("loose", MFD_CLOEXEC);
+	_cleanup_close_ int sealed = base_memfd_create("sealed", PAGE);
+	struct trn_ioeventfd ev = { .offset = 0x40, .size = 4, .fd = any, .shadow_fd = loose };
+
+	assert_int_equal(ftruncate(loose, PAGE), 0);
+	assert_int_equal(trn_pci_add_ioeventfd(fake.pci, BAR_REGISTERS, &ev, NULL), -EINVAL);
+	ev.shadow_fd = sealed;
+	ev.shadow_offset = PAGE - 7;
+	assert_int_equal(trn_pci_add_ioeventfd(fake.pci, BAR_REGISTERS, &ev, NULL), -EINVAL);
+	ev.shadow_offset = UINT64_MAX - 3;
+	assert_int_equal(trn_pci_add_ioeventfd(fake.pci, BAR_REGISTERS, &ev, NULL), -EINVAL);
+	ev.shadow_offset = PAGE - 8;
+	assert_int_equal(trn_pci_add_ioeventfd(fake.pci, BAR_REGISTERS, &ev, NULL), 0);
+}
+
 static void test_ioeventfds_that_are_refused(void **state)
 {
 	int fd = eventfd(0, EFD_CLOEXEC);
@@ -493,6 +511,7 @@ int main(void)
 		T(test_descriptor_is_the_memory),
 		T(test_ioeventfds_of_messages),
 		T(test_ioeventfds_that_are_refused),
+		T(test_shadow_memory_must_stay),
 		T(test_bars_that_are_refused),
 		T(test_pairs_and_memory_of_the_driver),
 	};
