@@ -10,7 +10,8 @@
  *
  * Locking: each device has one lock, which the library holds during every call of struct trn_pci_ops and of the structs
  * below.  A driver's own threads, timers and event loops take it with trn_pci_lock().  It may be taken again by the thread
- * that has it, so all trn_pci_* functions may be called with it and without.  A driver never waits while holding it.
+ * that has it, so all trn_pci_* functions may be called with it and without, except trn_pci_destroy() and trn_pci_unmap(),
+ * which wait for threads that want it.  A driver never waits while holding it.
  *
  * "BAR" below is an index from 0 to 5; a 64-bit BAR takes the next index too.
  */
@@ -607,6 +608,8 @@ int trn_pci_map(struct trn_use *use, uint32_t index, uint64_t offset, uint64_t l
 /**
  * trn_pci_unmap - end a mapping; the holder does so before it closes its use
  * @mapping: NULL is accepted
+ *
+ * Waits for the mapping's thread, which takes the device's lock: not with that held.
  */
 void trn_pci_unmap(struct trn_pci_mapping *mapping);
 
