@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What bochs-drm looks at, and modes: those that fit, those that do not. */
+/* Point 24. What bochs-drm looks at, and modes: those that fit, those that do not. */
 #include "unit.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The card: what it says of itself, its ports, its interrupt, its pool. */
+/* Point 24. The card: what it says of itself, its ports, its interrupt, its pool. */
 #include "card.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The 16550A by itself: each register, the FIFOs, interrupts and their order, loop mode, modem lines, time-out. */
+/* Point 25 (divisor and trigger levels are those of the guest).
+ * The 16550A by itself: each register, the FIFOs, interrupts and their order, loop mode, modem lines, time-out. */
 #include "unit.h"
 
 #include "parents/mtty/uart.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Configuration space: identity, sizes of BARs, what a guest may change, and what COMMAND and the power state gate. */
+/* C17, point 11.
+ * Configuration space: identity, sizes of BARs, what a guest may change, and what COMMAND and the power state gate. */
 #define TRANCHE_BUILDING_PCI
 #include "pci/pci_priv.h"
 
