@@ -31,7 +31,8 @@ static int check_rights(const struct vfu_map *map, int fd)
 		return -EBADF;
 	if ((map->flags & TRN_DMA_READ) && (fl & O_ACCMODE) == O_WRONLY)
 		return -EACCES;
-	if ((map->flags & TRN_DMA_WRITE) && (fl & O_ACCMODE) == O_RDONLY)
+	/* What is written to a file that is open for appending goes to its end, wherever it was meant for. */
+	if ((map->flags & TRN_DMA_WRITE) && ((fl & O_ACCMODE) == O_RDONLY || fl & O_APPEND))
 		return -EACCES;
 	return 0;
 }
@@ -102,8 +103,8 @@ static int choose_way(struct vfu_map *map, int *fd, bool is_file_io)
 		return r;
 	if (fstatfs(*fd, &fs) < 0)
 		return -errno;
-	/* Whoever serves such a file could hold up each access, with the device's lock held, for ever. */
-	if (fs.f_type == FUSE_SUPER_MAGIC)
+	/* Whoever serves such a file, or one below it, could hold up each access, with the device's lock held, for ever. */
+	if (fs.f_type == FUSE_SUPER_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC)
 		return 0;
 	/* A fault may find no huge page left, and SIGBUS is the answer then too. */
 	is_huge = fs.f_type == HUGETLBFS_MAGIC;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Clients that want to do harm: nothing that they can do outlives them, and the process always ends (C28, C34)."""
+import errno
 import fcntl
 import mmap
 import os
@@ -8,13 +9,15 @@ import resource
 import signal
 import socket
 import struct
+import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import vfu  # noqa: E402
 from vfu import (BAR0, BAR2, CONFIG, GET_REGION_IO_FDS, MAP_FILE_IO, OWN, PAGE, REGION_READ, Refused, device,  # noqa: E402
-                 eventually, memfd)
+                 eventually, expect, memfd)
 
 F_ADD_SEALS, F_SEAL_FUTURE_WRITE = 1033, 0x10
 
@@ -100,6 +103,58 @@ def test_memory_that_is_sealed():
             for fd in fds + shadow[:2]:
                 os.close(fd)
             c.close()
+
+
+def test_file_open_for_appending():
+    """What is written goes where it is meant for, or the file is no memory."""
+    with device() as d, tempfile.NamedTemporaryFile() as f:
+        c = d.connect().enable()
+        f.truncate(2 * PAGE)
+        for mode in (MAP_FILE_IO, 0):
+            with open(f.name, "r+b", buffering=0) as file:
+                fcntl.fcntl(file, fcntl.F_SETFL, os.O_APPEND)
+                expect(errno.EACCES, lambda: c.dma_map(0, PAGE, file.fileno(), flags=3 | mode))
+                c.dma_map(0, PAGE, file.fileno(), flags=1 | mode)
+                c.dma_unmap(0, PAGE)
+
+
+OVERLAY = """
+import os, subprocess, sys
+folder = sys.argv[1]
+for name in ("low", "up", "work", "all"):
+    os.mkdir(f"{folder}/{name}")
+subprocess.run(["mount", "-t", "overlay", "none", "-o", f"lowerdir={folder}/low,upperdir={folder}/up,workdir={folder}/work",
+                f"{folder}/all"], check=True)
+with open(f"{folder}/all/memory", "w+b") as f:
+    f.truncate(8192)
+    os.dup2(f.fileno(), 0)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+def stacked_file(folder):
+    """A descriptor of a file in a file system that anybody can lay over one that he serves himself; None: not here."""
+    ours, theirs = socket.socketpair()
+    send = "import socket; socket.send_fds(socket.socket(fileno=1), [b'.'], [0])"
+    with ours, theirs:
+        done = subprocess.run(["unshare", "-Urm", sys.executable, "-c", OVERLAY, folder, sys.executable, "-c", send],
+                              stdout=theirs, stderr=subprocess.DEVNULL, check=False)
+        return socket.recv_fds(ours, 1, 1)[1][0] if done.returncode == 0 else None
+
+
+def test_stacked_file():
+    """A file over another that a client may serve is not touched while the device is locked: it is asked for by messages."""
+    with device() as d, tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        c = d.connect().enable()
+        fd = stacked_file(folder)
+        if fd is None:
+            print("# skipped: no overlay can be mounted here")
+            return
+        c.dma_map(0, 2 * PAGE, fd)
+        os.close(fd)
+        c.dma_start(0, PAGE)
+        c.answer(c.command(), bytearray(b"x" * PAGE))
+        assert c.dma_end() == 0 and c.region_read(BAR2, 0, PAGE) == b"x" * PAGE
 
 
 if __name__ == "__main__":
