@@ -86,9 +86,9 @@ void vfu_reply_trim(struct vfu_conn *c, size_t len);
 int vfu_reply_fd(struct vfu_conn *c, int fd);
 
 /*
- * Sends a command of our own (DMA_READ, DMA_WRITE): header and two pieces of payload. Any thread; on the twin socket when
- * there is one. Never while the connection's thread works on a batch: such a command waits in the caller's hands, see
- * dma.h. 0 or -errno (the connection is gone).
+ * Sends a command of our own (DMA_READ, DMA_WRITE) on the main socket: header and two pieces of payload. Any thread. None is
+ * begun while the connection's thread works on a batch: it waits in the caller's hands, see dma.h. 0 or -errno (the
+ * connection is gone).
  */
 int vfu_send_command(struct vfu_conn *c, const struct vfu_header *header, const void *fixed, size_t fixed_len,
 		     const void *data, size_t data_len);

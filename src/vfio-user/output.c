@@ -23,10 +23,9 @@ struct fd_list {
 	size_t nr;
 };
 
-/* The buffer belongs to the connection's thread; the locks order what goes into the sockets. */
+/* The buffer belongs to the connection's thread; the lock orders what goes into the socket. */
 struct vfu_output {
 	pthread_mutex_t lock; /* of the main socket */
-	pthread_mutex_t twin_lock;
 
 	uint8_t *buf; /* finished replies: [0, end); the one that was begun: [end, end + len) */
 	size_t cap;
@@ -51,7 +50,6 @@ struct vfu_output *vfu_output_new(void)
 	}
 	o->cap = SIZE_USUAL;
 	pthread_mutex_init(&o->lock, NULL);
-	pthread_mutex_init(&o->twin_lock, NULL);
 	return o;
 }
 
@@ -69,7 +67,6 @@ void vfu_output_free(struct vfu_output *o)
 	drop_fds(&o->fds);
 	drop_fds(&o->new_fds);
 	pthread_mutex_destroy(&o->lock);
-	pthread_mutex_destroy(&o->twin_lock);
 	free(o->buf);
 	free(o);
 }
@@ -280,12 +277,10 @@ int vfu_send_command(struct vfu_conn *c, const struct vfu_header *header, const 
 		{ .iov_base = (void *)(uintptr_t)fixed, .iov_len = fixed_len },
 		{ .iov_base = (void *)(uintptr_t)data, .iov_len = data_len },
 	};
-	bool has_twin = c->twin_fd >= 0;
-	pthread_mutex_t *lock = has_twin ? &c->output->twin_lock : &c->output->lock;
 	int r;
 
-	pthread_mutex_lock(lock);
-	r = send_all(has_twin ? c->twin_fd : c->fd, iov, data_len ? 3 : 2, NULL, 0);
-	pthread_mutex_unlock(lock);
+	pthread_mutex_lock(&c->output->lock);
+	r = send_all(c->fd, iov, data_len ? 3 : 2, NULL, 0);
+	pthread_mutex_unlock(&c->output->lock);
 	return r;
 }
