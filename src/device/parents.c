@@ -77,7 +77,8 @@ const struct device_driver *device_driver_find(const char *name, struct trn_erro
 	for (size_t i = 0; (d = device_driver_at(i)); i++) {
 		if (!strcmp(d->name, name))
 			return d;
-		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "", d->name);
+		if (len < sizeof(names))
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "", d->name);
 	}
 	trn_error_set(err, -ENOENT, "NoSuchParent", "there is no parent driver \"%.60s\"", name);
 	trn_error_hint(err, "the drivers are %s", names);
