@@ -47,22 +47,44 @@ static bool is_too_deep(const char *text)
 	return false;
 }
 
+/* Numbers from 2^63 on, as in a mask of all page sizes, the parser knows as floating-point ones only. */
+static json_t *parse(const char *text, json_error_t *ret_error)
+{
+	json_t *top = json_loads(text, 0, ret_error);
+
+	return top ? top : json_loads(text, JSON_DECODE_INT_AS_REAL, ret_error);
+}
+
+static bool to_number(const json_t *v, uint64_t *ret)
+{
+	double d = json_number_value(v);
+
+	if (json_is_integer(v) && json_integer_value(v) >= 0)
+		*ret = (uint64_t)json_integer_value(v);
+	else if (json_is_real(v) && d >= 0x1p64)
+		*ret = UINT64_MAX;
+	else if (json_is_real(v) && d >= 0 && d == (double)(uint64_t)d)
+		*ret = (uint64_t)d;
+	else
+		return false;
+	return true;
+}
+
 /* A limit that the client states: *ret stays when it does not. Larger numbers than fit mean the largest that does. */
-static int get_number(const json_t *caps, const char *key, json_int_t min, uint64_t max, uint64_t *ret)
+static int get_number(const json_t *caps, const char *key, uint64_t min, uint64_t max, uint64_t *ret)
 {
 	const json_t *v = json_object_get(caps, key);
+	uint64_t n;
 
 	if (!v)
 		return 0;
-	if (!json_is_integer(v) || json_integer_value(v) < min)
+	if (!to_number(v, &n) || n < min)
 		return refuse("a limit is a whole number, and not too small", key);
-	*ret = (uint64_t)json_integer_value(v);
-	if (*ret > max)
-		*ret = max;
+	*ret = n < max ? n : max;
 	return 0;
 }
 
-static int get_u32(const json_t *caps, const char *key, json_int_t min, uint32_t *ret)
+static int get_u32(const json_t *caps, const char *key, uint64_t min, uint32_t *ret)
 {
 	uint64_t value = *ret;
 	int r = get_number(caps, key, min, UINT32_MAX, &value);
@@ -102,7 +124,7 @@ static int get_limits(const json_t *caps, struct vfu_limits *ret)
 	if (r == 0)
 		r = get_u32(caps, "max_dma_maps", 0, &ret->max_dma_maps);
 	if (r == 0)
-		r = get_number(caps, "pgsizes", 1, INT64_MAX, &ret->pgsizes);
+		r = get_number(caps, "pgsizes", 1, UINT64_MAX, &ret->pgsizes);
 	if (r == 0)
 		r = get_bool(caps, "write_multiple", &ret->write_multiple);
 	if (r == 0)
@@ -121,7 +143,7 @@ static int decode_text(const char *text, size_t len, struct vfu_limits *ret, boo
 		return refuse("the text ends with its only NUL", "it does not");
 	if (is_too_deep(text))
 		return refuse("the text is nested not too deep", text);
-	top = json_loads(text, 0, &error);
+	top = parse(text, &error);
 	if (!json_is_object(top))
 		return refuse("the text is a JSON object", top ? "it is something else" : error.text);
 	caps = json_object_get(top, "capabilities");

@@ -461,7 +461,7 @@ static void test_versions_that_are_refused(void **state)
 		"{\"capabilities\":{\"max_data_xfer_size\":0}}", "{\"capabilities\":{\"max_dma_maps\":\"many\"}}",
 		"{\"capabilities\":{\"max_dma_maps\":1.5}}", "{\"capabilities\":{\"write_multiple\":1}}",
 		"{\"capabilities\":{\"twin_socket\":true}}", "{\"capabilities\":{\"twin_socket\":{\"supported\":2}}}",
-		"{\"capabilities\":{\"pgsizes\":99999999999999999999}}",
+		"{\"capabilities\":{\"pgsizes\":0}}", "{\"capabilities\":{\"pgsizes\":-99999999999999999999}}",
 	};
 	char deep[64] = "{\"x\":";
 

@@ -138,10 +138,18 @@ def test_long_text():
         c.hello()
 
 
+def test_all_page_sizes():
+    """A mask whose highest bit is set, as an IOMMU has."""
+    with device() as d:
+        c = d.connect(caps=default_caps(pgsizes=(1 << 64) - PAGE))
+        c.dma_map(0x10000, PAGE)
+        c.close()
+
+
 def test_numbers_are_not_cut():
     """6.9.10: a limit beyond 32 bits is a large one, not its lower half."""
     with device() as d:
-        for big in (1 << 32, (1 << 32) + 1, 1 << 62, (1 << 63) - 1):
+        for big in (1 << 32, (1 << 32) + 1, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - PAGE, 1 << 80):
             c = d.connect(caps=default_caps(max_data_xfer_size=big, max_msg_fds=big, max_dma_maps=big))
             c.enable()
             assert len(c.region_read(BAR2, 0, 1 << 20)) == 1 << 20
