@@ -11,8 +11,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "base/cleanup.h"
+
+#define LOCK_TRIES 200 /* 10 ms each */
 
 /* Control space for BASE_MAX_FDS; the kernel closes what a peer sends beyond it. */
 union control {
@@ -100,18 +103,20 @@ static bool is_stale(const char *path, const struct sockaddr_un *addr)
 
 /*
  * Between bind() and listen() a socket looks stale, and two processes that both find a stale one would remove each other's:
- * so all this happens under a lock on the folder, which goes with the descriptor.
+ * so all this happens under a lock on the folder, which goes with the descriptor.  Anybody who can read the folder, as
+ * /tmp, can have that lock: one that is kept is not waited for for ever.
  */
 static int lock_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 	int fd;
 
 	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		(void)flock(fd, LOCK_EX);
+	for (int i = 0; fd >= 0 && i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK; i++)
+		nanosleep(&pause, NULL);
 	return fd; /* without a lock it is still tried: who cannot read the folder may be able to write to it */
 }
 

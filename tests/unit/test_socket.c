@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -102,6 +103,20 @@ static void test_stream(void **state)
 	assert_refused(base_socket_listen_stream(path, &err), err, -EADDRINUSE, "SocketInUse");
 	assert_int_equal(unlink(path), 0);
 	assert_refused(base_socket_listen_stream(path_in("no/such"), &err), err, -ENOENT, "SocketFailed");
+}
+
+static void test_lock_that_somebody_keeps(void **state)
+{
+	struct trn_error err = { 0 };
+	const char *path = path_in("locked");
+	int keeper = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), listener;
+
+	assert_int_equal(flock(keeper, LOCK_EX), 0);
+	listener = base_socket_listen_stream(path, &err);
+	assert_true(listener >= 0);
+	base_close(listener);
+	base_close(keeper);
+	unlink(path);
 }
 
 static void test_bad_paths(void **state)
@@ -270,6 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_listen_and_connect),
 		cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_lock_that_somebody_keeps),
 		cmocka_unit_test(test_bad_paths),
 		cmocka_unit_test(test_descriptors_arrive),
 		cmocka_unit_test(test_surplus_descriptors_are_closed),
