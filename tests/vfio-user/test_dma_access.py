@@ -303,15 +303,35 @@ def test_never_inside_an_access_that_is_waited_for():
             assert m.is_reply and m.ident == ident, "a command of the server inside of an access"
             talk(c, memory, BASE, 100)
             assert c.dma_end() == 0
-        # The same for all that the client has said at once.
+        # The same for all that the client has said at once, however long that takes.
+        write = message(REGION_WRITE, struct.pack("=QII", 0x20, BAR0, 20) + struct.pack("=QIII", BASE, 100, 0, FETCH), ident=1)
         for turn in range(20):
-            write = struct.pack("=QII", 0x20, BAR0, 20) + struct.pack("=QIII", BASE, 100, 0, FETCH)
-            batch = message(REGION_WRITE, write, ident=1)
-            batch += b"".join(message(REGION_READ, struct.pack("=QII", 4, BAR0, 4), ident=2 + i) for i in range(turn))
-            c.send_raw(batch)
+            c.send_raw(write + b"".join(message(REGION_READ, struct.pack("=QII", 0, BAR2, 32768), ident=2 + i) for i in range(turn)))
             assert [c.receive().ident for _ in range(turn + 1)] == list(range(1, turn + 2))
             talk(c, memory, BASE, 100)
             assert c.dma_end() == 0
+
+
+def test_nor_when_there_is_room_for_more():
+    """C25: an answer lets the server ask for the next piece; not before it has answered what came with it."""
+    with device() as d:
+        c = d.connect(caps=vfu.default_caps(max_data_xfer_size=1024)).enable()
+        memory = bytearray(os.urandom(MIB))
+        c.dma_map(BASE, MIB)
+        c.dma_start(BASE, MIB)
+        asked = []
+        while select.select([c.sock], [], [], 0.2)[0]:
+            asked.append(c.receive())
+        read = b"".join(message(REGION_READ, struct.pack("=QII", 0x80, BAR0, 128), ident=2 + i) for i in range(20))
+        for m in asked[:20]:
+            at = struct.unpack("=2Q", m.body)[0] - BASE
+            c.send_raw(message(DMA_READ, m.body + memory[at:at + 1024], ident=m.ident, flags=REPLY) + read)
+            assert [c.receive().ident for _ in range(20)] == list(range(2, 22))
+            asked.append(c.command())
+        for m in asked[20:]:
+            c.answer(m, memory, BASE)
+        talk(c, memory, BASE, MIB - 1024 * len(asked))
+        assert c.dma_end() == 0 and c.region_read(BAR2, 0, 1024) == memory[:1024]
 
 
 def test_the_client_goes_on_meanwhile():
