@@ -23,7 +23,7 @@ struct trn_server;
 /**
  * struct trn_server_params - what to serve, and the limits that clients are told; zeroed limits: the defaults
  * @dev:                the device; the server takes a reference
- * @max_clients:        connections at the same time (default: as many as the device lets in)
+ * @max_clients:        connections at the same time (default 256, of which the device may let in fewer)
  * @max_msg_fds:        descriptors that one message may bring (default 16)
  * @max_data_xfer_size: bytes of data that one message may move (default 1 MiB, at most 16 MiB)
  * @max_dma_maps:       DMA maps that a client may have (default 65535)

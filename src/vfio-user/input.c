@@ -260,10 +260,13 @@ static void hold_fds(struct vfu_input *in)
 
 static int refuse_fds(struct vfu_input *in)
 {
+	/* There was room, but the process has no more. */
+	bool is_full = in->held.is_cut && in->held.nr < VFU_MAX_FDS;
+
 	log_debug("a message may bring %u descriptors: it brought %zu%s", in->max_fds, in->held.nr,
-		  in->held.is_cut ? " and more" : "");
+		  is_full ? ", and there is no place for more" : in->held.is_cut ? " and more" : "");
 	drop_fds(&in->held);
-	return -E2BIG;
+	return is_full ? -EMFILE : -E2BIG;
 }
 
 static int check_header(const struct vfu_header *h)

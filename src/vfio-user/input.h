@@ -31,7 +31,8 @@ ssize_t vfu_input_receive(struct vfu_input *in, int fd);
 /*
  * The next message, valid until vfu_input_receive(); its descriptors until vfu_input_release(), which comes before the
  * next call. Return: 1 a message; 0 none that is complete; -E2BIG only the header is there, because the message is too
- * large or brought too many descriptors; -EBADMSG the header cannot be read, nothing more will come.
+ * large or brought too many descriptors; -EMFILE likewise, because this process can have no more of them; -EBADMSG the
+ * header cannot be read, nothing more will come.
  */
 int vfu_input_next(struct vfu_input *in, struct vfu_request *ret);
 

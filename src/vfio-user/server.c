@@ -15,6 +15,7 @@
 #include "tranche/mdev.h"
 #include "vfio-user/connection.h"
 
+#define DEFAULT_CLIENTS 256u /* a thread and two buffers each, also for those that never say VERSION */
 #define DEFAULT_MSG_FDS 16u
 #define MAX_DATA_XFER_SIZE (16u << 20)
 #define LEAVER_WAIT_S 5
@@ -64,6 +65,8 @@ int trn_server_create(const struct trn_server_params *params, struct trn_server 
 		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for a server");
 	s->params = *params;
 	s->params.dev = trn_device_ref(params->dev);
+	if (!params->max_clients)
+		s->params.max_clients = DEFAULT_CLIENTS;
 	if (!params->max_msg_fds)
 		s->params.max_msg_fds = DEFAULT_MSG_FDS;
 	if (!params->max_data_xfer_size)
@@ -151,7 +154,7 @@ static void reap(struct trn_server *s)
 
 static bool is_full_locked(const struct trn_server *s)
 {
-	return s->params.max_clients && s->nr_conns >= s->params.max_clients;
+	return s->nr_conns >= s->params.max_clients;
 }
 
 /* The thread waits for the lock before it ends, so it is listed by then. */

@@ -12,7 +12,7 @@
 struct vfu_conn;
 
 struct trn_server {
-	struct trn_server_params params; /* [const] dev: a reference; no limit is 0, but max_clients and wait_ms may be */
+	struct trn_server_params params; /* [const] dev: a reference; no limit is 0, but wait_ms may be */
 
 	pthread_mutex_t lock;
 	pthread_cond_t left; /* a connection has ended */

@@ -29,13 +29,18 @@ def ended_with(d, within):
     return d.process.wait(within)
 
 
+def threads_of(d):
+    return len(os.listdir(f"/proc/{d.process.pid}/task"))
+
+
 def use_up_descriptors(d, c):
     """One after the other, by maps of a file that is read and written."""
     fd = memfd(PAGE)
     for i in range(1000):
         try:
             c.dma_map(i * PAGE, PAGE, fd, flags=3 | MAP_FILE_IO)
-        except Refused:
+        except Refused as refused:
+            assert refused.errno == errno.EMFILE
             os.close(fd)
             return
     raise AssertionError("there are always descriptors")
@@ -83,6 +88,16 @@ def test_end_with_a_thread_that_waits():
         assert "without its clients" in d.said()
         peer.close()
         d.process.returncode = 0    # for d.end()
+
+
+def test_connections_are_counted():
+    """Those that never say anything cost a thread each: there is a limit."""
+    with device() as d:
+        first = d.connect()
+        before = threads_of(d)
+        silent = [d.connect(hello=False) for _ in range(300)]
+        eventually(lambda: "no more are let in" in d.said(), "some are refused")
+        assert threads_of(d) - before <= 255 and silent[299].is_gone() and first.is_alive()
 
 
 def test_memory_that_is_sealed():
