@@ -498,8 +498,9 @@ static void test_unmask_by_what_is_no_eventfd(void **state)
 	unsigned int before;
 
 	assert_int_equal(wire(TRN_PCI_IRQ_INTX, 0, 1, fds), 0);
-	assert_int_equal(set(TRN_PCI_IRQ_INTX, TRN_IRQ_UNMASK, TRN_IRQ_DATA_EVENTFD, 0, 1, &epoll), 0);
+	assert_int_equal(set(TRN_PCI_IRQ_INTX, TRN_IRQ_UNMASK, TRN_IRQ_DATA_EVENTFD, 0, 1, fds + 2), 0);
 	before = nr_open();
+	assert_int_equal(set(TRN_PCI_IRQ_INTX, TRN_IRQ_UNMASK, TRN_IRQ_DATA_EVENTFD, 0, 1, &epoll), 0);
 	ring(fds[1]);
 	assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, fds[1], &ready), 0);
 	for (int i = 0; i < 1000 && nr_open() == before; i++)
