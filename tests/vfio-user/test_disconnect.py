@@ -13,8 +13,9 @@ import time
 
 sys.dont_write_bytecode = True
 import vfu  # noqa: E402
-from vfu import (BAR0, BAR1, BAR2, CONFIG, DMA_MAP, DMA_UNMAP, INTX, MSI, MSIX, NO_REPLY, OWN, PAGE, REGION_READ, REGION_WRITE,  # noqa: E402
-                 S_PRE_COPY, S_RESUMING, S_RUNNING, S_STOP, S_STOP_COPY, device, eventually, memfd, message)
+from vfu import (BAR0, BAR1, BAR2, CONFIG, DMA_MAP, DMA_UNMAP, INTX, MSI, MSIX, NO_REPLY, OWN, PAGE,  # noqa: E402
+                 REGION_READ, REGION_WRITE, S_PRE_COPY, S_RESUMING, S_RUNNING, S_STOP, S_STOP_COPY, device, eventually,
+                 memfd, message)
 
 KILLS = int(os.environ.get("TRANCHE_TEST_KILLS", "1000"))
 SEED = int(os.environ.get("TRANCHE_TEST_SEED", str(random.randrange(1 << 30))))
@@ -250,7 +251,7 @@ def kill_many(count, polite):
         before, size, running = idle(d), None, []
         for turn in range(count):
             running.append(start_client(d.path, rng.random(), polite))
-            time.sleep(rng.choice((0, 0.002, 0.005, 0.01, 0.02)) * rng.random())
+            time.sleep(rng.choice((0, 0.005, 0.01, 0.02, 0.05)) * rng.random())
             while len(running) > rng.choice((0, 0, 0, 1)):       # now and then the next comes while the last one is there
                 pid = running.pop(0)
                 os.kill(pid, signal.SIGKILL)

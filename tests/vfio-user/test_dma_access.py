@@ -13,8 +13,9 @@ import time
 
 sys.dont_write_bytecode = True
 import vfu  # noqa: E402
-from vfu import (BAR0, BAR2, DMA_READ, DMA_WRITE, ERROR, MAP_FILE_IO, MAP_READ, MAP_WRITE, PAGE, REGION_READ, REGION_WRITE,  # noqa: E402
-                 REPLY, S_RUNNING, S_RUNNING_P2P, S_STOP, device, eventually, expect, memfd, message, same_fds)
+from vfu import (BAR0, BAR2, DMA_READ, DMA_WRITE, ERROR, MAP_FILE_IO, MAP_READ, MAP_WRITE, PAGE,  # noqa: E402
+                 REGION_READ, REGION_WRITE, REPLY, S_RUNNING, S_RUNNING_P2P, S_STOP, device, eventually, expect, memfd,
+                 message, same_fds)
 
 RW = MAP_READ | MAP_WRITE
 FETCH, STORE = 1, 2

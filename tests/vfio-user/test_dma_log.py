@@ -8,8 +8,8 @@ import sys
 
 sys.dont_write_bytecode = True
 import vfu  # noqa: E402
-from vfu import (BAR2, F_LOG_REPORT, F_LOG_START, GET, PAGE, S_PRE_COPY, S_RUNNING, S_STOP, S_STOP_COPY, SET, device, expect,  # noqa: E402
-                 memfd, refused)
+from vfu import (BAR2, F_LOG_REPORT, F_LOG_START, GET, PAGE, S_PRE_COPY, S_RUNNING, S_STOP, S_STOP_COPY,  # noqa: E402
+                 SET, device, expect, memfd, refused)
 
 STORE = 2
 BASE = 0x10000000

@@ -10,8 +10,8 @@ import tempfile
 
 sys.dont_write_bytecode = True
 import vfu  # noqa: E402
-from vfu import (BAR2, DMA_MAP, MAP_FILE_IO, MAP_MMAP, MAP_READ, MAP_WRITE, NO_REPLY, PAGE, REPLY, device, expect, memfd,  # noqa: E402
-                 refused, same_fds)
+from vfu import (BAR2, DMA_MAP, MAP_FILE_IO, MAP_MMAP, MAP_READ, MAP_WRITE, NO_REPLY, PAGE, REPLY, device,  # noqa: E402
+                 expect, memfd, refused, same_fds)
 
 RW = MAP_READ | MAP_WRITE
 TOP = 1 << 64

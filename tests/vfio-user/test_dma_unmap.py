@@ -8,8 +8,8 @@ import sys
 
 sys.dont_write_bytecode = True
 import vfu  # noqa: E402
-from vfu import (BAR2, DMA_UNMAP, NO_REPLY, PAGE, REPLY, UNMAP_ALL, UNMAP_BITMAP, device, eventually, expect, memfd, refused,  # noqa: E402
-                 same_fds)
+from vfu import (BAR2, DMA_UNMAP, NO_REPLY, PAGE, REPLY, UNMAP_ALL, UNMAP_BITMAP, device, eventually,  # noqa: E402
+                 expect, memfd, refused, same_fds)
 
 BASE = 0x100000
 STORE = 2

@@ -8,8 +8,9 @@ import sys
 
 sys.dont_write_bytecode = True
 import vfu  # noqa: E402
-from vfu import (DEVICE_FEATURE, F_LOG_REPORT, F_LOG_START, F_LOG_STOP, F_MIG_SIZE, F_MIG_STATE, F_MIGRATION, GET, NO_REPLY,  # noqa: E402
-                 PAGE, PROBE, REPLY, S_RUNNING, S_STOP, SET, device, expect, memfd, refused, same_fds)
+from vfu import (DEVICE_FEATURE, F_LOG_REPORT, F_LOG_START, F_LOG_STOP, F_MIG_SIZE, F_MIG_STATE,  # noqa: E402
+                 F_MIGRATION, GET, NO_REPLY, PAGE, PROBE, REPLY, S_RUNNING, S_STOP, SET, device, expect, memfd, refused,
+                 same_fds)
 
 ALL = {F_MIGRATION: GET, F_MIG_STATE: GET | SET, F_LOG_START: SET, F_LOG_STOP: SET, F_LOG_REPORT: GET, F_MIG_SIZE: GET}
 NONE = (0, 3, 4, 5, 10, 11, 12, 13, 14, 31, 32, 63, 64, 255, 256, 4096, 0x7FFF, 0xFFFF)

@@ -11,8 +11,9 @@ import zlib
 
 sys.dont_write_bytecode = True
 import vfu  # noqa: E402
-from vfu import (BAR2, MIG_DATA_READ, MIG_DATA_WRITE, NO_REPLY, PAGE, S_PRE_COPY, S_PRE_COPY_P2P, S_RESUMING, S_RUNNING,  # noqa: E402
-                 S_RUNNING_P2P, S_STOP, S_STOP_COPY, device, expect, memfd, refused, same, same_fds)
+from vfu import (BAR2, MIG_DATA_READ, MIG_DATA_WRITE, NO_REPLY, PAGE, S_PRE_COPY, S_PRE_COPY_P2P,  # noqa: E402
+                 S_RESUMING, S_RUNNING, S_RUNNING_P2P, S_STOP, S_STOP_COPY, device, expect, memfd, refused, same,
+                 same_fds)
 
 MAGIC = b"trn-pci\n"
 

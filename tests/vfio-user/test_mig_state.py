@@ -8,8 +8,9 @@ import sys
 
 sys.dont_write_bytecode = True
 import vfu  # noqa: E402
-from vfu import (BAR0, BAR2, CONFIG, F_LOG_STOP, F_MIG_STATE, INTX, MSIX, PAGE, PROBE, S_ERROR, S_PRE_COPY, S_PRE_COPY_P2P,  # noqa: E402
-                 S_RESUMING, S_RUNNING, S_RUNNING_P2P, S_STOP, S_STOP_COPY, SET, STATES, device, expect, memfd)
+from vfu import (BAR0, BAR2, CONFIG, F_LOG_STOP, F_MIG_STATE, INTX, MSIX, PAGE, PROBE, S_ERROR,  # noqa: E402
+                 S_PRE_COPY, S_PRE_COPY_P2P, S_RESUMING, S_RUNNING, S_RUNNING_P2P, S_STOP, S_STOP_COPY, SET, STATES,
+                 device, expect, memfd)
 
 ALL = range(1, 8)
 REFUSED = {(S_STOP_COPY, S_PRE_COPY), (S_STOP_COPY, S_PRE_COPY_P2P)}

@@ -12,8 +12,8 @@ import time
 
 sys.dont_write_bytecode = True
 import vfu  # noqa: E402
-from vfu import (BAR0, BAR2, DMA_READ, DMA_WRITE, ERROR, PAGE, REGION_READ, REGION_WRITE, REPLY, VERSION, device, eventually,  # noqa: E402
-                 expect, message)
+from vfu import (BAR0, BAR2, DMA_READ, DMA_WRITE, ERROR, PAGE, REGION_READ, REGION_WRITE, REPLY, VERSION,  # noqa: E402
+                 device, eventually, expect, message)
 
 FETCH, STORE = 1, 2
 BASE = 0x40000000
@@ -159,7 +159,8 @@ def test_nonsense_there():
     """Ends the DMA, not the connection, and not the process."""
     with device() as d:
         for wrong in (message(REGION_READ, struct.pack("=QII", 0, 0, 4)), vfu.head(DMA_READ, 0, flags=REPLY),
-                      vfu.head(DMA_READ, 15, flags=REPLY), vfu.head(DMA_READ, 0xFFFFFFFF, flags=REPLY), vfu.head(DMA_READ, 2 * MIB, flags=REPLY),
+                      vfu.head(DMA_READ, 15, flags=REPLY), vfu.head(DMA_READ, 0xFFFFFFFF, flags=REPLY),
+                      vfu.head(DMA_READ, 2 * MIB, flags=REPLY),
                       os.urandom(64), b"\0" * 4096, b"\xff" * 4096):
             c = attach(d)
             start(c)
