@@ -112,10 +112,12 @@ def test_truncated_all_the_time():
         cutter.start()
         end = time.monotonic() + 0.7
         results = set()
-        while time.monotonic() < end:
-            results |= {c.dma(BASE, 64 * PAGE), c.dma(BASE, 64 * PAGE, 0, STORE)}
-        stop.set()
-        cutter.join()
+        try:
+            while time.monotonic() < end:
+                results |= {c.dma(BASE, 64 * PAGE), c.dma(BASE, 64 * PAGE, 0, STORE)}
+        finally:
+            stop.set()
+            cutter.join()
         assert results <= {0, errno.EFAULT}, results
         assert c.dma(BASE, 64 * PAGE) == 0
         os.close(fd)
