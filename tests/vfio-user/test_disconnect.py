@@ -300,6 +300,28 @@ def test_closed_in_every_part_of_a_message():
         os.close(fd)
 
 
+def test_descriptors_of_what_is_no_message():
+    """They came with a header that ends the connection, or behind one."""
+    with device() as d:
+        fd = memfd(PAGE)
+        good = message(vfu.DEVICE_GET_INFO, struct.pack("=4I", 16, 0, 0, 0))
+        for before in (b"", good, good * 3):
+            for bad in (vfu.head(DMA_MAP, 15), vfu.head(DMA_MAP, 0), vfu.head(DMA_MAP, 48, flags=7), b"\xff" * 16, b"\xff" * 7):
+                c = d.connect()
+                c.send_raw(before)
+                try:
+                    c.send_raw(bad, [fd] * 8)
+                    c.send_raw(good, [fd] * 8)
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
+                c.close()
+                d.clients.clear()
+        c = d.connect()
+        eventually(lambda: d.fds() <= d.fds_at_start + 2, "descriptors behind the end are closed")
+        check_correct(c)
+        os.close(fd)
+
+
 def test_the_next_one_waits_for_nothing():
     """Re-attaching right behind a killed client works each time."""
     with device() as d:
