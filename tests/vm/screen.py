@@ -25,7 +25,7 @@ def chunks(png):
     assert at == len(png)
 
 
-def paeth(a, b, c):
+def nearest(a, b, c):
     return min((abs(b - c), 0, a), (abs(a - c), 1, b), (abs(a + b - 2 * c), 2, c))[2]
 
 
@@ -38,7 +38,7 @@ def undo(kind, row, above, size):
         return bytearray(a + b & 255 for a, b in zip(row, above))
     for i, value in enumerate(row):
         left, corner = (row[i - size], above[i - size]) if i >= size else (0, 0)
-        row[i] = value + {1: left, 3: (left + above[i]) // 2, 4: paeth(left, above[i], corner)}[kind] & 255
+        row[i] = value + {1: left, 3: (left + above[i]) // 2, 4: nearest(left, above[i], corner)}[kind] & 255
     return row
 
 
