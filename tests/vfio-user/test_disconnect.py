@@ -305,13 +305,14 @@ def test_descriptors_of_what_is_no_message():
     with device() as d:
         fd = memfd(PAGE)
         good = message(vfu.DEVICE_GET_INFO, struct.pack("=4I", 16, 0, 0, 0))
-        for before in (b"", good, good * 3):
+        mapping = message(DMA_MAP, struct.pack("=IIQQQ", 32, 3, 0, BASE, PAGE))
+        for turn, before in enumerate((b"", good, good * 3)):
             for bad in (vfu.head(DMA_MAP, 15), vfu.head(DMA_MAP, 0), vfu.head(DMA_MAP, 48, flags=7), b"\xff" * 16, b"\xff" * 7):
                 c = d.connect()
                 c.send_raw(before)
                 try:
-                    c.send_raw(bad, [fd] * 8)
-                    c.send_raw(good, [fd] * 8)
+                    c.send_raw(bad + mapping, [fd] if turn else [fd] * 8)
+                    c.send_raw(mapping, [fd])
                 except (BrokenPipeError, ConnectionResetError):
                     pass
                 c.close()
