@@ -65,7 +65,10 @@ static uint8_t *insert_part(struct stream *s, unsigned int part, size_t len)
 	memmove(&s->parts[part + 1], &s->parts[part], (s->nr_parts + 1 - part) * sizeof(s->parts[0]));
 	s->nr_parts++;
 	s->parts[part] = at;
-	s->parts[part + 1] = at + len;
+	/* Empty ones, at the same place, lie behind it now. */
+	for (unsigned int i = part + 1; i <= s->nr_parts; i++)
+		if (s->parts[i] < at + len)
+			s->parts[i] = at + len;
 	return s->bytes + at;
 }
 

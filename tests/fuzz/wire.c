@@ -2,6 +2,7 @@
 #include "wire.h"
 
 #include <fcntl.h>
+#include <sanitizer/asan_interface.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -266,6 +267,7 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 
 	if (fd != w->fd)
 		return __real_recvmsg(fd, msg, flags);
+	ASAN_UNPOISON_MEMORY_REGION(to, room);
 	must(room > 0 && msg->msg_iovlen == 1);
 	msg->msg_flags = 0;
 	while (done < room && !has_fds && !is_over && (w->pos < w->len || next_send(w))) {
@@ -280,6 +282,8 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 		has_fds = w->nr_fds;
 		is_over = w->pos < w->len || !w->is_glued;
 	}
+	/* What was not received is not to be looked at. */
+	ASAN_POISON_MEMORY_REGION(to + done, room - done);
 	if (has_fds)
 		give_fds(w, msg);
 	else
