@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/eventfd.h"
 #include "pci/irq_priv.h"
 
 #define MSI_CONTROL 2u
@@ -188,7 +187,7 @@ static void loop_back(struct trn_pci *pci, const struct trn_irq_set *set)
 
 	for (uint32_t i = 0; i < set->count; i++)
 		if (v[i].fd >= 0 && (set->data == TRN_IRQ_DATA_NONE || set->bools[i]))
-			base_eventfd_signal(v[i].fd);
+			base_signaller_signal(&pci->signaller, v[i].fd);
 }
 
 static int trigger(struct trn_pci *pci, const struct trn_irq_set *set)

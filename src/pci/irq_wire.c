@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "base/eventfd.h"
 #include "pci/irq_priv.h"
 
 /* A pipe or a socket could make the device wait, and a file would be written to: eventfds alone, or what is like them. */
@@ -35,7 +34,7 @@ static void deliver(struct trn_pci *pci, struct pci_vector *v)
 {
 	v->is_pending = v->fd < 0 || pci->activity != TRN_PCI_ACTIVE;
 	if (!v->is_pending)
-		base_eventfd_signal(v->fd);
+		base_signaller_signal(&pci->signaller, v->fd);
 }
 
 void pci_irq_fire(struct trn_pci *pci, enum trn_pci_irq kind, unsigned int vector)

@@ -41,6 +41,7 @@ int trn_pci_create(struct trn_device *dev, const struct trn_pci_params *params, 
 	pci->ops = params->ops ? params->ops : &no_ops;
 	pci->migration = params->migration;
 	pci->priv = params->priv;
+	base_signaller_init(&pci->signaller);
 	pci_config_init(pci);
 	pci_regions_init(pci);
 	pci_migration_init(pci);
@@ -74,6 +75,7 @@ void trn_pci_destroy(struct trn_pci *pci)
 	pci_dma_log_stop(pci);
 	pci_irqs_finish(pci);
 	pci_regions_finish(pci);
+	base_signaller_finish(&pci->signaller);
 	pthread_mutex_destroy(&pci->lock);
 	free(pci);
 }

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/signaller.h"
 #include "pci/config.h"
 #include "pci/dma.h"
 #include "pci/dma_log.h"
@@ -46,6 +47,7 @@ struct trn_pci {
 	struct pci_ioeventfds ioeventfds;
 	struct base_list mappings; /* of holders in this process: mapping.c */
 
+	struct base_signaller signaller;
 	struct pci_irqs irqs;
 	struct pci_migration mig;
 	struct pci_dma dma;

@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 
 #include "base/cleanup.h"
-#include "base/eventfd.h"
 #include "base/memfd.h"
 #include "base/range.h"
 #include "pci/pci_priv.h"
@@ -207,7 +206,7 @@ bool pci_ioeventfds_catch(struct trn_pci *pci, uint32_t index, uint64_t offset, 
 			continue;
 		if (e->shadow)
 			memcpy(e->shadow, &value, len);
-		base_eventfd_signal(e->ev.fd);
+		base_signaller_signal(&pci->signaller, e->ev.fd);
 		return true;
 	}
 	return false;
