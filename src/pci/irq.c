@@ -24,7 +24,7 @@ static bool is_of_guest(enum trn_pci_irq kind)
 
 static uint16_t control_word(const struct trn_pci *pci, unsigned int cap)
 {
-	return (uint16_t)(pci->config.bytes[cap + MSI_CONTROL] | pci->config.bytes[cap + MSI_CONTROL + 1] << 8);
+	return pci_config_get16(pci->config.bytes + cap + MSI_CONTROL);
 }
 
 static uint32_t count_of(const struct trn_pci *pci, enum trn_pci_irq kind)

@@ -39,8 +39,8 @@ struct pci_irq_kind {
 };
 
 struct pci_msix_table {
-	uint8_t *table; /* 16 bytes a vector; owned */
-	uint32_t table_offset, pba_offset;
+	uint8_t *table; /* 16 bytes a vector; owned; NULL until realize */
+	uint32_t table_offset, pba_offset; /* [const] by trn_pci_add_msix() */
 	unsigned int bar;
 };
 

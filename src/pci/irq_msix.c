@@ -15,29 +15,10 @@ static uint64_t table_len(const struct trn_pci *pci)
 	return (uint64_t)pci->irqs.kinds[TRN_PCI_IRQ_MSIX].count * ENTRY_SIZE;
 }
 
-static uint64_t pba_len(const struct trn_pci *pci)
-{
-	return (pci->irqs.kinds[TRN_PCI_IRQ_MSIX].count + 63ull) / 64 * 8;
-}
-
-static uint32_t read_le32(const uint8_t *p)
-{
-	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 int pci_msix_init(struct trn_pci *pci, unsigned int nr_vectors)
 {
-	const uint8_t *cap = &pci->config.bytes[pci->config.msix];
-	struct pci_msix_table *msix = &pci->irqs.msix;
-	uint32_t table = read_le32(cap + 4), pba = read_le32(cap + 8);
-
-	msix->table = calloc(nr_vectors, ENTRY_SIZE);
-	if (!msix->table)
-		return -ENOMEM;
-	msix->bar = table & 7;
-	msix->table_offset = table & ~7u;
-	msix->pba_offset = pba & ~7u;
-	return 0;
+	pci->irqs.msix.table = calloc(nr_vectors, ENTRY_SIZE);
+	return pci->irqs.msix.table ? 0 : -ENOMEM;
 }
 
 void pci_msix_reset(struct trn_pci *pci)
@@ -53,12 +34,12 @@ void pci_msix_reset(struct trn_pci *pci)
 
 bool pci_msix_overlaps(const struct trn_pci *pci, unsigned int bar, uint64_t offset, size_t len)
 {
-	const struct pci_msix_table *msix = &pci->irqs.msix;
+	struct trn_span spans[2];
 
-	if (!msix->table || bar != msix->bar)
-		return false;
-	return base_range_overlaps(offset, len, msix->table_offset, table_len(pci)) ||
-	       base_range_overlaps(offset, len, msix->pba_offset, pba_len(pci));
+	for (unsigned int i = pci_region_msix_spans(pci, bar, spans); i > 0; i--)
+		if (base_range_overlaps(offset, len, spans[i - 1].start, spans[i - 1].len))
+			return true;
+	return false;
 }
 
 /* The two low bits of an address are 0, and of the control word the mask alone exists. */

@@ -128,7 +128,8 @@ static int make_room(struct vfu_input *in)
 		if (size > in->cap)
 			return resize(in, size);
 	}
-	memmove(in->buf, in->buf + in->begin, len);
+	if (in->begin)
+		memmove(in->buf, in->buf + in->begin, len);
 	in->begin = 0;
 	in->end = len;
 	return 0;

@@ -264,8 +264,11 @@ static void *run_listener(void *arg)
 		int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
 		/* Without a free descriptor accept4() does not look at the socket, so that it was shut down is not seen. */
-		if (fd < 0 && (!handle_accept_error(errno) || is_leaving(s)))
+		if (fd < 0 && (!handle_accept_error(errno) || is_leaving(s))) {
+			if (!is_leaving(s))
+				log_error("no more clients are let in: %m");
 			return NULL;
+		}
 		if (fd >= 0 && trn_server_connect(s, fd, &err) < 0)
 			base_log_error(BASE_LOG_DEBUG, &err);
 	}
