@@ -285,7 +285,7 @@ static void test_bad_lines(void **state)
 	assert_true(fd >= 0);
 	close(fd);
 	check_refused((struct mtty_line_config){ .kind = MTTY_LINE_PTY, .path = path }, -EEXIST, "NoLink");
-	check_refused((struct mtty_line_config){ .kind = MTTY_LINE_SOCKET, .path = path }, -EADDRINUSE, "SocketFailed");
+	check_refused((struct mtty_line_config){ .kind = MTTY_LINE_SOCKET, .path = path }, -EADDRINUSE, "SocketInUse");
 	check_refused((struct mtty_line_config){ .kind = MTTY_LINE_SOCKET }, -EINVAL, "BadSocketPath");
 	check_refused((struct mtty_line_config){ .kind = 7 }, -EINVAL, "BadLine");
 	assert_int_equal(stat(path, &st), 0);

@@ -1,35 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* A line that is a Unix stream socket: one peer at a time, the next ones wait in the listener's queue. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/socket.h"
 #include "parents/mtty/line.h"
-
-static int listen_at(const char *path)
-{
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int r;
-
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(addr.sun_path, path);
-	/* The file inherits the mode that the socket has at bind. */
-	if (fd < 0 || fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return -errno;
-	if (listen(fd, SOMAXCONN) < 0) {
-		r = -errno;
-		(void)unlink(path); /* bind has just made it */
-		return r;
-	}
-	return TAKE_FD(fd);
-}
 
 static int handle_arrival(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
@@ -48,10 +28,11 @@ int mtty_socket_open(struct mtty_line *line, const char *path, struct trn_error 
 	line->name = strdup(path);
 	if (!line->name)
 		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for a line");
-	line->listen_fd = listen_at(path);
+	line->listen_fd = base_socket_listen_stream(path, err);
 	if (line->listen_fd < 0)
-		return trn_error_set(err, line->listen_fd, "SocketFailed", "cannot listen at %.100s: %s", path,
-				     strerror(-line->listen_fd));
+		return line->listen_fd;
+	if (fcntl(line->listen_fd, F_SETFL, O_NONBLOCK) < 0)
+		return trn_error_set(err, -errno, "SocketFailed", "cannot listen at %.100s: %s", path, strerror(errno));
 	r = sd_event_add_io(line->event, &line->arrival, line->listen_fd, EPOLLIN, handle_arrival, line);
 	if (r < 0)
 		return trn_error_set(err, r, "SocketFailed", "cannot wait for peers at %.100s: %s", path, strerror(-r));
@@ -69,8 +50,12 @@ static void drop_peer(struct mtty_line *line)
 static void take_peer(struct mtty_line *line)
 {
 	line->fd = accept4(line->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (line->fd < 0)
+	if (line->fd < 0) {
+		/* Who waits while no descriptor is left would be heard of without end. */
+		if (errno == EMFILE || errno == ENFILE)
+			(void)sd_event_source_set_enabled(line->arrival, SD_EVENT_OFF);
 		return;
+	}
 	if (mtty_line_add_io(line) < 0) {
 		drop_peer(line);
 		return;

@@ -233,7 +233,11 @@ static const struct trn_device_ops asked_ops = {
 int asked_parent_register(struct trn_core *core, const char *name, struct asked_card *card, struct trn_parent **ret,
 			  struct trn_error *err)
 {
-	static const struct trn_type_desc type = { .name = "unit", .cost.amount[TRN_RESOURCE_UNITS] = 1 };
+	static const struct trn_type_desc type = {
+		.name = "unit",
+		.pretty_name = "unit of a card that saves and loads it on request",
+		.cost.amount[TRN_RESOURCE_UNITS] = 1,
+	};
 	const struct trn_parent_desc desc = {
 		.name = name,
 		.ops = &asked_ops,
