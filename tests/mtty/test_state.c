@@ -320,7 +320,9 @@ static void test_broken_streams(void **state)
 #define AT_NR_RX 15u
 #define AT_NR_TX 16u
 #define AT_RESERVED 17u
+#define AT_RX 18u
 #define AT_RX_ERRORS 34u
+#define AT_TX 50u
 
 static void refuse_own(struct card *card, uint32_t version, const uint8_t *bytes, size_t len)
 {
@@ -356,6 +358,9 @@ static void test_states_that_no_card_has(void **state)
 	refuse_byte(&card, AT_NR_TX, 17);
 	refuse_byte(&card, AT_RESERVED, 1);
 	refuse_byte(&card, AT_RX_ERRORS, 0x02);
+	refuse_byte(&card, AT_RX, 'a'); /* behind the last byte */
+	refuse_byte(&card, AT_RX_ERRORS, 0x04);
+	refuse_byte(&card, AT_TX + 15, 'a');
 	refuse_byte(&card, AT_NR_IN, 1); /* which is not there */
 
 	/* Lengths, and the largest buffer. */

@@ -136,6 +136,18 @@ static void load_uart(const struct saved_port *saved, struct mtty_uart *u)
 	u->touched_ns = mtty_alarm_now();
 }
 
+/* What no card saves would get lost unnoticed. The counts are known to be possible ones. */
+static bool has_clean_ends(const struct saved_port *saved)
+{
+	for (unsigned int i = saved->nr_rx; i < UART_FIFO_SIZE; i++)
+		if (saved->rx[i] || saved->rx_errors[i])
+			return false;
+	for (unsigned int i = saved->nr_tx; i < UART_FIFO_SIZE; i++)
+		if (saved->tx[i])
+			return false;
+	return true;
+}
+
 static bool load_port(struct reader *r, struct loaded_port *port)
 {
 	struct saved_port saved;
@@ -143,7 +155,7 @@ static bool load_port(struct reader *r, struct loaded_port *port)
 	if (!take(r, &saved, sizeof(saved)) || (saved.flags & ~FLAGS) || saved.reserved)
 		return false;
 	load_uart(&saved, &port->uart);
-	if (!mtty_uart_is_valid(&port->uart))
+	if (!mtty_uart_is_valid(&port->uart) || !has_clean_ends(&saved))
 		return false;
 	return load_buffer(r, &port->in, saved.nr_in) && load_buffer(r, &port->out, saved.nr_out);
 }
