@@ -192,6 +192,7 @@ static void test_impossible_states(void **state)
 	check_refused(&d, 30, 0x01);  /* more EDID than there is room for */
 	make_state(bytes);
 	assert_int_equal(bochs_migration.load(d.pci, 1, bytes, sizeof(bytes) - 1, NULL), -EINVAL);
+	assert_int_equal(bochs_migration.load(d.pci, 0, bytes, sizeof(bytes), NULL), -EINVAL);
 	/* and as it was it is fine */
 	assert_int_equal(bochs_migration.load(d.pci, 1, bytes, sizeof(bytes), NULL), 0);
 	assert_int_equal(display_read(&d, XRES), 642);

@@ -40,8 +40,9 @@ static int load(struct trn_pci *pci, uint32_t version, const void *data, size_t 
 	uint16_t regs[BOCHS_NR_REGS];
 	struct state s;
 
-	if (len != sizeof(s))
-		return trn_error_set(err, -EINVAL, "BadState", "the display's state has %zu bytes instead of %zu", len, sizeof(s));
+	if (version != STATE_VERSION || len != sizeof(s))
+		return trn_error_set(err, -EINVAL, "BadState", "the display's state has %zu bytes of version %u, not %zu of %u", len,
+				     version, sizeof(s), STATE_VERSION);
 	memcpy(&s, data, sizeof(s));
 	s.link = le32toh(s.link);
 	s.edid_size = le32toh(s.edid_size);
