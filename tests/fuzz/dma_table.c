@@ -29,6 +29,7 @@ enum kind { SEALED, SHRINKING, SEALED_IO, SHRINKING_IO, READ_ONLY, MESSAGES, NR_
 
 struct map {
 	uint64_t iova, len, offset;
+	uint64_t id; /* of the map, never used twice */
 	uint32_t flags; /* VFU_DMA_MAP_READ and _WRITE */
 	enum kind kind;
 };
@@ -43,6 +44,8 @@ struct request {
 	struct trn_dma_request req;
 	uint8_t buf[MAX_LEN];
 	bool is_under_way;
+	uint64_t ids[MAX_MAPS]; /* of the maps of MESSAGES that it has a part in */
+	unsigned int nr_ids;
 };
 
 struct world {
@@ -50,6 +53,7 @@ struct world {
 	struct file files[2]; /* sealed, shrinking */
 	struct map maps[MAX_MAPS];
 	unsigned int nr_maps;
+	uint64_t last_id;
 	struct request requests[NR_REQUESTS];
 };
 
@@ -165,16 +169,31 @@ static void step_map(struct world *w, struct input *in)
 	must(vfu_handle_dma_map(w->c, &req) == r);
 	if (fd >= 0)
 		close(fd);
+	m.id = ++w->last_id;
 	if (r == 0)
 		w->maps[w->nr_maps++] = m;
 }
 
-/* Requests that had a part in the range are over; len 0: all. */
-static void check_cancelled(struct world *w, uint64_t iova, uint64_t len)
+/* Requests with a part in a map that is gone are over, the others go on.  A map that came later has no part of them. */
+static void check_cancelled(struct world *w)
 {
-	for (unsigned int i = 0; i < NR_REQUESTS; i++)
-		if (!len || overlaps(w->requests[i].req.iova, w->requests[i].req.len, iova, len))
-			must(!w->requests[i].is_under_way);
+	for (unsigned int i = 0; i < NR_REQUESTS; i++) {
+		const struct request *r = &w->requests[i];
+		unsigned int nr = 0;
+
+		for (unsigned int j = 0; j < r->nr_ids; j++)
+			for (unsigned int k = 0; k < w->nr_maps; k++)
+				nr += w->maps[k].id == r->ids[j];
+		must(!r->nr_ids || r->is_under_way == (nr == r->nr_ids));
+	}
+}
+
+static void note_parts(const struct world *w, struct request *r)
+{
+	r->nr_ids = 0;
+	for (unsigned int i = 0; i < w->nr_maps; i++)
+		if (w->maps[i].kind == MESSAGES && overlaps(w->maps[i].iova, w->maps[i].len, r->req.iova, r->req.len))
+			r->ids[r->nr_ids++] = w->maps[i].id;
 }
 
 static void unmap(struct world *w, uint64_t iova, uint64_t len, uint32_t flags, int result)
@@ -188,8 +207,8 @@ static void unmap(struct world *w, uint64_t iova, uint64_t len, uint32_t flags, 
 static void unmap_all(struct world *w)
 {
 	unmap(w, 0, 0, VFU_DMA_UNMAP_ALL, 0);
-	check_cancelled(w, 0, 0);
 	w->nr_maps = 0;
+	check_cancelled(w);
 }
 
 static void step_unmap(struct world *w, struct input *in)
@@ -197,14 +216,11 @@ static void step_unmap(struct world *w, struct input *in)
 	uint64_t iova = take_address(in), len = input_u8(in) % 16 * (uint64_t)PAGE;
 
 	for (unsigned int i = 0; i < w->nr_maps; i++) {
-		struct map m = w->maps[i];
-
-		if (m.iova != iova || m.len != len)
+		if (w->maps[i].iova != iova || w->maps[i].len != len)
 			continue;
 		unmap(w, iova, len, 0, 0);
-		if (m.kind == MESSAGES)
-			check_cancelled(w, iova, len);
 		w->maps[i] = w->maps[--w->nr_maps];
+		check_cancelled(w);
 		return;
 	}
 	unmap(w, iova, len, 0, -ENOENT);
@@ -220,9 +236,9 @@ static void step_unmap_known(struct world *w, struct input *in)
 		return;
 	m = w->maps[i % w->nr_maps];
 	unmap(w, m.iova, m.len, 0, 0);
-	if (m.kind == MESSAGES)
-		check_cancelled(w, m.iova, m.len);
-	w->maps[i % w->nr_maps] = w->maps[--w->nr_maps];
+	i %= w->nr_maps;
+	w->maps[i] = w->maps[--w->nr_maps];
+	check_cancelled(w);
 }
 
 static void step_unmap_all(struct world *w, struct input *in)
@@ -260,6 +276,10 @@ static void step_access(struct world *w, struct input *in)
 	request->is_under_way = true;
 	must(trn_use_dma(w->c->use, &request->req) == r);
 	request->is_under_way = r == 1;
+	if (r == 1)
+		note_parts(w, request);
+	else
+		request->nr_ids = 0;
 	if (r >= 0)
 		must(input_is_same(request->buf, expected, len));
 }

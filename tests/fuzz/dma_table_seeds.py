@@ -33,6 +33,7 @@ SEEDS.update({
                access(0, 8, 0, 16, 1) + bytes([SHRINK, 16]) + access(0, 4, 0, 16, 0),
     'cancels': dma_map(0, 2, 5) + dma_map(2, 2, 5) + access(0, 0, 0, 64, 0) + access(1, 1, 0xf00, 0x200, 1) + access(2, 2, 0, 64, 1) +
                unmap(2, 2) + bytes([UNMAP_KNOWN, 0]),
+    'replaced': dma_map(0, 1, 5) + dma_map(1, 1, 0) + access(0, 0, 0, 0x2000, 0) + unmap(1, 1) + dma_map(1, 1, 5) + unmap(1, 1) + unmap(0, 1),
     'far': dma_map(MIDDLE, 4, 0) + dma_map(HIGH, 4, 5) + dma_map(TOP, 15, 0) + dma_map(TOP | 31, 1, 0) + dma_map(TOP | 30, 1, 0) + bytes([UNMAP_ALL]),
     'offsets': dma_map(0, 4, 0, 3, 12) + dma_map(8, 5, 0, 3, 12) + dma_map(16, 0, 0) + access(0, 1, 0, 16, 1) + unmap(0, 3),
 })

@@ -2,11 +2,12 @@
 /*
  * libFuzzer target: what a device makes of a saved state.  A device in a state that is known is saved once; the input says
  * how its stream is changed (stream.c), and in which pieces it is loaded.  Afterwards it was refused, and the device saves the
- * same bytes as before; or it was taken, and the device saves a state that it takes again, and can be reset.
+ * same bytes as before; or it was taken, and the device saves what it has taken, takes it again, and can be reset.
  *
  * The input: { u8 device, u8 flags, u8 piece, u8 piece }, then changes.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "movers.h"
 #include "stream.h"
@@ -55,12 +56,25 @@ static int load(struct mover *m, const struct stream *s, const struct pieces *pi
 	return end;
 }
 
+static void must_be_same(const struct stream *now, const struct stream *wanted)
+{
+	size_t at = 0;
+
+	if (now->len == wanted->len && input_is_same(now->bytes, wanted->bytes, now->len))
+		return;
+	while (at < now->len && at < wanted->len && now->bytes[at] == wanted->bytes[at])
+		at++;
+	fprintf(stderr, "saved %zu bytes, %zu were wanted; the first that differs is at %zu: %#x, not %#x\n", now->len, wanted->len, at,
+		now->bytes[at], wanted->bytes[at]);
+	abort();
+}
+
 static void check_known(struct mover *m)
 {
 	static struct stream now;
 
 	mover_save(m, &now);
-	must(now.len == m->known.len && input_is_same(now.bytes, m->known.bytes, now.len));
+	must_be_same(&now, &m->known);
 }
 
 static void load_known(struct mover *m)
@@ -83,15 +97,17 @@ static void handle_refused(struct mover *m, uint8_t flags)
 	check_known(m);
 }
 
-static void handle_taken(struct mover *m)
+static void handle_taken(struct mover *m, const struct stream *taken)
 {
 	static const struct pieces all;
 	static struct stream first, second;
 
 	mover_save(m, &first);
+	stream_settle(&second, taken);
+	must_be_same(&first, &second);
 	must(load(m, &first, &all) == 0);
 	mover_save(m, &second);
-	must(first.len == second.len && input_is_same(first.bytes, second.bytes, first.len));
+	must_be_same(&second, &first);
 	mover_exercise(m);
 	load_known(m);
 }
@@ -114,6 +130,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (load(m, &changed, &pieces) < 0)
 		handle_refused(m, flags);
 	else
-		handle_taken(m);
+		handle_taken(m, &changed);
 	return 0;
 }

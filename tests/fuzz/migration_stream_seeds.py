@@ -35,6 +35,8 @@ CHANGES = {
     'all-zero': change(ZEROS, 1, 800, 4),
     'pages': change(PAGE, 2, 1, 2, b'A') + change(PAGE, 2, 0, 0, b'\0') + change(PAGE, 2, 3, 9, b'B'),
     'page-outside': change(PAGE, 2, 0xffff, 2, b'A') + change(PAGE, 2, 0, 30, b'A'),
+    'older-driver': add(1, 44, 4, -1),
+    'fifo-rest': write(4, 31, b'\1'),
     'behind': change(ZEROS, 8, 23, 1),
 }
 CHANGES.update({f'dropped-{p}': change(DROP, p) for p in range(PARTS)})

@@ -10,6 +10,7 @@
 struct mover {
 	struct trn_device *dev;
 	struct trn_use *use;
+	bool is_display;
 	struct stream known;
 };
 

@@ -2,6 +2,7 @@
 #include "stream.h"
 
 #include <endian.h>
+#include <stdlib.h>
 
 #include "base/crc32.h"
 #include "pci/stream.h"
@@ -199,4 +200,70 @@ void stream_repair_sum(struct stream *s)
 		return;
 	end.crc = htole32(base_crc32(0, s->bytes, s->len - sizeof(end)));
 	put(s, s->len - sizeof(end), &end, sizeof(end));
+}
+
+#define PAGE_PART (sizeof(struct stream_section) + sizeof(struct stream_page) + STREAM_PAGE_SIZE)
+
+struct found_page {
+	uint64_t key; /* region and offset */
+	const uint8_t *part;
+};
+
+static bool is_page(const uint8_t *part)
+{
+	struct stream_section section;
+
+	memcpy(&section, part, sizeof(section));
+	return le32toh(section.tag) == STREAM_PAGE;
+}
+
+static uint64_t key_of(const uint8_t *part)
+{
+	struct stream_page page;
+
+	memcpy(&page, part + sizeof(struct stream_section), sizeof(page));
+	return (uint64_t)le32toh(page.region) << 56 | le64toh(page.offset);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct found_page *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->part < y->part ? -1 : 1;
+}
+
+static bool is_zero(const uint8_t *part)
+{
+	static const uint8_t zeros[STREAM_PAGE_SIZE];
+
+	return input_is_same(part + PAGE_PART - STREAM_PAGE_SIZE, zeros, STREAM_PAGE_SIZE);
+}
+
+static void append_bytes(struct stream *s, const uint8_t *bytes, size_t len)
+{
+	must(len <= STREAM_MAX - s->len);
+	memcpy(s->bytes + s->len, bytes, len);
+	s->len += len;
+}
+
+void stream_settle(struct stream *ret, const struct stream *taken)
+{
+	struct found_page pages[STREAM_MAX / PAGE_PART + 1];
+	struct stream_start start;
+	size_t at, nr = 0;
+
+	memcpy(&start, taken->bytes, sizeof(start));
+	at = sizeof(start) + le32toh(start.head_len);
+	ret->len = 0;
+	append_bytes(ret, taken->bytes, at);
+	for (; is_page(taken->bytes + at); at += PAGE_PART)
+		pages[nr++] = (struct found_page){ .key = key_of(taken->bytes + at), .part = taken->bytes + at };
+	qsort(pages, nr, sizeof(pages[0]), by_place);
+	for (size_t i = 0; i < nr; i++)
+		if ((i + 1 == nr || pages[i + 1].key != pages[i].key) && !is_zero(pages[i].part))
+			append_bytes(ret, pages[i].part, PAGE_PART);
+	append_bytes(ret, taken->bytes + at, taken->len - at);
+	stream_repair_sum(ret);
 }

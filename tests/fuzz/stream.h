@@ -28,5 +28,7 @@ void stream_find_parts(struct stream *s);
 void stream_change(struct stream *ret, const struct stream *from, struct input *in);
 void stream_repair_lengths(struct stream *s); /* of sections and of the head */
 void stream_repair_sum(struct stream *s);
+/* What a device saves that has taken this stream: of each page what came last, in order, if it is not all zero; else the same. */
+void stream_settle(struct stream *ret, const struct stream *taken);
 
 #endif
