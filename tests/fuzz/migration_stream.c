@@ -17,6 +17,7 @@ enum flags {
 	REPAIRS_LENGTHS = 2,
 	TRIES_AGAIN = 4, /* after a refusal, with the stream as it was saved */
 	REPAIRS_ALL = 8, /* REPAIRS_SUM too, so that most runs do */
+	SAVES_AHEAD = 16, /* what was taken is saved while the device runs, too */
 };
 
 struct pieces {
@@ -97,7 +98,20 @@ static void handle_refused(struct mover *m, uint8_t flags)
 	check_known(m);
 }
 
-static void handle_taken(struct mover *m, const struct stream *taken)
+/* The device may change when it runs; what it was when it stopped must be what comes at the other end. */
+static void check_saving_ahead(struct mover *m)
+{
+	static const struct pieces all;
+	static struct stream ahead, stopped, now;
+
+	mover_save_ahead(m, &ahead);
+	mover_save(m, &stopped);
+	must(load(m, &ahead, &all) == 0);
+	mover_save(m, &now);
+	must_be_same(&now, &stopped);
+}
+
+static void handle_taken(struct mover *m, const struct stream *taken, uint8_t flags)
 {
 	static const struct pieces all;
 	static struct stream first, second;
@@ -108,6 +122,8 @@ static void handle_taken(struct mover *m, const struct stream *taken)
 	must(load(m, &first, &all) == 0);
 	mover_save(m, &second);
 	must_be_same(&second, &first);
+	if (flags & SAVES_AHEAD)
+		check_saving_ahead(m);
 	mover_exercise(m);
 	load_known(m);
 }
@@ -130,6 +146,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (load(m, &changed, &pieces) < 0)
 		handle_refused(m, flags);
 	else
-		handle_taken(m, &changed);
+		handle_taken(m, &changed, flags);
 	return 0;
 }

@@ -6,10 +6,10 @@ import struct
 import sys
 
 WRITE, XOR, ADD, INSERT, REMOVE, COPY, DROP, END, ZEROS, PAGE = range(10)
-SUM, LENGTHS, AGAIN = 1, 2, 4
+SUM, LENGTHS, AGAIN, AHEAD = 1, 2, 4, 16
 NR_DEVICES = 4
-# Parts of the test device: start, head, three pages, configuration space, interrupts, driver, end. Others have fewer pages.
-PARTS = 9
+# Parts of the test device: start, head, two pages, configuration space, interrupts, driver, end; serial cards have no pages.
+PARTS = 8
 
 
 def change(what, part, at=0, nr=0, data=b''):
@@ -37,7 +37,8 @@ CHANGES = {
     'page-outside': change(PAGE, 2, 0xffff, 2, b'A') + change(PAGE, 2, 0, 30, b'A'),
     'older-driver': add(1, 44, 4, -1),
     'fifo-rest': write(4, 31, b'\1'),
-    'behind': change(ZEROS, 8, 23, 1),
+    'half-driver': write(6, 16 + 92, b'x') + write(6, 16 + 88, b'\2'),
+    'behind': change(ZEROS, 7, 23, 1),
 }
 CHANGES.update({f'dropped-{p}': change(DROP, p) for p in range(PARTS)})
 CHANGES.update({f'flipped-{p}-{at}': change(XOR, p, at, 4, b'\1\2\4\x80') for p in range(PARTS) for at in (0, 16, 20, 40, 80)})
@@ -50,4 +51,4 @@ for i, (name, data) in enumerate(CHANGES.items()):
     for device in range(NR_DEVICES):
         flags = SUM if i % 2 else SUM | LENGTHS
         with open(os.path.join(sys.argv[1], f'{name}-{device}'), 'wb') as f:
-            f.write(struct.pack('<BBBB', device, flags | (AGAIN if i % 5 == 4 else 0), i % 7 * 5, i % 3) + data)
+            f.write(struct.pack('<BBBB', device, flags | (AGAIN if i % 5 == 4 else 0) | (AHEAD if i % 3 == 0 else 0), i % 7 * 5, i % 3) + data)

@@ -121,18 +121,47 @@ struct mover *mover_get(unsigned int number)
 	return &all[number % NR_MOVERS];
 }
 
-void mover_save(struct mover *m, struct stream *ret)
+static void read_stream(struct mover *m, struct stream *ret)
 {
+	struct trn_mig_sizes sizes;
 	ssize_t n;
 
+	must(trn_use_mig_sizes(m->use, &sizes) == 0);
+	while ((n = trn_use_mig_read(m->use, ret->bytes + ret->len, STREAM_MAX - ret->len)) > 0) {
+		ret->len += (size_t)n;
+		must(ret->len < STREAM_MAX);
+	}
+	must(n == 0 || n == -ENOMSG);
+}
+
+void mover_save(struct mover *m, struct stream *ret)
+{
 	must(trn_use_mig_set_state(m->use, TRN_MIG_STOP_COPY, NULL) == 0);
 	ret->len = 0;
-	do {
-		n = trn_use_mig_read(m->use, ret->bytes + ret->len, STREAM_MAX - ret->len);
-		must(n >= 0);
-		ret->len += (size_t)n;
-	} while (n > 0 && ret->len < STREAM_MAX);
-	must(ret->len < STREAM_MAX);
+	read_stream(m, ret);
+	must(trn_use_mig_set_state(m->use, TRN_MIG_STOP, NULL) == 0);
+}
+
+/* As a guest does through a mapping; serial cards have none. */
+static void change_memory(struct mover *m, uint8_t value)
+{
+	uint32_t region = m->is_display ? 0 : TRN_PCI_REGION_FIRST_OWN;
+	uint8_t *ram = trn_pci_ram(trn_pci_of(m->dev), region);
+
+	if (ram)
+		ram[0x1000 + value] = value;
+}
+
+void mover_save_ahead(struct mover *m, struct stream *ret)
+{
+	must(trn_use_mig_set_state(m->use, TRN_MIG_PRE_COPY, NULL) == 0);
+	ret->len = 0;
+	read_stream(m, ret);
+	change_memory(m, 1);
+	read_stream(m, ret);
+	change_memory(m, 2);
+	must(trn_use_mig_set_state(m->use, TRN_MIG_STOP_COPY, NULL) == 0);
+	read_stream(m, ret);
 	must(trn_use_mig_set_state(m->use, TRN_MIG_STOP, NULL) == 0);
 }
 

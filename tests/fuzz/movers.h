@@ -18,6 +18,8 @@ struct mover {
 struct mover *mover_get(unsigned int number);
 /* The device is in STOP afterwards. */
 void mover_save(struct mover *m, struct stream *ret);
+/* By way of pre-copy, while memory changes. */
+void mover_save_ahead(struct mover *m, struct stream *ret);
 /* Another holder comes. */
 void mover_reopen(struct mover *m);
 /* It answers accesses, is reset, and runs. */
