@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Creating devices: UUIDs, capacity, all or nothing. */
+/* Creating devices: UUIDs (C2), capacity (C4), all or nothing (C3), each refusal with its errno (C9). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

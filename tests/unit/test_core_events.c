@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Events: when, in which order, and what a listener may do. */
+/* Events (C8): when, in which order, and what a listener may do. */
 #include <string.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Registering parents: what is refused, names, types, look-ups. */
+/* Registering parents: what is refused (C9), names (C10), types, look-ups. */
 #include <errno.h>
 #include <limits.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Removing devices: both policies, interruptions, and who comes second. */
+/* Removing devices: both policies (C6), interruptions, and who comes second (C7). */
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>

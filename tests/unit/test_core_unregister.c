@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Unregistering a parent, against create and remove that run at the same time. */
+/* Unregistering a parent (C5), against create and remove that run at the same time. */
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* C18, C19, C21 and points 12, 13, 15: the states of migration, the way from each to each, and what holds in them. */
+/* C18, C19, C21: the states of migration, the way from each to each, and what holds in them. */
 #include <errno.h>
 #include <string.h>
 
@@ -211,7 +211,7 @@ static void test_ways_are_gone(void **state)
 	}
 }
 
-/* libvfio-user 6.9, defect 4: 8 passed the test and lay outside of the table. */
+/* D4: 8 passed the test and lay outside of the table. */
 static void test_numbers_are_checked(void **state)
 {
 	static const uint32_t bad[] = { TRN_MIG_ERROR, TRN_NR_MIG_STATES, TRN_NR_MIG_STATES + 1, 0x80000000u, UINT32_MAX };
@@ -308,7 +308,7 @@ static void test_holder_leaves(void **state)
 	}
 }
 
-/* C21: libvfio-user 6.9, defect 3: a stopped device refused nearly everything. */
+/* C21: D3: a stopped device refused nearly everything. */
 static void test_all_works_in_stop(void **state)
 {
 	const struct trn_dma_map map = { .iova = 0x1000, .len = 0x1000, .fd = -1, .flags = TRN_DMA_READ };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* C17, point 11.
+/* C17.
  * Configuration space: identity, sizes of BARs, what a guest may change, and what COMMAND and the power state gate. */
 #define TRANCHE_BUILDING_PCI
 #include "pci/pci_priv.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* C22, point 15: the log of DMA writes: its ranges, its bits, and the ends of the address space. */
+/* C22: the log of DMA writes: its ranges, its bits, and the ends of the address space. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* C16, points 10 and 15: the kinds of interrupts, their wiring, and the pin. Messages of MSI-X are in test_pci_msix.c. */
+/* C16, C21: the kinds of interrupts, their wiring, and the pin. Messages of MSI-X are in test_pci_msix.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -185,7 +185,7 @@ static void test_whole_kind_is_torn_down(void **state)
 	assert_int_equal(set(TRN_PCI_IRQ_MSI, TRN_IRQ_TRIGGER, TRN_IRQ_DATA_NONE, 0, 1, NULL), -EINVAL); /* not in use */
 }
 
-/* libvfio-user 6.9, defect 2: a range that does not begin at 0 stayed wired. */
+/* D2: a range that does not begin at 0 stayed wired. */
 static void test_part_is_unwired(void **state)
 {
 	const int none[] = { -1, -1, -1 };
@@ -214,7 +214,7 @@ static void test_loop_back(void **state)
 			assert_int_equal(drain(fds[i]), i % 2);
 		assert_int_equal(tear_down(kind), 0);
 	}
-	/* Part of a kind, in STOP too: what the holder asks for is not the device's own (point 15). */
+	/* Part of a kind, in STOP too: what the holder asks for is not the device's own (C21). */
 	assert_int_equal(wire(TRN_PCI_IRQ_MSI, 0, NR_MSI, fds), 0);
 	go_to(TRN_MIG_STOP);
 	assert_int_equal(set(TRN_PCI_IRQ_MSI, TRN_IRQ_TRIGGER, TRN_IRQ_DATA_NONE, 2, 2, NULL), 0);

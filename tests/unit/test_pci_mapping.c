@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* C14, point 9: mappings of holders in the same process: pages come when they are touched, perhaps not all, and are taken away. */
+/* C14: mappings of holders in the same process: pages come when they are touched, perhaps not all, and are taken away. */
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* C11 to C13, C15, points 8, 9.
+/* C11 to C13, C15.
  * Regions: what they are said to be, how accesses of any shape are cut, what may be mapped, and writes that only wake. */
 #include <errno.h>
 #include <fcntl.h>

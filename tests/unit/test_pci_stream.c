@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* C20 and point 14: the state of a device as a stream: out and in again, in any pieces, while guests write, and damaged. */
+/* C20: the state of a device as a stream: out and in again, in any pieces, while guests write, and damaged. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Configuration space, as a guest and its firmware use it (contract C17, vfio-pci.md 3.6)."""
+"""Configuration space, as a guest and its firmware use it (C17 of docs/contract.md)."""
 import errno
 import os
 import random
@@ -176,7 +176,7 @@ def test_command_gates():
 # --- Accesses ---
 
 def test_any_size_and_alignment():
-    """C17, 6.9.9: odd sizes are legal; what is read in pieces is what is read at once."""
+    """C17, D9: odd sizes are legal; what is read in pieces is what is read at once."""
     with device() as d:
         c = d.connect()
         whole = c.region_read(CONFIG, 0, 4096)
@@ -200,7 +200,7 @@ def test_ends():
 
 
 def test_writes_across_registers():
-    """6.9.9: one access, several registers: each takes its bytes."""
+    """D9: one access, several registers: each takes its bytes."""
     with device() as d:
         c = d.connect()
         c.region_write(CONFIG, 3, b"\xff\x07\x00")                      # device id, COMMAND

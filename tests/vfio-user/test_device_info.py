@@ -13,7 +13,7 @@ RESET, PCI = 1, 2
 
 
 def test_info():
-    """vfio-pci.md 3.4: regions are 9 and those of the device's own; five kinds of interrupts, present or not."""
+    """Regions are 9 and those of the device's own; five kinds of interrupts, present or not."""
     with device() as d:
         assert struct.unpack("=4I", d.connect().device_info()) == (16, RESET | PCI, 10, 5)
     with device(kind="plain") as d:
@@ -44,7 +44,7 @@ def test_other_fields_are_ignored():
 
 
 def test_in_each_state():
-    """C21, 6.9.3: a device that is stopped can be asked."""
+    """C21, D3: a device that is stopped can be asked."""
     with device() as d:
         c = d.connect()
         info = c.device_info()

@@ -61,7 +61,7 @@ def test_a_report_forgets_only_what_it_says():
 
 
 def test_only_in_its_ranges():
-    """6.9, 7: libvfio-user ignores them."""
+    """D7."""
     with device() as d:
         c = attach(d)
         c.log_start([(BASE + 40 * PAGE, 2 * PAGE), (BASE + 8 * PAGE, 8 * PAGE), (BASE + 16 * PAGE, PAGE)])

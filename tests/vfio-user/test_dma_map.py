@@ -210,7 +210,7 @@ def test_as_many_as_was_said():
 
 
 def test_larger_than_8_tib():
-    """Where libvfio-user ends (vfio-user.md 6.9, 9)."""
+    """D9."""
     with device() as d:
         c = d.connect().enable()
         size = 16 << 40

@@ -94,7 +94,7 @@ def test_devices_without_migration():
 
 
 def test_migration_flags():
-    """They are the device's (6.9, 5): P2P and pre-copy only where it says so."""
+    """They are the device's (D5): P2P and pre-copy only where it says so."""
     for kind, want in (({}, 7), ({"parent": "mtty"}, 7), ({"parent": "bochs"}, 7), ({"parent": "asked"}, 3)):
         with device(**kind) as d:
             c = d.connect()

@@ -11,7 +11,7 @@ from vfu import (ERR, GET_IRQ_INFO, INTX, IRQ_AUTOMASKED, IRQ_EVENTFD, IRQ_MASKA
 
 
 def test_flags_are_true():
-    """C16, 6.9.1: INTx is MASKABLE and AUTOMASKED, MSI cannot be made larger in use; the table of 3.5. MSI-X may say so or not."""
+    """C16, D1: INTx is MASKABLE and AUTOMASKED, MSI cannot be made larger in use; the table of the contract. MSI-X may say so or not."""
     with device() as d:
         c = d.connect()
         assert c.irq_info(INTX) == (IRQ_EVENTFD | IRQ_MASKABLE | IRQ_AUTOMASKED, 1)
@@ -75,7 +75,7 @@ def test_short():
 
 
 def test_in_each_state():
-    """C21, 6.9.3."""
+    """C21, D3."""
     with device() as d:
         c = d.connect()
         for state in (vfu.S_RUNNING_P2P, vfu.S_STOP, vfu.S_STOP_COPY, vfu.S_RESUMING):

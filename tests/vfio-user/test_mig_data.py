@@ -70,7 +70,7 @@ def test_the_same_in_pieces_of_any_size():
 
 
 def test_true_lengths():
-    """6.9, 6: as many bytes come as the reply says; fewer only at the end, and then none, as often as one asks."""
+    """D6: as many bytes come as the reply says; fewer only at the end, and then none, as often as one asks."""
     with device() as d:
         c = d.connect()
         c.scribble()

@@ -73,7 +73,7 @@ def test_arcs_of_a_device_without_pre_copy():
 
 
 def test_no_such_state():
-    """Numbers behind the table (6.9, 4: libvfio-user takes 8), and ERROR, which nobody can ask for."""
+    """Numbers behind the table (D4), and ERROR, which nobody can ask for."""
     with device() as d:
         c = d.connect()
         stream = c.save()
@@ -137,7 +137,7 @@ def test_failure_leaves_a_state_that_can_be_read():
 
 
 def test_reset_in_every_state():
-    """C18: it runs afterwards (6.9, 5), with its DMA maps and interrupts as they were wired."""
+    """C18: it runs afterwards (D5), with its DMA maps and interrupts as they were wired."""
     with device() as d:
         c = d.connect().enable()
         stream = c.save()
@@ -160,7 +160,7 @@ def test_reset_in_every_state():
 
 
 def test_commands_in_every_state():
-    """C21 (6.9, 3: libvfio-user knows five commands in STOP)."""
+    """C21, D3."""
     with device() as d:
         c = d.connect().enable()
         stream = c.save()

@@ -76,7 +76,7 @@ def test_sparse_areas():
 
 
 def test_type_of_an_own_region():
-    """3.4: who knows the type knows the region."""
+    """Who knows the type knows the region."""
     with device() as d:
         info = d.connect().region_info(OWN)
         types = [(version, data) for ident, version, data in info.caps if ident == CAP_TYPE]
@@ -230,7 +230,7 @@ def test_each_reply_has_its_own_descriptor():
 
 
 def test_descriptor_without_capabilities():
-    """6.9.8: a region that is mapped as a whole needs no list, but a descriptor."""
+    """D8: a region that is mapped as a whole needs no list, but a descriptor."""
     with device() as d:
         c = d.connect(caps=default_caps(max_msg_fds=1))
         for index in (BAR2, OWN):

@@ -155,7 +155,7 @@ WAYS = {
 
 
 def test_in_each_state():
-    """C18, 6.9.3, 6.9.5: possible in all of them, and the device runs afterwards."""
+    """C18, D3, D5: possible in all of them, and the device runs afterwards."""
     with device() as d:
         c = d.connect()
         assert set(WAYS) == set(range(8)) - {vfu.S_ERROR}

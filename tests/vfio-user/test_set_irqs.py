@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""SET_IRQS: all of VFIO's grammar (vfio-pci.md 3.5, contract C16).  Over a socket there is no descriptor -1: who takes vectors
+"""SET_IRQS: all of VFIO's grammar (C16 of docs/contract.md).  Over a socket there is no descriptor -1: who takes vectors
 away sends DATA_EVENTFD for them with no descriptors at all."""
 import errno
 import os
@@ -211,7 +211,7 @@ def test_unwire_all():
 
 
 def test_unwire_a_part():
-    """6.9.2: start to start + count, not to count: those are unwired and closed, the others go on."""
+    """D2: start to start + count, not to count: those are unwired and closed, the others go on."""
     with device() as d, Irqs(8) as irqs:
         c = d.connect().enable()
         for start, count in ((2, 3), (5, 3), (7, 1), (0, 1), (1, 6)):
@@ -450,7 +450,7 @@ def test_unmask_by_another_eventfd():
 
 
 def test_mask_by_eventfd():
-    """3.5: that does not exist."""
+    """C16: that does not exist."""
     with device() as d, Irqs(2) as [irq, mask]:
         c = d.connect()
         c.wire(INTX, [irq.fd])
@@ -458,7 +458,7 @@ def test_mask_by_eventfd():
 
 
 def test_mask_of_messages():
-    """3.5: the vectors of the others are not masked by SET_IRQS."""
+    """C16: the vectors of the others are not masked by SET_IRQS."""
     with device() as d, Irqs(1) as [irq]:
         c = d.connect()
         for index in (MSI, MSIX, ERR, REQ):
@@ -522,7 +522,7 @@ def test_full_counter():
 
 
 def test_in_each_state():
-    """C21, 6.9.3: a stopped device can be wired; what it has to say waits until it runs."""
+    """C21, D3: a stopped device can be wired; what it has to say waits until it runs."""
     with device() as d, Irqs(1) as [irq]:
         c = d.connect().enable()
         for state in (vfu.S_RUNNING_P2P, vfu.S_STOP, vfu.S_STOP_COPY, vfu.S_RESUMING):
@@ -540,7 +540,7 @@ def test_in_each_state():
 
 
 def test_quiet_device():
-    """3.10: in RUNNING_P2P it starts no interrupt; afterwards it is not lost."""
+    """C19: in RUNNING_P2P it starts no interrupt; afterwards it is not lost."""
     with device() as d, Irqs(1) as [irq]:
         c = d.connect().enable()
         c.wire(MSIX, [irq.fd])

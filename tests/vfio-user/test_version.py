@@ -59,7 +59,7 @@ def test_nothing_that_was_not_proposed():
 
 
 def test_no_migration_where_there_is_none():
-    """6.9.5: not claimed by a device that cannot."""
+    """D5: not claimed by a device that cannot."""
     with device(kind="plain") as d:
         assert "migration" not in d.connect().caps
 
@@ -147,7 +147,7 @@ def test_all_page_sizes():
 
 
 def test_numbers_are_not_cut():
-    """6.9.10: a limit beyond 32 bits is a large one, not its lower half."""
+    """D10: a limit beyond 32 bits is a large one, not its lower half."""
     with device() as d:
         for big in (1 << 32, (1 << 32) + 1, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - PAGE, 1 << 80):
             c = d.connect(caps=default_caps(max_data_xfer_size=big, max_msg_fds=big, max_dma_maps=big))
@@ -213,7 +213,7 @@ def test_max_msg_fds_of_the_client():
 
 
 def test_max_dma_maps_is_obeyed():
-    """6.9.8: what the server states is what it does."""
+    """D8: what the server states is what it does."""
     with device() as d:
         c = d.connect()
         most = c.caps["max_dma_maps"]

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""REGION_WRITE_MULTI: many small writes in one message, as if each had come in its own (6.9.8: others lack it)."""
+"""REGION_WRITE_MULTI: many small writes in one message, as if each had come in its own (D8: others lack it)."""
 import errno
 import struct
 import sys
