@@ -11,19 +11,6 @@
 
 static const struct trn_pci_ops no_ops;
 
-static int init_lock(struct trn_pci *pci)
-{
-	pthread_mutexattr_t attr;
-	int r = pthread_mutexattr_init(&attr);
-
-	if (r)
-		return -r;
-	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
-	r = pthread_mutex_init(&pci->lock, &attr);
-	pthread_mutexattr_destroy(&attr);
-	return -r;
-}
-
 int trn_pci_create(struct trn_device *dev, const struct trn_pci_params *params, struct trn_pci **ret, struct trn_error *err)
 {
 	_cleanup_free_ struct trn_pci *pci = NULL;
@@ -33,7 +20,7 @@ int trn_pci_create(struct trn_device *dev, const struct trn_pci_params *params, 
 	if (params->flags & ~ALL_FLAGS)
 		return trn_error_set(err, -EINVAL, "BadFlags", "unknown flags %#x of a PCI device", params->flags & ~ALL_FLAGS);
 	pci = calloc(1, sizeof(*pci));
-	if (!pci || init_lock(pci) < 0)
+	if (!pci || pci_lock_init(&pci->lock) < 0)
 		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for a PCI device");
 	pci->dev = dev;
 	pci->ids = params->ids;
@@ -76,7 +63,7 @@ void trn_pci_destroy(struct trn_pci *pci)
 	pci_irqs_finish(pci);
 	pci_regions_finish(pci);
 	base_signaller_finish(&pci->signaller);
-	pthread_mutex_destroy(&pci->lock);
+	pci_lock_finish(&pci->lock);
 	free(pci);
 }
 
@@ -97,12 +84,12 @@ void *trn_pci_priv(const struct trn_pci *pci)
 
 void trn_pci_lock(struct trn_pci *pci)
 {
-	pthread_mutex_lock(&pci->lock);
+	pci_lock_take(&pci->lock);
 }
 
 void trn_pci_unlock(struct trn_pci *pci)
 {
-	pthread_mutex_unlock(&pci->lock);
+	pci_lock_give(&pci->lock);
 }
 
 static int take(struct trn_pci *pci, struct trn_use *use, struct trn_error *err)

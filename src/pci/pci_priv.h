@@ -14,7 +14,6 @@
 #error "pci_priv.h belongs to the PCI library; drivers include tranche/pci.h"
 #endif
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,12 +23,13 @@
 #include "pci/dma.h"
 #include "pci/dma_log.h"
 #include "pci/irq.h"
+#include "pci/lock.h"
 #include "pci/migration.h"
 #include "pci/region.h"
 #include "tranche/pci.h"
 
 struct trn_pci {
-	pthread_mutex_t lock; /* recursive */
+	struct pci_lock lock;
 	struct trn_device *dev; /* [const] no reference: the device owns us */
 	struct trn_pci_ids ids; /* [const] */
 	uint32_t flags; /* [const] TRN_PCI_* */
