@@ -111,9 +111,10 @@ static int prepare_step(struct trn_pci *pci, enum trn_mig_state to, struct trn_e
 		return end_load(pci, err);
 	if (to == TRN_MIG_RESUMING)
 		return pci_loader_create(pci, &mig->loader);
-	if (is_saving(to) && !mig->saver)
-		return pci_saver_create(pci, to == TRN_MIG_STOP_COPY, &mig->saver);
-	return 0;
+	if (!is_saving(to) || mig->saver)
+		return 0;
+	mig->nr_savers++;
+	return pci_saver_create(pci, to == TRN_MIG_STOP_COPY, &mig->saver);
 }
 
 static int step(struct trn_pci *pci, enum trn_mig_state to, struct trn_error *err)
@@ -198,16 +199,42 @@ static int op_set_state(struct trn_use *use, enum trn_mig_state to, struct trn_e
 	return r;
 }
 
+/* As pci_saver_read(); what one read gives is one piece of the stream, also when several are under way. */
+static int read_slice(struct trn_pci *pci, uint64_t nr, uint8_t *buf, size_t len, size_t *done)
+{
+	struct pci_migration *mig = &pci->mig;
+
+	if (mig->state == TRN_MIG_STOP_COPY && pci->dma.nr_under_way)
+		return -EAGAIN;
+	if (*done && mig->last_read != nr)
+		return 0;
+	mig->last_read = nr;
+	return pci_saver_read(mig->saver, buf, len, done);
+}
+
+static ssize_t read_locked(struct trn_pci *pci, uint8_t *buf, size_t len)
+{
+	const uint64_t saver = pci->mig.nr_savers, nr = ++pci->mig.nr_reads;
+	size_t done = 0;
+	int r = 1;
+
+	while (pci->mig.saver && pci->mig.nr_savers == saver) {
+		r = read_slice(pci, nr, buf, len, &done);
+		if (r != 1)
+			return done ? (ssize_t)done : r;
+		pci_lock_pause(&pci->lock);
+	}
+	/* What came before belongs to a stream that has no end now. */
+	return -EINVAL;
+}
+
 static ssize_t op_read(struct trn_use *use, void *buf, size_t len)
 {
 	struct trn_pci *pci = to_pci(use);
-	ssize_t r = -EINVAL;
+	ssize_t r;
 
 	trn_pci_lock(pci);
-	if (pci->mig.state == TRN_MIG_STOP_COPY && pci->dma.nr_under_way)
-		r = -EAGAIN;
-	else if (pci->mig.saver)
-		r = pci_saver_read(pci->mig.saver, buf, len);
+	r = read_locked(pci, buf, len);
 	trn_pci_unlock(pci);
 	return r;
 }
@@ -236,13 +263,32 @@ static int op_write(struct trn_use *use, const void *buf, size_t len, struct trn
 	return r;
 }
 
+/* false: nothing is saved (any more), or something else. */
+static bool size_locked(struct trn_pci *pci, struct trn_mig_sizes *ret)
+{
+	const uint64_t saver = pci->mig.nr_savers;
+	struct pci_sizing z = { 0 };
+
+	while (pci->mig.saver && pci->mig.nr_savers == saver) {
+		if (!pci_saver_size(pci->mig.saver, &z)) {
+			*ret = z.sizes;
+			return true;
+		}
+		pci_lock_pause(&pci->lock);
+	}
+	return false;
+}
+
 static int op_sizes(struct trn_use *use, struct trn_mig_sizes *ret)
 {
 	struct trn_pci *pci = to_pci(use);
+	bool is_saved;
 
 	trn_pci_lock(pci);
-	pci_saver_sizes(pci, pci->mig.saver, ret);
+	is_saved = size_locked(pci, ret);
 	trn_pci_unlock(pci);
+	if (!is_saved)
+		pci_unsaved_sizes(pci, ret);
 	return 0;
 }
 

@@ -12,6 +12,11 @@
  *
  * DMA that was under way when the device was stopped ends later: its holder may be unable to answer before it hears
  * that the device stopped.  Until then STOP_COPY gives -EAGAIN to readers, so the state is saved after it.
+ *
+ * To compare memory takes long, and others want the lock meanwhile: the driver's threads, touches of mappings, accesses of
+ * other threads.  So a saver works in slices of less than about a millisecond, and the lock is given away in between: what is
+ * saved may have ended after that, or be another stream.  A load is ended in one step instead, as nobody may see half of it;
+ * the device is stopped then, and its holder waits for that.
  */
 #ifndef PCI_MIGRATION_H
 #define PCI_MIGRATION_H
@@ -33,6 +38,9 @@ struct pci_loader; /* load.c: takes a stream in, without touching the device unt
 struct pci_migration {
 	enum trn_mig_state state;
 	struct pci_saver *saver; /* in PRE_COPY, PRE_COPY_P2P, STOP_COPY */
+	uint64_t nr_savers; /* that were made: tells one from the next, at the same address */
+	uint64_t nr_reads; /* that began */
+	uint64_t last_read; /* the number of the one that got something last */
 	struct pci_loader *loader; /* in RESUMING */
 };
 
@@ -48,9 +56,23 @@ void pci_migration_finish(struct trn_pci *pci);
 int pci_saver_create(struct trn_pci *pci, bool is_final, struct pci_saver **ret);
 void pci_saver_destroy(struct pci_saver *s); /* NULL is accepted */
 void pci_saver_finalize(struct pci_saver *s); /* the device is stopped now */
-ssize_t pci_saver_read(struct pci_saver *s, void *buf, size_t len);
-/* Of a device that nobody saves: s is NULL. */
-void pci_saver_sizes(const struct trn_pci *pci, const struct pci_saver *s, struct trn_mig_sizes *ret);
+/* One slice: fills buf from *done on.  1: there is more to do, after a pause; 0: it is full, or that was all; -ENOMSG: that was
+ * all for now; or another error. */
+int pci_saver_read(struct pci_saver *s, uint8_t *buf, size_t len, size_t *done);
+
+/* Where in the memory of all regions. */
+struct pci_cursor {
+	uint32_t region;
+	uint64_t page;
+};
+struct pci_sizing {
+	struct trn_mig_sizes sizes;
+	struct pci_cursor at;
+};
+/* One slice, the first with a zeroed *z.  true: there is more to do, after a pause. */
+bool pci_saver_size(const struct pci_saver *s, struct pci_sizing *z);
+/* Of a device that nobody saves; needs no lock. */
+void pci_unsaved_sizes(const struct trn_pci *pci, struct trn_mig_sizes *ret);
 
 /* load.c */
 int pci_loader_create(struct trn_pci *pci, struct pci_loader **ret);

@@ -5,6 +5,8 @@
  * Nothing tells of writes that a guest makes through a mapping.  So there is a copy of what was sent of each page, and a
  * page is sent (again) when it differs from that: it is copied once, and what goes out is the copy, which is what the other
  * side has.  A page that changes while it is copied differs afterwards, and comes again.
+ *
+ * Everything that has to be known after a pause stands in struct pci_saver, which any call may have changed meanwhile.
  */
 #include <endian.h>
 #include <errno.h>
@@ -14,6 +16,10 @@
 #include "base/crc32.h"
 #include "pci/stream.h"
 
+/* What a slice may cost, where a look at a page costs 1: a megabyte is compared in some hundred microseconds. */
+#define SLICE 256u
+#define COST_OF_SENDING 8u
+
 enum phase { PHASE_START, PHASE_PAGES, PHASE_CONFIG, PHASE_IRQS, PHASE_DRIVER, PHASE_END, PHASE_OVER };
 
 /* What the other side has of a region. */
@@ -22,11 +28,8 @@ struct sent {
 	uint64_t *bits; /* of pages that were sent; the others are zero there */
 };
 
-struct cursor {
-	uint32_t region;
-	uint64_t page;
-	uint64_t data_end; /* pages before it, from page on, have memory */
-};
+/* Beside 0 and errors. */
+enum { THERE = 1, PAUSE = 2 };
 
 /* A part of the stream that is being given out: head, then data. */
 struct piece {
@@ -45,7 +48,8 @@ struct pci_saver {
 	bool has_found; /* something, in this pass */
 	int error; /* the first; reading goes no further */
 	uint32_t crc;
-	struct cursor cursor;
+	struct pci_cursor cursor;
+	unsigned int budget; /* what is left of the slice */
 	struct sent sent[PCI_NR_REGIONS];
 	struct piece piece;
 	uint8_t *blob; /* data of piece, when it is not a page */
@@ -89,7 +93,7 @@ int pci_saver_create(struct trn_pci *pci, bool is_final, struct pci_saver **ret)
 void pci_saver_finalize(struct pci_saver *s)
 {
 	s->is_final = true;
-	s->cursor = (struct cursor){ 0 };
+	s->cursor = (struct pci_cursor){ 0 };
 }
 
 /* --- Pages --- */
@@ -105,29 +109,31 @@ static bool has_changed(const struct pci_saver *s, uint32_t region, uint64_t pag
 	return !pci_ram_is_zero(now, len);
 }
 
-/* Goes to the next page from c on that can have changed: one with memory, or one that was sent, whose memory is gone. */
-static bool find_candidate(const struct pci_saver *s, struct cursor *c)
+/* Goes to the next page from c on that can have changed: one that was sent, or one with memory.  Where that ends is not
+ * asked: the kernel would count all of it. */
+static bool find_candidate(const struct pci_saver *s, struct pci_cursor *c)
 {
 	const struct pci_region *r = &s->pci->regions[c->region];
-	uint64_t nr = pci_ram_nr_pages(r), first, end, sent;
+	const uint64_t *bits = s->sent[c->region].bits;
+	uint64_t nr = pci_ram_nr_pages(r);
 
-	if (c->page >= nr || c->page < c->data_end)
-		return c->page < nr;
-	pci_ram_find_data(r, c->page, &first, &end);
-	sent = pci_ram_next_bit(s->sent[c->region].bits, c->page, nr);
-	c->page = first < sent ? first : sent;
-	c->data_end = first <= sent ? end : c->page + 1;
+	if (c->page < nr && !pci_ram_bit(bits, c->page))
+		c->page = pci_ram_next_bit(bits, c->page, pci_ram_next_data(r, c->page));
 	return c->page < nr;
 }
 
-/* Goes to the next page from c on that differs from what was sent. */
-static bool find_change(const struct pci_saver *s, struct cursor *c)
+/* Goes to the next page from c on that differs from what was sent.  0: none does; PAUSE: the budget is used up before. */
+static int find_change(const struct pci_saver *s, struct pci_cursor *c, unsigned int *budget)
 {
-	for (; c->region < PCI_NR_REGIONS; *c = (struct cursor){ .region = c->region + 1 })
-		for (; pci_ram_is_moved(s->pci, c->region) && find_candidate(s, c); c->page++)
+	for (; c->region < PCI_NR_REGIONS; *c = (struct pci_cursor){ .region = c->region + 1 })
+		for (; pci_ram_is_moved(s->pci, c->region) && find_candidate(s, c); c->page++) {
+			if (!*budget)
+				return PAUSE;
+			--*budget;
 			if (has_changed(s, c->region, c->page))
-				return true;
-	return false;
+				return THERE;
+		}
+	return 0;
 }
 
 /* --- Pieces --- */
@@ -148,7 +154,7 @@ static int set_blob(struct pci_saver *s, uint8_t *bytes, size_t len)
 	s->blob = bytes;
 	s->piece.data = bytes;
 	s->piece.data_len = len;
-	return 1;
+	return THERE;
 }
 
 static int make_start(struct pci_saver *s)
@@ -176,7 +182,7 @@ static int make_start(struct pci_saver *s)
 
 static int make_page(struct pci_saver *s)
 {
-	struct cursor *c = &s->cursor;
+	struct pci_cursor *c = &s->cursor;
 	const struct pci_region *r = &s->pci->regions[c->region];
 	const struct stream_page page = { .region = htole32(c->region), .offset = htole64(c->page * STREAM_PAGE_SIZE) };
 	uint8_t *copy = s->sent[c->region].copy + c->page * STREAM_PAGE_SIZE;
@@ -190,20 +196,22 @@ static int make_page(struct pci_saver *s)
 	s->piece.data = copy;
 	s->piece.data_len = len;
 	s->has_found = true;
+	s->budget -= s->budget < COST_OF_SENDING ? s->budget : COST_OF_SENDING;
 	c->page++;
-	return 1;
+	return THERE;
 }
 
-/* 1: a page; 0: the device is stopped and nothing is left; -ENOMSG: a whole pass found nothing. */
+/* THERE, PAUSE; 0: the device is stopped and nothing is left; -ENOMSG: a whole pass found nothing. */
 static int make_page_if_any(struct pci_saver *s)
 {
 	do {
 		bool had_found = s->has_found;
+		int r = find_change(s, &s->cursor, &s->budget);
 
-		if (find_change(s, &s->cursor))
-			return make_page(s);
+		if (r)
+			return r == THERE ? make_page(s) : r;
 		s->has_had_pass = true;
-		s->cursor = (struct cursor){ 0 };
+		s->cursor = (struct pci_cursor){ 0 };
 		s->has_found = false;
 		if (!s->is_final && !had_found)
 			return -ENOMSG;
@@ -256,10 +264,10 @@ static int make_end(struct pci_saver *s)
 	end.crc = htole32(base_crc32(s->crc, s->piece.head, s->piece.head_len));
 	memcpy(s->piece.head + s->piece.head_len, &end, sizeof(end));
 	s->piece.head_len += sizeof(end);
-	return 1;
+	return THERE;
 }
 
-/* 1: the piece is there; 0: this phase has none (more). */
+/* THERE, PAUSE; 0: this phase has none (more). */
 static int make_piece_of_phase(struct pci_saver *s)
 {
 	switch (s->phase) {
@@ -281,7 +289,7 @@ static int make_piece_of_phase(struct pci_saver *s)
 	return 0;
 }
 
-/* 1: the next piece is there; 0: that was all; -ENOMSG: for now. */
+/* THERE, PAUSE; 0: that was all; -ENOMSG: for now. */
 static int make_piece(struct pci_saver *s)
 {
 	int r = 0;
@@ -291,14 +299,14 @@ static int make_piece(struct pci_saver *s)
 	s->piece = (struct piece){ 0 };
 	while (s->phase != PHASE_OVER) {
 		r = make_piece_of_phase(s);
-		if (r < 0)
+		if (r < 0 || r == PAUSE)
 			return r;
 		if (r == 0 || s->phase != PHASE_PAGES)
 			s->phase++;
-		if (r == 1)
+		if (r == THERE)
 			break;
 	}
-	if (r == 1) {
+	if (r == THERE) {
 		s->crc = base_crc32(s->crc, s->piece.head, s->piece.head_len);
 		s->crc = base_crc32(s->crc, s->piece.data, s->piece.data_len);
 	}
@@ -319,25 +327,24 @@ static size_t copy_out(struct pci_saver *s, uint8_t *buf, size_t len)
 	return n;
 }
 
-ssize_t pci_saver_read(struct pci_saver *s, void *buf, size_t len)
+int pci_saver_read(struct pci_saver *s, uint8_t *buf, size_t len, size_t *done)
 {
-	size_t done = 0;
-
-	while (done < len && !s->error) {
-		int r = 1;
+	s->budget = SLICE;
+	while (*done < len && !s->error) {
+		int r = THERE;
 
 		if (s->piece.pos < s->piece.head_len + s->piece.data_len)
-			done += copy_out(s, (uint8_t *)buf + done, len - done);
+			*done += copy_out(s, buf + *done, len - *done);
 		else
 			r = make_piece(s);
-		if (r == -ENOMSG)
-			return done ? (ssize_t)done : -ENOMSG;
+		if (r == PAUSE)
+			return 1;
+		if (r == 0 || r == -ENOMSG)
+			return r;
 		if (r < 0)
 			s->error = r;
-		if (r == 0)
-			break;
 	}
-	return done || !s->error ? (ssize_t)done : s->error;
+	return s->error;
 }
 
 /* --- Sizes --- */
@@ -363,26 +370,32 @@ static uint64_t nr_data_pages(const struct trn_pci *pci)
 	return nr;
 }
 
-static bool is_before(const struct cursor *a, const struct cursor *b)
+void pci_unsaved_sizes(const struct trn_pci *pci, struct trn_mig_sizes *ret)
+{
+	*ret = (struct trn_mig_sizes){ .stop_copy = cost_without_pages(pci) + nr_data_pages(pci) * PAGE_COST };
+}
+
+static bool is_before(const struct pci_cursor *a, const struct pci_cursor *b)
 {
 	return a->region < b->region || (a->region == b->region && a->page < b->page);
 }
 
-void pci_saver_sizes(const struct trn_pci *pci, const struct pci_saver *s, struct trn_mig_sizes *ret)
+bool pci_saver_size(const struct pci_saver *s, struct pci_sizing *z)
 {
-	struct trn_mig_sizes sizes = { .stop_copy = cost_without_pages(pci) };
-	struct cursor c = { 0 };
+	unsigned int budget = SLICE;
+	int r;
 
-	if (!s)
-		sizes.stop_copy += nr_data_pages(pci) * PAGE_COST;
-	for (; s && find_change(s, &c); c.page++) {
-		sizes.stop_copy += PAGE_COST;
+	for (; (r = find_change(s, &z->at, &budget)) == THERE; z->at.page++) {
+		z->sizes.stop_copy += PAGE_COST;
 		if (s->is_final)
 			continue;
-		if (s->has_had_pass || is_before(&c, &s->cursor))
-			sizes.dirty += PAGE_COST;
+		if (s->has_had_pass || is_before(&z->at, &s->cursor))
+			z->sizes.dirty += PAGE_COST;
 		else
-			sizes.initial += PAGE_COST;
+			z->sizes.initial += PAGE_COST;
 	}
-	*ret = sizes;
+	if (r == PAUSE)
+		return true;
+	z->sizes.stop_copy += cost_without_pages(s->pci);
+	return false;
 }

@@ -99,6 +99,9 @@ bool pci_ram_is_zero(const uint8_t *bytes, size_t len);
  * none. Both are the number of pages at the end. */
 void pci_ram_find_data(const struct pci_region *region, uint64_t page, uint64_t *ret_first, uint64_t *ret_end);
 
+/* The first page from page on that has memory; the number of pages: there is none. */
+uint64_t pci_ram_next_data(const struct pci_region *region, uint64_t page);
+
 /* As many zero bytes of address space as the region has, which take memory when they are written; NULL: none are to be had. */
 uint8_t *pci_ram_copy_map(const struct pci_region *region);
 void pci_ram_copy_unmap(const struct pci_region *region, uint8_t *copy); /* NULL is accepted */

@@ -42,6 +42,11 @@ static uint64_t seek(const struct pci_region *region, uint64_t page, int whence,
 	return (uint64_t)at < nr ? (uint64_t)at : nr;
 }
 
+uint64_t pci_ram_next_data(const struct pci_region *region, uint64_t page)
+{
+	return seek(region, page, SEEK_DATA, page);
+}
+
 void pci_ram_find_data(const struct pci_region *region, uint64_t page, uint64_t *ret_first, uint64_t *ret_end)
 {
 	uint64_t nr = pci_ram_nr_pages(region), first = nr, end = nr;
