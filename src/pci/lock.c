@@ -1,72 +1,66 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/lock.h"
 
-#include <stdbool.h>
+#include <errno.h>
 
-int pci_lock_init(struct pci_lock *l)
+#include "base/futex.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the half on which threads sleep lies behind the other one"
+#endif
+
+static _Atomic uint32_t *called_of(struct pci_lock *l)
 {
-	int r;
+	return (_Atomic uint32_t *)&l->queue + 1;
+}
 
+void pci_lock_init(struct pci_lock *l)
+{
 	*l = (struct pci_lock){ 0 };
-	r = pthread_mutex_init(&l->held, NULL);
-	if (r)
-		return -r;
-	r = pthread_mutex_init(&l->mutex, NULL);
-	if (r)
-		goto destroy_held;
-	r = pthread_cond_init(&l->turn, NULL);
-	if (r)
-		goto destroy_mutex;
-	return 0;
-
-destroy_mutex:
-	pthread_mutex_destroy(&l->mutex);
-destroy_held:
-	pthread_mutex_destroy(&l->held);
-	return -r;
 }
 
-void pci_lock_finish(struct pci_lock *l)
+static uint32_t draw(struct pci_lock *l)
 {
-	pthread_cond_destroy(&l->turn);
-	pthread_mutex_destroy(&l->mutex);
-	pthread_mutex_destroy(&l->held);
+	uint64_t queue = atomic_load(&l->queue), next;
+
+	do
+		next = (queue & ~(uint64_t)UINT32_MAX) | (uint32_t)(queue + 1); /* the other half gets no carry */
+	while (!atomic_compare_exchange_weak(&l->queue, &queue, next));
+	return pci_lock_next(queue);
 }
 
-/* true: our turn has come; false: we had it already. */
-static bool wait_for_turn(struct pci_lock *l)
+static void wait_for_turn(struct pci_lock *l)
 {
-	bool is_new;
+	uint32_t number = draw(l), now;
+	int saved = errno;
 
-	pthread_mutex_lock(&l->mutex);
-	is_new = !l->depth || !pthread_equal(l->owner, pthread_self());
-	if (is_new) {
-		uint64_t place = l->end++;
-
-		while (l->now != place)
-			pthread_cond_wait(&l->turn, &l->mutex);
-		l->owner = pthread_self();
-	}
-	l->depth++;
-	pthread_mutex_unlock(&l->mutex);
-	return is_new;
+	while ((now = pci_lock_now(atomic_load(&l->queue))) != number)
+		base_futex_wait(called_of(l), now, -1);
+	errno = saved;
 }
 
 void pci_lock_take(struct pci_lock *l)
 {
-	if (wait_for_turn(l))
-		pthread_mutex_lock(&l->held);
+	pthread_t self = pthread_self();
+
+	if (atomic_load_explicit(&l->owner, memory_order_relaxed) != self) {
+		wait_for_turn(l);
+		atomic_store_explicit(&l->owner, self, memory_order_relaxed);
+	}
+	l->depth++;
 }
 
 void pci_lock_give(struct pci_lock *l)
 {
-	/* Only its owner changes the depth. */
-	if (l->depth == 1)
-		pthread_mutex_unlock(&l->held);
-	pthread_mutex_lock(&l->mutex);
-	if (!--l->depth && ++l->now != l->end)
-		pthread_cond_broadcast(&l->turn);
-	pthread_mutex_unlock(&l->mutex);
+	uint64_t queue;
+
+	if (--l->depth)
+		return;
+	atomic_store_explicit(&l->owner, 0, memory_order_relaxed);
+	queue = atomic_fetch_add(&l->queue, 1ull << 32) + (1ull << 32);
+	/* Who draws a number from here on sees which one is called. */
+	if (pci_lock_next(queue) != pci_lock_now(queue))
+		base_futex_wake(called_of(l));
 }
 
 void pci_lock_pause(struct pci_lock *l)

@@ -20,8 +20,9 @@ int trn_pci_create(struct trn_device *dev, const struct trn_pci_params *params, 
 	if (params->flags & ~ALL_FLAGS)
 		return trn_error_set(err, -EINVAL, "BadFlags", "unknown flags %#x of a PCI device", params->flags & ~ALL_FLAGS);
 	pci = calloc(1, sizeof(*pci));
-	if (!pci || pci_lock_init(&pci->lock) < 0)
+	if (!pci)
 		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for a PCI device");
+	pci_lock_init(&pci->lock);
 	pci->dev = dev;
 	pci->ids = params->ids;
 	pci->flags = params->flags;
@@ -63,7 +64,6 @@ void trn_pci_destroy(struct trn_pci *pci)
 	pci_irqs_finish(pci);
 	pci_regions_finish(pci);
 	base_signaller_finish(&pci->signaller);
-	pci_lock_finish(&pci->lock);
 	free(pci);
 }
 

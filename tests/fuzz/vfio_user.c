@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libFuzzer target: the vfio-user server with the test device behind it, as a client meets it, from the first byte of a
- * connection to its end.  No kernel and no thread is between the two: recvmsg() and sendmsg() of the server's socket
+ * connection to its end.  No kernel and no thread is between the two: recvmsg(), send() and sendmsg() of the server's socket
  * are here (-Wl,--wrap), and cut and glue the client's sends as a kernel does (wire.c).
  *
  * The input: a byte of flags, then sends of the client, each { u8 how, u8 fds, u16 len } and len bytes:

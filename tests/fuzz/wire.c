@@ -255,6 +255,8 @@ ssize_t __real_recvmsg(int fd, struct msghdr *msg, int flags);
 ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags);
 ssize_t __real_sendmsg(int fd, const struct msghdr *msg, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags);
+ssize_t __real_send(int fd, const void *buf, size_t len, int flags);
+ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags);
 
 /* As the kernel: pieces that were sent are put together, but descriptors come with the first byte that they were sent with, and
  * nothing behind that send comes with them. */
@@ -318,4 +320,15 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 	if (fd != w->fd)
 		return __real_sendmsg(fd, msg, flags);
 	return (ssize_t)replies_take(&w->replies, msg->msg_iov, msg->msg_iovlen, check_fds(w, msg));
+}
+
+ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags)
+{
+	struct wire *w = &wire;
+	/* What is sent is not written to. */
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = len };
+
+	if (fd != w->fd)
+		return __real_send(fd, buf, len, flags);
+	return (ssize_t)replies_take(&w->replies, &iov, 1, 0);
 }
