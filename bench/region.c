@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * region SOCKET: how long region accesses of a vfio-user server take, beside the floor: a bare echo of the same bytes
+ * region SOCKET [CPU]: how long region accesses of a vfio-user server take, beside the floor: a bare echo of the same bytes
  * over a Unix socket, with one read and one write for each batch. Both in turns, in this process; prints lines "name value",
  * where the names of the floor begin with "floor_" and those of the server with "ours_".
  *
- * The server is a tranche-device with the test device: a register at 0x04 of BAR0, memory in BAR2.
+ * With CPU the floor's processes run there, as the server should.  The server is a tranche-device with the test device: a register at 0x04 of BAR0, memory in BAR2.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -84,8 +85,21 @@ static void receive(int fd, void *to, size_t len)
 	}
 }
 
+/* cpu < 0: anywhere. */
+static void move_to(int cpu)
+{
+	cpu_set_t set;
+
+	if (cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		die("sched_setaffinity");
+}
+
 /* The floor: what comes is sent back. */
-static int start_echo(void)
+static int start_echo(int cpu)
 {
 	int pair[2];
 
@@ -95,6 +109,7 @@ static int start_echo(void)
 		static char buffer[BUFFER];
 
 		close(pair[0]);
+		move_to(cpu);
 		for (;;) {
 			ssize_t n = read(pair[1], buffer, sizeof(buffer));
 
@@ -109,7 +124,7 @@ static int start_echo(void)
 }
 
 /* The floor of posted writes: what comes is read; a message of one byte is answered. */
-static int start_sink(void)
+static int start_sink(int cpu)
 {
 	int pair[2];
 
@@ -120,6 +135,7 @@ static int start_sink(void)
 		ssize_t n;
 
 		close(pair[0]);
+		move_to(cpu);
 		while ((n = read(pair[1], buffer, sizeof(buffer))) > 0)
 			if (buffer[n - 1] == 'E' && write(pair[1], "E", 1) != 1)
 				_exit(1);
@@ -348,20 +364,21 @@ int main(int argc, char **argv)
 	struct write_request writes[MAX_DEPTH];
 	struct multi_request multi = { .header = { .command = VFU_REGION_WRITE_MULTI, .size = sizeof(multi), .flags = VFU_FLAG_NO_REPLY },
 				       .multi.count = MAX_DEPTH };
-	int echo, sink, ours;
+	int echo, sink, ours, cpu;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s SOCKET\n", argv[0]);
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: %s SOCKET [CPU]\n", argv[0]);
 		return 2;
 	}
+	cpu = argc == 3 ? atoi(argv[2]) : -1;
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_IGN);
 	for (unsigned int i = 0; i < MAX_DEPTH; i++) {
 		writes[i] = write_of(0, SCRATCH, i, VFU_FLAG_NO_REPLY);
 		multi.entries[i] = (struct vfu_write_multi_entry){ .offset = SCRATCH, .region = 0, .count = 4 };
 	}
-	echo = start_echo();
-	sink = start_sink();
+	echo = start_echo(cpu);
+	sink = start_sink(cpu);
 	ours = open_device(argv[1]);
 	measure_reads(echo, ours);
 	measure_posts(sink, ours, "posted_rate", writes, sizeof(writes));
