@@ -4,7 +4,8 @@
  * over a Unix socket, with one read and one write for each batch. Both in turns, in this process; prints lines "name value",
  * where the names of the floor begin with "floor_" and those of the server with "ours_".
  *
- * With CPU the floor's processes run there, as the server should.  The server is a tranche-device with the test device: a register at 0x04 of BAR0, memory in BAR2.
+ * With CPU the floor's processes run there, as the server should.  The server is a tranche-device with the test device: a
+ * register at 0x04 of BAR0, memory in BAR2.
  */
 #include <errno.h>
 #include <sched.h>
