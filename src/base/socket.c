@@ -181,7 +181,8 @@ static int connect_to(int type, const char *path, struct trn_error *err)
 	if (r < 0) {
 		r = trn_error_set(err, -errno, "ConnectFailed", "cannot connect to %s: %s", path, strerror(errno));
 		if (r == -ENOENT || r == -ECONNREFUSED)
-			trn_error_hint(err, "nobody listens there: start the device or the daemon first");
+			trn_error_hint(err, "nobody listens there: start the device first (tranche-device --socket-path), or correct "
+					    "the path");
 		else if (r == -EACCES)
 			trn_error_hint(err, "the socket belongs to another user");
 		return r;

@@ -85,8 +85,12 @@ static int parse_print(const char *text, struct attach *a)
 		a->print = print_qemu;
 	else if (!strcmp(text, "libvirt"))
 		a->print = print_libvirt;
-	else
-		return usage("--print wants qemu or libvirt");
+	else {
+		char what[100];
+
+		snprintf(what, sizeof(what), "--print wants qemu or libvirt, not \"%.40s\"", text);
+		return usage(what);
+	}
 	return -1;
 }
 

@@ -51,8 +51,11 @@ static int read_all(int sock, struct picture *ret, struct trn_error *err)
 		n = read(sock, ret->bytes + ret->len, PIECE);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return trn_error_set(err, -errno, "NoPicture", "the display does not answer: %s", strerror(errno));
+		if (n < 0) {
+			trn_error_set(err, -errno, "NoPicture", "nobody sends a picture: %s",
+				      errno == EAGAIN ? "there is no answer" : strerror(errno));
+			return trn_error_hint(err, "take the socket of the display's option \"-o screen=SOCKET\", not the device's own");
+		}
 		ret->len += (size_t)n;
 		ret->bytes[ret->len] = '\0';
 		if (n == 0)

@@ -74,8 +74,10 @@ static int open_listener(struct device_process *p, struct trn_error *err)
 		return fd;
 	p->listener = fd;
 	p->owns_socket = p->options.fd < 0;
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-		return trn_error_set(err, -errno, "BadSocket", "descriptor %d: %s", fd, strerror(errno));
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+		trn_error_set(err, -errno, "BadSocket", "descriptor %d of --fd: %s", fd, strerror(errno));
+		return trn_error_hint(err, "open a listening Unix socket at that number, or use --socket-path");
+	}
 	return 0;
 }
 

@@ -102,8 +102,10 @@ static int start(struct device_process *p, struct trn_error *err)
 
 	/* What came by --fd. */
 	if (!has_option(p->listener, SO_DOMAIN, AF_UNIX) || !has_option(p->listener, SO_TYPE, SOCK_STREAM) ||
-	    !has_option(p->listener, SO_ACCEPTCONN, 1))
-		return trn_error_set(err, -EINVAL, "BadSocket", "descriptor %d is not a Unix stream socket that listens", p->listener);
+	    !has_option(p->listener, SO_ACCEPTCONN, 1)) {
+		trn_error_set(err, -EINVAL, "BadSocket", "descriptor %d is not a Unix stream socket that listens", p->listener);
+		return trn_error_hint(err, "open a listening Unix socket at that number, or use --socket-path");
+	}
 	r = trn_server_create(&params, &s->server, err);
 	if (r >= 0)
 		r = trn_server_listen(s->server, TAKE_FD(p->listener), err);

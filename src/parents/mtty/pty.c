@@ -66,8 +66,10 @@ static int make_link(struct mtty_line *line, const char *path, struct trn_error 
 		if (r == 0 && (symlink(line->name, temporary) < 0 || rename(temporary, path) < 0))
 			r = -errno;
 	}
-	if (r < 0)
-		return trn_error_set(err, r, "NoLink", "cannot make the link %.80s to %s: %s", path, line->name, strerror(-r));
+	if (r < 0) {
+		trn_error_set(err, r, "NoLink", "cannot make the link %.80s to %s: %s", path, line->name, strerror(-r));
+		return trn_error_hint(err, "choose a name that is free, in a folder that you may write to");
+	}
 	line->link = strdup(path);
 	if (line->link)
 		return 0;
