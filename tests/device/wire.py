@@ -11,15 +11,17 @@ import mmap
 import os
 import pathlib
 import select
-import signal
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import uuid
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import tap  # noqa: E402
+from tap import eventually  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 FAKE = str(HERE / "fake_executor.py")
@@ -224,13 +226,6 @@ def expect_gone(client, within=5):
     raise AssertionError("the connection still lives")
 
 
-def eventually(check, what, within=5):
-    end = time.monotonic() + within
-    while not check():
-        assert time.monotonic() < end, f"not within {within} s: {what}"
-        time.sleep(0.005)
-
-
 def is_let_in(d):
     try:
         d.connect().hello()
@@ -343,24 +338,9 @@ def device(**options):
             d.kill()
 
 
+def why_not():
+    return None if hasattr(socket, "recv_fds") and os.path.exists("/proc/self/task") else "needs Linux and Python 3.9"
+
+
 def main():
-    """Runs the test functions of the calling program, or those whose names are given, and prints TAP."""
-    module = sys.modules["__main__"]
-    tests = {name: f for name, f in vars(module).items() if name.startswith("test_")}
-    wanted = sys.argv[1:] or list(tests)
-    if not hasattr(socket, "recv_fds") or not os.path.exists("/proc/self/task"):
-        print("1..0 # SKIP needs Linux and Python 3.9")
-        sys.exit(0)
-    print(f"1..{len(wanted)}", flush=True)
-    failed = 0
-    for number, name in enumerate(wanted, 1):
-        try:
-            signal.alarm(120)
-            tests[name]()
-            print(f"ok {number} {name}", flush=True)
-        except Exception:
-            failed += 1
-            print("# " + traceback.format_exc().replace("\n", "\n# "))
-            print(f"not ok {number} {name}", flush=True)
-    signal.alarm(0)
-    sys.exit(1 if failed else 0)
+    tap.main(120, why_not)

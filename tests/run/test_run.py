@@ -12,7 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import tap  # noqa: E402
 
 TRANCHE = os.environ.get("TRANCHE_TEST_TRANCHE", "build/src/cli/tranche")
 
@@ -250,21 +253,4 @@ def test_background_program_loses_the_device():
         assert result.returncode == 0 and time.monotonic() - start < 1.5
 
 
-def main():
-    tests = {name: f for name, f in globals().items() if name.startswith("test_")}
-    wanted = sys.argv[1:] or list(tests)
-    print(f"1..{len(wanted)}", flush=True)
-    failed = 0
-    for number, name in enumerate(wanted, 1):
-        signal.alarm(90)
-        try:
-            tests[name]()
-            print(f"ok {number} {name}", flush=True)
-        except Exception:
-            failed += 1
-            print("# " + traceback.format_exc().replace("\n", "\n# "))
-            print(f"not ok {number} {name}", flush=True)
-    return 1 if failed else 0
-
-
-sys.exit(main())
+tap.main(90)

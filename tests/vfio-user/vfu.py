@@ -27,8 +27,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import uuid
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import tap  # noqa: E402
+from tap import eventually  # noqa: E402
 
 DEVICE = os.environ.get("TRANCHE_TEST_DEVICE", "build/src/device/tranche-device")
 
@@ -543,13 +546,6 @@ def same_fds(d):
     eventually(lambda: d.fds() == before, f"as many descriptors as before ({before}, now {d.fds()})")
 
 
-def eventually(check, what, within=5):
-    end = time.monotonic() + within
-    while not check():
-        assert time.monotonic() < end, f"not within {within} s: {what}"
-        time.sleep(0.005)
-
-
 def map_region(region, write=True):
     """The mapping of a region's first area, and closes the descriptors."""
     start, size = region.areas()[0]
@@ -627,20 +623,4 @@ def device(**options):
 
 
 def main():
-    """Runs the test functions of the calling program, or those whose names are given, and prints TAP."""
-    module = sys.modules["__main__"]
-    tests = {name: f for name, f in vars(module).items() if name.startswith("test_")}
-    wanted = sys.argv[1:] or list(tests)
-    print(f"1..{len(wanted)}", flush=True)
-    failed = 0
-    for number, name in enumerate(wanted, 1):
-        try:
-            signal.alarm(300)
-            tests[name]()
-            print(f"ok {number} {name}", flush=True)
-        except Exception:
-            failed += 1
-            print("# " + traceback.format_exc().replace("\n", "\n# "))
-            print(f"not ok {number} {name}", flush=True)
-    signal.alarm(0)
-    sys.exit(1 if failed else 0)
+    tap.main(300)

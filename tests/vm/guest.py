@@ -41,14 +41,12 @@ process.  The guest's shell is busybox's; $PATH has the packages' programs first
 """
 import os
 import pathlib
-import signal
 import sys
-import time
-import traceback
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent.parent / "tools" / "lib"))
+sys.path[:0] = [str(HERE.parent.parent / "tools" / "lib"), str(HERE.parent)]
+import tap  # noqa: E402
 from vm_cache import Cache, CannotFetch  # noqa: E402
 from vm_fetch import Fetcher  # noqa: E402
 from vm_guest import Guest, GuestError, GuestTimeout, vfio_user  # noqa: E402
@@ -59,14 +57,8 @@ TEST_SECONDS = 280
 
 
 def eventually(check, what, within=20):
-    """Waits until {check}() is true; returns what it gave."""
-    end = time.monotonic() + within
-    while True:
-        value = check()
-        if value:
-            return value
-        assert time.monotonic() < end, f"not within {within} s: {what}"
-        time.sleep(0.05)
+    """As tap.eventually(), at the pace of guests."""
+    return tap.eventually(check, what, within, 0.05)
 
 
 def why_not(packages=()):
@@ -82,39 +74,14 @@ def why_not(packages=()):
     return None
 
 
-def give_up(number, frame):
-    raise GuestTimeout(f"signal {number} in {frame.f_code.co_name}()" if number != signal.SIGALRM else f"not within {TEST_SECONDS} s")
-
-
-def run_one(number, name, test):
-    start = time.monotonic()
-    try:
-        signal.alarm(TEST_SECONDS)
-        test()
-        print(f"ok {number} {name} # {time.monotonic() - start:.1f} s", flush=True)
-        return True
-    except Exception:
-        print("# " + traceback.format_exc().rstrip().replace("\n", "\n# "))
-        print(f"not ok {number} {name}", flush=True)
-        return False
-    finally:
-        signal.alarm(0)
-
-
 def main(packages=()):
-    """Runs the test functions of the calling program, or those whose names are given, and prints TAP.
+    """Runs the test functions of the calling program (tests/tap.py).
 
     {packages}: those that its guests ask for, so that a machine without network skips instead of failing.
     """
-    tests = {name: f for name, f in vars(sys.modules["__main__"]).items() if name.startswith("test_")}
-    reason = why_not(packages)
-    if reason:
-        print(f"1..0 # SKIP no virtual machine: {reason}")
-        sys.exit(0)
+    def reason():
+        text = why_not(packages)
+        return text and f"no virtual machine: {text}"
+
     os.environ.pop("LD_PRELOAD", None)      # a sanitizer's library is not for QEMU
-    wanted = sys.argv[1:] or list(tests)
-    print(f"1..{len(wanted)}", flush=True)
-    for number in (signal.SIGALRM, signal.SIGTERM):
-        signal.signal(number, give_up)
-    results = [run_one(number, name, tests[name]) for number, name in enumerate(wanted, 1)]
-    sys.exit(0 if all(results) else 1)
+    tap.main(TEST_SECONDS, reason)
