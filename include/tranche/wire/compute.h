@@ -215,6 +215,7 @@ enum trnc_query {
 	TRNC_QUERY_RESULT = 1, /* the reply blob of the last build again */
 	TRNC_QUERY_BINARY = 2, /* one TRNC_TAG_BINARY */
 	TRNC_QUERY_IL = 3,
+	TRNC_QUERY_LOG = 4, /* one TRNC_TAG_LOG: what the compiler has said so far; does not wait for the build */
 };
 TRNC_ASSERT_SIZE(trnc_program_build, 56);
 TRNC_ASSERT_SIZE(trnc_program_query, 40);
@@ -328,10 +329,11 @@ enum trnc_rec_type {
 	TRNC_REC_USER_EVENT_CREATE = 25,
 	TRNC_REC_USER_EVENT_SET = 26, /* also ends a CLIENT command */
 	TRNC_REC_EVENT_RELEASE = 27,
-	TRNC_REC_IMAGE_CREATE = 28, /* on coherent hosts only */
+	TRNC_REC_IMAGE_CREATE = 28,
 	TRNC_REC_IMAGE_DESTROY = 29,
 	TRNC_REC_SAMPLER_CREATE = 30,
 	TRNC_REC_SAMPLER_DESTROY = 31,
+	TRNC_REC_KERNEL_EXEC_INFO = 32,
 
 	/* commands: struct trnc_cmd first, then the body, then the wait list, then arguments */
 	TRNC_REC_NDRANGE = 64,
@@ -344,6 +346,8 @@ enum trnc_rec_type {
 	TRNC_REC_MARKER = 71,
 	TRNC_REC_BARRIER = 72,
 	TRNC_REC_CLIENT = 73, /* done by the client: its event turns 1 (running) when it may begin */
+	TRNC_REC_IMAGE_FETCH = 74, /* from an image into the bytes of its buffer; hosts that are not coherent */
+	TRNC_REC_IMAGE_STORE = 75, /* and back */
 };
 
 struct trnc_rec {
@@ -359,6 +363,8 @@ struct trnc_rec_queue_create {
 	__u64 queue;
 	__u64 event; /* the slot that counts this queue's completions; its status holds the sticky error */
 	__u64 properties; /* cl_command_queue_properties; host queues only */
+	__u32 first_unit; /* of a sub-device: which of the host device's compute units run its kernels ... */
+	__u32 nr_units;	  /* ... and how many; 0, 0: all */
 };
 struct trnc_rec_object { /* QUEUE_, PROGRAM_, KERNEL_, IMAGE_, SAMPLER_DESTROY, USER_EVENT_CREATE, EVENT_RELEASE */
 	struct trnc_rec rec;
@@ -404,9 +410,17 @@ struct trnc_rec_user_event_set {
 	__u64 start_ns; /* of a CLIENT command; else 0 */
 	__u64 end_ns;
 };
+/* What clSetKernelExecInfo sets; holds for later launches of the kernel. */
+struct trnc_rec_kernel_exec_info {
+	struct trnc_rec rec;
+	__u64 kernel;
+	__u32 param; /* cl_kernel_exec_info */
+	__u32 len;   /* bytes of the value that follow, padded to 8; pointers are 8 bytes, in the window */
+};
 /*
- * An image over the bytes of a buffer: the host uses them in place, so all transfers of the image are transfers of the
- * buffer. The image keeps the buffer's memory until it is destroyed.
+ * An image over the bytes of a buffer, which it keeps until it is destroyed.  A coherent host uses them in place, so all
+ * transfers of the image are transfers of the buffer.  On another the image has memory of its own, and IMAGE_FETCH and
+ * IMAGE_STORE move a region between the two.
  */
 struct trnc_rec_image_create {
 	struct trnc_rec rec;
@@ -415,7 +429,7 @@ struct trnc_rec_image_create {
 	__u64 flags;	 /* cl_mem_flags: access bits only */
 	__u32 order;	 /* cl_channel_order */
 	__u32 data_type; /* cl_channel_type */
-	__u32 type;	 /* cl_mem_object_type: 1D, 2D, 3D, and arrays of the first two */
+	__u32 type;	 /* cl_mem_object_type: 1D, 1D_BUFFER, 2D, 3D, and arrays of 1D and 2D */
 	__u32 reserved;
 	__u64 width, height, depth, array_size; /* in pixels and layers; 1 where the type has no such dimension */
 	__u64 row_pitch, slice_pitch; /* bytes; slice_pitch 0 for 1D and 2D */
@@ -430,7 +444,8 @@ struct trnc_rec_sampler_create {
 };
 TRNC_ASSERT_SIZE(trnc_rec_image_create, 104);
 TRNC_ASSERT_SIZE(trnc_rec_sampler_create, 40);
-TRNC_ASSERT_SIZE(trnc_rec_queue_create, 40);
+TRNC_ASSERT_SIZE(trnc_rec_queue_create, 48);
+TRNC_ASSERT_SIZE(trnc_rec_kernel_exec_info, 32);
 TRNC_ASSERT_SIZE(trnc_rec_object, 24);
 TRNC_ASSERT_SIZE(trnc_rec_buffer_create, 48);
 TRNC_ASSERT_SIZE(trnc_rec_sub_buffer_create, 56);
@@ -477,6 +492,7 @@ enum trnc_arg_kind {
 	TRNC_ARG_LOCAL = 3,
 	TRNC_ARG_IMAGE = 4,
 	TRNC_ARG_SAMPLER = 5,
+	TRNC_ARG_SVM = 6, /* where the table says BUFFER: 8 bytes, an address in the window (TRNC_SESSION_SVM), or 0 */
 };
 
 struct trnc_cmd_copy {
@@ -512,6 +528,12 @@ TRNC_ASSERT_SIZE(trnc_cmd_copy_rect, 176);
 TRNC_ASSERT_SIZE(trnc_cmd_fill, 216);
 TRNC_ASSERT_SIZE(trnc_cmd_write, 88);
 TRNC_ASSERT_SIZE(trnc_cmd_map, 96);
+struct trnc_cmd_image { /* IMAGE_FETCH and IMAGE_STORE */
+	struct trnc_cmd cmd;
+	__u64 image;
+	__u64 origin[3], region[3]; /* pixels, rows, slices or layers, as clEnqueueReadImage counts them */
+};
+TRNC_ASSERT_SIZE(trnc_cmd_image, 112);
 /* MARKER, BARRIER and CLIENT are a struct trnc_cmd and the wait list. */
 
 /* ------------------------------------------------------------------- blobs */
@@ -534,6 +556,7 @@ enum trnc_tag {
 	TRNC_TAG_NAME = 22,	/* string */
 	TRNC_TAG_INPUT = 23,	/* u64 handle of a program to link */
 	TRNC_TAG_IL = 24,	/* bytes */
+	TRNC_TAG_SPEC_CONSTANT = 25, /* u32 id, u32 size, then size bytes: of a BUILD of what LOAD_IL loaded */
 
 	/* build reply */
 	TRNC_TAG_STATUS = 32,	    /* u32: cl error of the call as a whole */

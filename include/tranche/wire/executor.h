@@ -14,6 +14,7 @@
 #include "tranche/wire/compute.h"
 
 #define TRNC_EXEC_FD 3
+#define TRNC_EXEC_BROKER_FD 4 /* stream socket to the compile broker (parent.h); closed when there is none */
 
 enum trnc_exec_type {
 	TRNC_EXEC_SETUP = 64, /* first message; the reply is READY's body with the probe blob's descriptor, or a refusal */
@@ -30,6 +31,7 @@ struct trnc_exec_setup {
 	char cwd[1024];
 };
 #define TRNC_EXEC_FLAG_NOT_COHERENT (1u << 0) /* behave as on a host whose buffers are not used in place (tests) */
+#define TRNC_EXEC_FLAG_NO_QUICK (1u << 1)     /* one host device only, no routing of short kernels */
 TRNC_ASSERT_SIZE(trnc_exec_setup, 1056);
 
 struct trnc_exec_ready {
