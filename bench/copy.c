@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * copy: blocking writes and reads of 16 and 256 MiB in GB/s, map and unmap of
- * 256 MiB in microseconds, and whether a map copies. The last is not a matter of
+ * copy: blocking writes and reads of 4 KiB to 256 MiB, map and unmap of 4 KiB
+ * and 256 MiB in microseconds, and whether a map copies. The last is not a matter of
  * time: a map is in place when the pointer stays the same from map to map, and
  * when the memory behind it is the kernel's memory, seen through a pointer that
  * was mapped before the kernel ran.
@@ -14,7 +14,8 @@
 
 #define MIB ((size_t)1 << 20)
 
-enum { ROUNDS_SMALL = 40, ROUNDS_LARGE = 7, ROUNDS_MAP = 40 };
+enum { ROUNDS_TINY = 1000, ROUNDS_SMALL = 40, ROUNDS_LARGE = 7, ROUNDS_MAP = 40 };
+#define KIB ((size_t)1 << 10)
 
 static const char source[] =
 	"kernel void bump(global uint *data) { data[get_global_id(0)] += 1; }\n";
@@ -30,7 +31,7 @@ static cl_mem buffer_of(const struct bench *b, size_t len)
 
 static void measure_transfer(const struct bench *b, const char *size, size_t len, size_t rounds)
 {
-	double writes[ROUNDS_SMALL], reads[ROUNDS_SMALL];
+	double writes[ROUNDS_TINY], reads[ROUNDS_TINY];
 	cl_mem mem = buffer_of(b, len);
 	char *host = malloc(len);
 	char name[64];
@@ -53,8 +54,12 @@ static void measure_transfer(const struct bench *b, const char *size, size_t len
 	}
 	snprintf(name, sizeof(name), "write_%s_gbs", size);
 	bench_print(name, bench_quantile(writes, rounds, 0.5));
+	snprintf(name, sizeof(name), "write_%s_us", size);
+	bench_print(name, (double)len / 1e3 / bench_quantile(writes, rounds, 0.5));
 	snprintf(name, sizeof(name), "read_%s_gbs", size);
 	bench_print(name, bench_quantile(reads, rounds, 0.5));
+	snprintf(name, sizeof(name), "read_%s_us", size);
+	bench_print(name, (double)len / 1e3 / bench_quantile(reads, rounds, 0.5));
 	free(host);
 	clReleaseMemObject(mem);
 }
@@ -74,11 +79,12 @@ static void unmap(const struct bench *b, cl_mem mem, void *p)
 	bench_check(clFinish(b->queue), "clFinish");
 }
 
-static void measure_map(const struct bench *b, size_t len)
+static void measure_map(const struct bench *b, const char *size, size_t len)
 {
 	double maps[ROUNDS_MAP], unmaps[ROUNDS_MAP], both[ROUNDS_MAP];
 	cl_mem mem = buffer_of(b, len);
 	void *p = map(b, mem, len);
+	char name[64];
 
 	memset(p, 3, len);
 	unmap(b, mem, p);
@@ -93,9 +99,12 @@ static void measure_map(const struct bench *b, size_t len)
 		unmaps[i] = (double)(end - middle) / 1e3;
 		both[i] = (double)(end - start) / 1e3;
 	}
-	bench_print("map_256m_us", bench_quantile(maps, ROUNDS_MAP, 0.5));
-	bench_print("unmap_256m_us", bench_quantile(unmaps, ROUNDS_MAP, 0.5));
-	bench_print("map_unmap_256m_us", bench_quantile(both, ROUNDS_MAP, 0.5));
+	snprintf(name, sizeof(name), "map_%s_us", size);
+	bench_print(name, bench_quantile(maps, ROUNDS_MAP, 0.5));
+	snprintf(name, sizeof(name), "unmap_%s_us", size);
+	bench_print(name, bench_quantile(unmaps, ROUNDS_MAP, 0.5));
+	snprintf(name, sizeof(name), "map_unmap_%s_us", size);
+	bench_print(name, bench_quantile(both, ROUNDS_MAP, 0.5));
 	clReleaseMemObject(mem);
 }
 
@@ -147,9 +156,13 @@ int main(void)
 	struct bench b;
 
 	bench_open(&b);
+	measure_transfer(&b, "4k", 4 * KIB, ROUNDS_TINY);
+	measure_transfer(&b, "60k", 60 * KIB, ROUNDS_TINY);
+	measure_transfer(&b, "1m", MIB, ROUNDS_SMALL);
 	measure_transfer(&b, "16m", 16 * MIB, ROUNDS_SMALL);
 	measure_transfer(&b, "256m", 256 * MIB, ROUNDS_LARGE);
-	measure_map(&b, 256 * MIB);
+	measure_map(&b, "4k", 4 * KIB);
+	measure_map(&b, "256m", 256 * MIB);
 	check_in_place(&b, 256 * MIB);
 	bench_close(&b);
 	return 0;
