@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "base/range.h"
 
-#define LIBRARY "libOpenCL.so.1"
 #define MAX_PLATFORMS 64
 #define MAX_DEVICES 256
 
@@ -23,7 +22,7 @@ struct found {
 
 static int load_functions(struct exec_host *h, struct trn_error *err)
 {
-	void *lib = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	void *lib = dlopen(EXEC_HOST_LIBRARY, RTLD_NOW | RTLD_LOCAL);
 
 	if (!lib) {
 		trn_error_set(err, -ENOENT, "NoHostOpenCL", "the host's OpenCL cannot be loaded: %s", dlerror());
@@ -33,7 +32,7 @@ static int load_functions(struct exec_host *h, struct trn_error *err)
 #define F(name)                                                                                       \
 	h->name = (__typeof__(h->name))dlsym(lib, "cl" #name);                                        \
 	if (!h->name)                                                                                 \
-		return trn_error_set(err, -ENOSYS, "HostOpenCLTooOld", "the host's %s lacks cl%s", LIBRARY, #name);
+		return trn_error_set(err, -ENOSYS, "HostOpenCLTooOld", "the host's %s lacks cl%s", EXEC_HOST_LIBRARY, #name);
 	EXEC_HOST_FUNCTIONS(F)
 #undef F
 	h->CreateCommandQueueWithProperties = (__typeof__(h->CreateCommandQueueWithProperties))
@@ -45,7 +44,7 @@ static int load_functions(struct exec_host *h, struct trn_error *err)
 	h->CreateSampler = (__typeof__(h->CreateSampler))dlsym(lib, "clCreateSampler");
 	h->ReleaseSampler = (__typeof__(h->ReleaseSampler))dlsym(lib, "clReleaseSampler");
 	if (!h->CreateCommandQueueWithProperties && !h->CreateCommandQueue)
-		return trn_error_set(err, -ENOSYS, "HostOpenCLTooOld", "the host's %s cannot create queues", LIBRARY);
+		return trn_error_set(err, -ENOSYS, "HostOpenCLTooOld", "the host's %s cannot create queues", EXEC_HOST_LIBRARY);
 	return 0;
 }
 

@@ -13,6 +13,8 @@
 
 #include "tranche/error.h"
 
+#define EXEC_HOST_LIBRARY "libOpenCL.so.1"
+
 #define EXEC_HOST_FUNCTIONS(F)        \
 	F(GetPlatformIDs)             \
 	F(GetPlatformInfo)            \

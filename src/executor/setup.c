@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the first message to a host's OpenCL that is ready.
+ * The order matters: what needs permissions comes before the sandbox, the window before the host's OpenCL (whose
+ * libraries would take its addresses; tranche-parent, which has them loaded before, keeps them out of the way), and the
+ * sandbox before the host's threads exist.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/socket.h"
+#include "executor/entry.h"
+#include "executor/executor.h"
+#include "executor/probe.h"
+#include "executor/sandbox.h"
+
+struct setup {
+	struct trnc_msg head;
+	struct trnc_exec_setup body;
+};
+
+static int receive_setup(struct executor *ex, struct setup *ret)
+{
+	size_t nr_fds = 0;
+	ssize_t n = base_recv(ex->sock, ret, sizeof(*ret), NULL, &nr_fds);
+
+	if (n < 0)
+		return (int)n;
+	if (n != sizeof(*ret) || ret->head.type != TRNC_EXEC_SETUP || ret->head.len != sizeof(*ret))
+		return n == 0 ? -EPIPE : -EPROTO;
+	ret->body.cwd[sizeof(ret->body.cwd) - 1] = '\0';
+	return 0;
+}
+
+static int make_ready(struct executor *ex, const struct setup *s, int probe, struct trnc_exec_ready *ready,
+		      struct trn_error *err)
+{
+	uint64_t probe_len = 0;
+	int r = exec_output_init(&ex->output);
+
+	if (r < 0)
+		return trn_error_set(err, r, "Output", "no pipe for the output: %s", strerror(-r));
+	exec_window_init(&ex->window, s->body.window_base, s->body.window_size, ex->kick_fd);
+	exec_sandbox_limit_heap(s->body.heap_limit);
+	if (s->body.cwd[0] && chdir(s->body.cwd) < 0)
+		log_debug("working folder %s: %m", s->body.cwd);
+	r = exec_sandbox_enter(err);
+	if (r == 0)
+		r = exec_host_load(&ex->host, s->body.host_device, err);
+	if (r == 0)
+		r = exec_host_self_test(&ex->host, err);
+	if (r == 0)
+		r = exec_probe_write(&ex->host, probe, &probe_len, err);
+	if (r < 0)
+		return r;
+	r = exec_output_start(&ex->output);
+	if (r < 0)
+		return trn_error_set(err, r, "NoThread", "no thread for the output");
+	ex->host_device = s->body.host_device;
+	ex->coherent = ex->host.coherent && !(s->body.flags & TRNC_EXEC_FLAG_NOT_COHERENT);
+	ready->probe_len = probe_len;
+	ready->flags = (ex->coherent ? TRNC_SESSION_COHERENT : 0) | (ex->window.svm ? TRNC_SESSION_SVM : 0);
+	return 0;
+}
+
+int exec_setup(struct executor *ex)
+{
+	struct trnc_exec_ready ready = { 0 };
+	struct trn_error err = { 0 };
+	struct setup s;
+	int r = receive_setup(ex, &s);
+	/* Before the sandbox, which forbids it. */
+	_cleanup_close_ int probe = memfd_create("tranche-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (r < 0)
+		return r;
+	if (probe < 0)
+		r = trn_error_set(&err, -errno, "NoMemory", "no memory object for the device's description");
+	else if (s.body.flags & ~TRNC_EXEC_FLAG_NOT_COHERENT)
+		r = trn_error_set(&err, -EINVAL, "Flags", "unknown flags %#x", s.body.flags);
+	else
+		r = make_ready(ex, &s, probe, &ready, &err);
+	if (r < 0)
+		exec_reply_error(ex, s.head.type, s.head.id, &err);
+	else
+		exec_reply_fd(ex, s.head.type, s.head.id, &ready, sizeof(ready), probe);
+	return r;
+}
+
+/*
+ * The host's OpenCL allocates for each command in the ring's thread and frees in its workers.  In a heap of that
+ * thread's own, which glibc grows and trims page by page, a stream of small kernels ran at 0.7 of native's rate; in
+ * the main heap, kept at its size, at native's.
+ */
+void exec_tune_malloc(void)
+{
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
+	mallopt(M_TOP_PAD, 1 << 20);
+	mallopt(M_MMAP_THRESHOLD, 4 << 20); /* setting the others has frozen it at a value that is small for compilers */
+}
+
+int exec_has_socket(void)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	return getsockopt(TRNC_EXEC_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
+}
+
+void exec_run(void)
+{
+	/* The process is one session, to its end. */
+	struct executor *ex = calloc(1, sizeof(*ex));
+	int r;
+
+	if (!ex)
+		_exit(EXIT_FAILURE);
+	ex->sock = TRNC_EXEC_FD;
+	/* Our own driver, which the loader may find beside the host's, then shows no device. */
+	setenv("TRANCHE_EXECUTOR", "1", 1);
+	exec_sandbox_begin();
+	signal(SIGPIPE, SIG_IGN);
+	ex->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (ex->kick_fd < 0)
+		_exit(EXIT_FAILURE);
+	r = exec_setup(ex);
+	if (r < 0) {
+		log_debug("set-up: %s", strerror(-r));
+		_exit(EXIT_FAILURE);
+	}
+	exec_control_run(ex);
+}
