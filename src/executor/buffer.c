@@ -129,10 +129,10 @@ int32_t exec_sub_buffer_create(struct exec_context *c, const struct trnc_rec_sub
 }
 
 int32_t exec_buffer_new_over(struct exec_context *c, struct exec_buffer *parent, cl_mem host, uint64_t flags,
-			     struct exec_buffer **ret)
+			     bool is_child, struct exec_buffer **ret)
 {
 	struct exec_buffer *b = calloc(1, sizeof(*b));
-	int32_t err;
+	int32_t err = CL_SUCCESS;
 
 	if (!b) {
 		c->ex->host.ReleaseMemObject(host);
@@ -144,8 +144,10 @@ int32_t exec_buffer_new_over(struct exec_context *c, struct exec_buffer *parent,
 	b->flags = flags;
 	b->end = parent->end;
 	base_list_init(&b->maps);
-	atomic_fetch_add(&b->end->users, 1);
-	err = c->ex->host.SetMemObjectDestructorCallback(host, host_let_go, b->end);
+	if (!is_child) {
+		atomic_fetch_add(&b->end->users, 1);
+		err = c->ex->host.SetMemObjectDestructorCallback(host, host_let_go, b->end);
+	}
 	if (err) {
 		/* Not the last user: the parent is one. */
 		atomic_fetch_sub(&b->end->users, 1);
@@ -178,6 +180,7 @@ struct exec_buffer *exec_buffer_unref(struct exec_context *c, struct exec_buffer
 		base_list_for_each_safe(m, tmp, &b->maps, link)
 			free(m);
 		c->ex->host.ReleaseMemObject(b->host);
+		free(b->layout);
 		free(b);
 		b = parent;
 	}

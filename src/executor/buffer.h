@@ -21,15 +21,17 @@ struct exec_buffer {
 	struct exec_buffer *parent;  /* of a sub-buffer or image; one reference */
 	struct exec_buffer_end *end; /* what happens when the host lets go; the host's callbacks own it */
 	struct base_list maps;	     /* of exec_map, on hosts that do not work in place */
+	struct exec_image_layout *layout; /* image.h: of an image that has memory of its own; owned */
 };
 
 int32_t exec_buffer_create(struct exec_context *c, const struct trnc_rec_buffer_create *r);
 int32_t exec_sub_buffer_create(struct exec_context *c, const struct trnc_rec_sub_buffer_create *r);
 int32_t exec_buffer_destroy(struct exec_context *c, const struct trnc_rec_buffer_destroy *r);
 /* An object without handle for another object of the host over the buffer's bytes: neither the bytes nor the buffer's
- * end come free before the host has let go of both. One reference; consumes host. */
+ * end come free before the host has let go of both. is_child: the host's object keeps the host's buffer by itself (and
+ * its end may go untold: PoCL's images of buffers). One reference; consumes host. */
 int32_t exec_buffer_new_over(struct exec_context *c, struct exec_buffer *parent, cl_mem host, uint64_t flags,
-			     struct exec_buffer **ret);
+			     bool is_child, struct exec_buffer **ret);
 /* Ends all handles of a context that is being destroyed. */
 void exec_buffers_release_all(struct exec_context *c);
 

@@ -2,6 +2,7 @@
 #include "executor/commands.h"
 
 #include "base/range.h"
+#include "executor/image.h"
 
 static int32_t find_range(struct exec_context *c, uint64_t handle, uint64_t offset, uint64_t size,
 			  struct exec_buffer **ret)
@@ -74,6 +75,9 @@ int32_t exec_operands_resolve(struct exec_context *c, const struct exec_record *
 		return find_range(c, r->map->buffer, r->map->offset, r->map->size, &ret->buffer);
 	case TRNC_REC_UNMAP:
 		return find_range(c, r->map->buffer, 0, 0, &ret->buffer);
+	case TRNC_REC_IMAGE_FETCH:
+	case TRNC_REC_IMAGE_STORE:
+		return exec_image_find_region(c, r->image, &ret->buffer);
 	default:
 		return CL_SUCCESS;
 	}
@@ -219,6 +223,9 @@ int32_t exec_command_enqueue(struct exec_context *c, cl_command_queue queue, con
 		return enqueue_map(c, queue, r->map, ops, nr_waits, waits, ret_event);
 	case TRNC_REC_UNMAP:
 		return enqueue_unmap(c, queue, r->map, ops, nr_waits, waits, ret_event);
+	case TRNC_REC_IMAGE_FETCH:
+	case TRNC_REC_IMAGE_STORE:
+		return exec_image_move(c, queue, r->image, ops->buffer, nr_waits, waits, ret_event);
 	default:
 		return CL_INVALID_OPERATION;
 	}

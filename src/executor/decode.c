@@ -96,7 +96,8 @@ static bool is_image_size(uint64_t size, bool has_dimension)
 
 bool exec_decode_image_end(const struct trnc_rec_image_create *r, uint64_t *ret_end)
 {
-	bool is_1d = r->type == CL_MEM_OBJECT_IMAGE1D || r->type == CL_MEM_OBJECT_IMAGE1D_ARRAY;
+	bool is_1d = r->type == CL_MEM_OBJECT_IMAGE1D || r->type == CL_MEM_OBJECT_IMAGE1D_ARRAY ||
+		     r->type == CL_MEM_OBJECT_IMAGE1D_BUFFER;
 	bool is_array = r->type == CL_MEM_OBJECT_IMAGE1D_ARRAY || r->type == CL_MEM_OBJECT_IMAGE2D_ARRAY;
 	bool is_3d = r->type == CL_MEM_OBJECT_IMAGE3D;
 	uint64_t slice;
@@ -126,6 +127,7 @@ static int32_t decode_image_create(const struct exec_record *r)
 		return CL_INVALID_MEM_OBJECT;
 	switch (c->type) {
 	case CL_MEM_OBJECT_IMAGE1D:
+	case CL_MEM_OBJECT_IMAGE1D_BUFFER:
 	case CL_MEM_OBJECT_IMAGE2D:
 	case CL_MEM_OBJECT_IMAGE3D:
 	case CL_MEM_OBJECT_IMAGE1D_ARRAY:
@@ -136,7 +138,7 @@ static int32_t decode_image_create(const struct exec_record *r)
 	}
 	if (!exec_decode_image_end(c, &end))
 		return CL_INVALID_IMAGE_DESCRIPTOR;
-	return check_buffer_flags(c->flags);
+	return check_buffer_flags(c->flags & ~(uint64_t)CL_MEM_COPY_HOST_PTR);
 }
 
 static int32_t decode_sampler_create(const struct exec_record *r)
@@ -317,6 +319,18 @@ static int32_t decode_body(const struct exec_record *r)
 	case TRNC_REC_MAP:
 	case TRNC_REC_UNMAP:
 		return decode_map(r);
+static int32_t decode_image(const struct exec_record *r)
+{
+	const struct trnc_cmd_image *m = r->image;
+
+	if (!is_handle(m->image))
+		return CL_INVALID_MEM_OBJECT;
+	for (int i = 0; i < 3; i++)
+		if (m->region[i] == 0 || overflows(m->origin[i], m->region[i]))
+			return CL_INVALID_VALUE;
+	return CL_SUCCESS;
+}
+
 	default:
 		return CL_SUCCESS; /* MARKER, BARRIER, CLIENT: no body */
 	}
@@ -342,6 +356,9 @@ static size_t body_end(uint16_t type)
 	case TRNC_REC_BARRIER:
 	case TRNC_REC_CLIENT:
 		return sizeof(struct trnc_cmd);
+	case TRNC_REC_IMAGE_FETCH:
+	case TRNC_REC_IMAGE_STORE:
+		return decode_image(r);
 	default:
 		return 0;
 	}
@@ -363,6 +380,9 @@ static int32_t decode_args(const struct exec_record *r, size_t left)
 		left -= sizeof(arg);
 		if (arg.reserved)
 			return CL_INVALID_VALUE;
+	case TRNC_REC_IMAGE_FETCH:
+	case TRNC_REC_IMAGE_STORE:
+		return sizeof(struct trnc_cmd_image);
 		if (arg.size == 0)
 			return CL_INVALID_ARG_SIZE;
 		switch (arg.kind) {
