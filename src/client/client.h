@@ -51,10 +51,13 @@ struct client_session *client_session_put(struct client_session *s); /* NULL; th
 int client_device_probe(struct client_device *d, const void **ret_blob, size_t *ret_len, struct trn_error *err);
 /* Valid after client_device_probe() succeeded. Bytes. */
 uint64_t client_device_quota(const struct client_device *d);
+bool client_device_has_svm(const struct client_device *d); /* client_session_has_svm() of the first connection */
 /* 16 bytes, of the device; all zero before the first connection. */
 const uint8_t *client_device_uuid(const struct client_device *d);
 
 bool client_session_is_coherent(const struct client_session *s);
+/* The window stands at one address on both sides: pointers into it mean the same to kernels. */
+bool client_session_has_svm(const struct client_session *s);
 bool client_session_is_lost(const struct client_session *s);
 /* used of the device's quota by everybody, as the device says now (a round trip) */
 int client_session_memory(struct client_session *s, struct trnc_memory_reply *ret, struct trn_error *err);
@@ -68,6 +71,8 @@ int client_context_create(struct client_session *s, struct client_context **ret,
 /* NULL accepted. Frees all memory, handles and events of the context; nobody may be inside. */
 void client_context_destroy(struct client_context *c);
 struct client_session *client_context_session(struct client_context *c);
+/* Does p point into the session's window, in a piece of memory or not? */
+bool client_context_has_address(const struct client_context *c, const void *p);
 /* Lost, or a forked child's copy: nothing will complete any more. */
 bool client_context_is_lost(const struct client_context *c);
 /* This process is a forked child of the one that made the context: its threads are not here. */

@@ -182,3 +182,10 @@ struct client_session *client_context_session(struct client_context *c)
 {
 	return c->session;
 }
+
+bool client_context_has_address(const struct client_context *c, const void *p)
+{
+	const struct client_session *s = c->session;
+
+	return s->window && (uintptr_t)p - (uintptr_t)s->window < s->window_size;
+}

@@ -170,6 +170,11 @@ uint64_t client_device_quota(const struct client_device *d)
 	return d->quota;
 }
 
+bool client_device_has_svm(const struct client_device *d)
+{
+	return d->has_svm;
+}
+
 const uint8_t *client_device_uuid(const struct client_device *d)
 {
 	return d->uuid;

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #include "base/cleanup.h"
+#include "base/futex.h"
 #include "base/memfd.h"
 #include "base/range.h"
 #include "base/size.h"
@@ -18,9 +20,47 @@
 
 #define RESERVE_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
+#define SHARED_ALIGN (1ull << 30)
+#define SHARED_TRIES 8
+
+/* Old kernels' headers lack it. */
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
 /* ------------------------------------------------------------- window */
 
-int client_window_open(struct client_session *s, uint64_t size)
+/* A number that another process of the same program does not have, too: sessions of both may meet in one executor. */
+static uint64_t choose(uint64_t nr)
+{
+	uint64_t random;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		random = base_clock_ns() * 0x9e3779b97f4a7c15ull >> 16;
+	return random % nr;
+}
+
+/* Somewhere in the range that the wire names. NULL: it is full, or not for this process. */
+static uint8_t *reserve_shared(uint64_t size)
+{
+	const uint64_t room = TRNC_WINDOW_TO - TRNC_WINDOW_FROM;
+
+	if (size > room)
+		return NULL;
+	for (int i = 0; i < SHARED_TRIES; i++) {
+		uint64_t at = TRNC_WINDOW_FROM + choose((room - size) / SHARED_ALIGN + 1) * SHARED_ALIGN;
+		void *p = mmap((void *)(uintptr_t)at, size, PROT_NONE, RESERVE_FLAGS | MAP_FIXED_NOREPLACE, -1, 0);
+
+		if (p == MAP_FAILED)
+			continue;
+		if ((uint64_t)(uintptr_t)p == at)
+			return p;
+		munmap(p, size); /* a kernel that takes the address for a wish */
+	}
+	return NULL;
+}
+
+int client_window_open(struct client_session *s, uint64_t size, bool is_shared)
 {
 	void *p;
 	int r = client_space_init(&s->space, size);
@@ -28,6 +68,9 @@ int client_window_open(struct client_session *s, uint64_t size)
 	if (r < 0)
 		return r;
 	s->window_size = size;
+	s->window = is_shared ? reserve_shared(size) : NULL;
+	if (s->window)
+		return 0;
 	/* One more alignment unit, so that offsets that are aligned are aligned addresses too; not under RLIMIT_AS. */
 	p = mmap(NULL, size + LARGE, PROT_NONE, RESERVE_FLAGS, -1, 0);
 	if (p != MAP_FAILED) {

@@ -42,8 +42,11 @@ struct client_segment *client_segment_find_dying_locked(struct client_session *s
 void client_segment_died_locked(struct client_session *s, struct client_segment *seg,
 				const struct trnc_segment_reply *reply);
 
-/* The window: reserves size bytes of addresses if this process may, all of it free. Return: 0 or -ENOMEM. */
-int client_window_open(struct client_session *s, uint64_t size);
+/*
+ * The window: reserves size bytes of addresses if this process may, all of it free.  is_shared: where the host is likely
+ * to have them, too, if that can be had. Return: 0 or -ENOMEM.
+ */
+int client_window_open(struct client_session *s, uint64_t size, bool is_shared);
 void client_window_close(struct client_session *s);
 
 #endif

@@ -73,6 +73,11 @@ bool client_session_is_coherent(const struct client_session *s)
 	return s->flags & TRNC_SESSION_COHERENT;
 }
 
+bool client_session_has_svm(const struct client_session *s)
+{
+	return s->features & TRNC_FEATURE_SVM && s->flags & TRNC_SESSION_SVM;
+}
+
 /* -------------------------------------------------------------- connect */
 
 static int refuse_device(struct client_session *s, struct trn_error *err, const char *text)
@@ -112,7 +117,7 @@ static int create_session(struct client_session *s, const struct trnc_hello_repl
 	struct trnc_session_create create = {
 		.version = hello->version < TRNC_VERSION ? hello->version : TRNC_VERSION,
 		.window_base = (uint64_t)(uintptr_t)s->window,
-		.features = s->window ? hello->features & TRNC_FEATURE_SVM : 0,
+		.features = s->features,
 	};
 	struct client_request req = {
 		.type = TRNC_MSG_SESSION_CREATE,
@@ -170,6 +175,7 @@ static int learn_device(struct client_session *s, const struct trnc_hello_reply 
 		return r;
 	memcpy(d->uuid, hello->uuid, sizeof(d->uuid));
 	d->quota = reply->quota;
+	d->has_svm = client_session_has_svm(s);
 	d->is_known = true;
 	return 0;
 }
@@ -184,9 +190,10 @@ static int shake_hands(struct client_session *s, struct trn_error *err)
 	r = say_hello(s, &hello, err);
 	if (r < 0)
 		return r;
-	r = client_window_open(s, hello.window_size);
+	r = client_window_open(s, hello.window_size, hello.features & TRNC_FEATURE_SVM);
 	if (r < 0)
 		return client_refuse_memory(err);
+	s->features = s->window ? hello.features & TRNC_FEATURE_SVM : 0;
 	r = create_session(s, &hello, &reply, &probe_fd, err);
 	if (r < 0)
 		return r;

@@ -26,6 +26,7 @@ struct client_device {
 	bool is_known;
 	uint8_t uuid[16];
 	uint64_t quota;
+	bool has_svm;
 };
 
 /* What the device granted of one kind of memory, as it told last. */
@@ -40,6 +41,7 @@ struct client_session {
 	unsigned int process;	  /* client_process() when it was made */
 	unsigned int refs;	  /* under device->lock */
 	int sock;		  /* non-blocking; -1 in a forked child */
+	uint64_t features;	  /* TRNC_FEATURE_*, as picked */
 	uint64_t flags;		  /* TRNC_SESSION_* */
 
 	uint8_t *window;      /* reserved address range, or NULL: each segment lies anywhere */

@@ -32,6 +32,11 @@
 /* Feature bits, offered by the device in HELLO and picked by the client in SESSION_CREATE. */
 #define TRNC_FEATURE_SVM (1ull << 0) /* the window can stand at the client's address on the host, too */
 
+/* Where a client that picks TRNC_FEATURE_SVM puts its window, if it can: free in nearly every process of 47 bits, between
+ * programs linked to a fixed place and those that are not, far below libraries and stacks. */
+#define TRNC_WINDOW_FROM 0x180000000000ull
+#define TRNC_WINDOW_TO 0x500000000000ull
+
 /* ------------------------------------------------------------------ limits */
 
 #define TRNC_MSG_MAX 4096u	     /* bytes of one control message */

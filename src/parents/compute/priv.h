@@ -23,7 +23,7 @@
 struct compute_probe {
 	int fd; /* -1: not known yet; sealed, ours */
 	uint64_t len;
-	uint64_t flags; /* TRNC_SESSION_COHERENT */
+	uint64_t flags; /* TRNC_SESSION_*; SVM: a window stood where its client wanted it */
 };
 
 struct compute_device {
@@ -229,6 +229,8 @@ struct compute_session {
 	uint64_t create_id;
 	uint64_t control_seq; /* of the newest segment */
 	bool is_answered; /* the client was told that the session exists */
+	bool wants_svm; /* TRNC_FEATURE_SVM was picked ... */
+	bool has_svm;	/* ... and the window stands where the client has it, or is about to */
 	struct compute_segments segments;
 	struct compute_pendings pendings;
 	struct compute_context *contexts[TRNC_MAX_CONTEXTS + 1]; /* by number, from 1 */

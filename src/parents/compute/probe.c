@@ -115,7 +115,7 @@ int compute_probe_learn(struct compute_device *d, int fd, const struct trnc_exec
 	d->probe = (struct compute_probe){
 		.fd = r,
 		.len = ready->probe_len,
-		.flags = ready->flags & TRNC_SESSION_COHERENT,
+		.flags = ready->flags & (TRNC_SESSION_COHERENT | TRNC_SESSION_SVM),
 	};
 	return 0;
 }

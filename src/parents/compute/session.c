@@ -29,6 +29,7 @@ static void handle_hello(struct compute_session *s, const struct trnc_msg *m, co
 		.magic = TRNC_MAGIC,
 		.version = TRNC_VERSION,
 		.version_oldest = TRNC_VERSION_OLDEST,
+		.features = TRNC_FEATURE_SVM,
 		.window_size = compute_window_size(s->device),
 	};
 	const char *uuid = trn_device_uuid(s->device->dev);
@@ -51,16 +52,19 @@ static void handle_hello(struct compute_session *s, const struct trnc_msg *m, co
 	compute_reply(s, m->type, m->id, &reply, sizeof(reply), -1);
 }
 
-static int check_session_create(const struct trnc_session_create *c, struct trn_error *err)
+static int check_session_create(const struct trnc_session_create *c, uint64_t window_size, struct trn_error *err)
 {
+	uint64_t end;
+
 	if (c->version < TRNC_VERSION_OLDEST || c->version > TRNC_VERSION)
 		return trn_error_set(err, -EPROTO, "BadVersion", "version %u was asked for, the device speaks %u to %u",
 				     c->version, TRNC_VERSION_OLDEST, TRNC_VERSION);
-	if (c->reserved || c->features)
+	if (c->reserved || c->features & ~TRNC_FEATURE_SVM)
 		return trn_error_set(err, -EINVAL, "BadFeatures", "features 0x%llx were not offered",
 				     (unsigned long long)c->features);
-	if (!base_is_page_aligned(c->window_base))
-		return trn_error_set(err, -EINVAL, "BadWindow", "the window's address 0x%llx is not page-aligned",
+	if (!base_is_page_aligned(c->window_base) || __builtin_add_overflow(c->window_base, window_size, &end) ||
+	    (c->features & TRNC_FEATURE_SVM && !c->window_base))
+		return trn_error_set(err, -EINVAL, "BadWindow", "the window's address cannot be 0x%llx",
 				     (unsigned long long)c->window_base);
 	if (!memchr(c->cwd, '\0', sizeof(c->cwd)))
 		return trn_error_set(err, -EINVAL, "BadFolder", "the working folder has no end");
@@ -78,8 +82,7 @@ static void send_setup(struct compute_session *s, const struct trnc_session_crea
 		.head = { .type = TRNC_EXEC_SETUP, .len = sizeof(packet), .id = 1 },
 		.setup = {
 			.host_device = d->config->host_device,
-			/* No SVM is offered, so the window may stand anywhere. */
-			.window_base = 0,
+			.window_base = c->features & TRNC_FEATURE_SVM ? c->window_base : 0,
 			.window_size = compute_window_size(d),
 		},
 	};
@@ -94,6 +97,22 @@ static void send_setup(struct compute_session *s, const struct trnc_session_crea
 	compute_link_send(&s->executor->link, &packet, sizeof(packet), -1);
 }
 
+/*
+ * Will the executor be able to put the window there?  What one of this device could, each can, where no program and no
+ * library goes.
+ */
+static bool can_promise(const struct compute_session *s, const struct trnc_session_create *c)
+{
+	uint64_t size = compute_window_size(s->device);
+
+	if (s->device->probe.fd < 0)
+		return false;
+	if (!(c->features & TRNC_FEATURE_SVM))
+		return true;
+	return s->device->probe.flags & TRNC_SESSION_SVM && c->window_base >= TRNC_WINDOW_FROM &&
+	       c->window_base <= TRNC_WINDOW_TO - size;
+}
+
 static void answer_create(struct compute_session *s)
 {
 	const struct compute_device *d = s->device;
@@ -101,7 +120,7 @@ static void answer_create(struct compute_session *s)
 		.session = s->number,
 		.quota = d->stats.quota,
 		.service = COMPUTE_SERVICE_ALLOWANCE,
-		.flags = d->probe.flags,
+		.flags = (d->probe.flags & TRNC_SESSION_COHERENT) | (s->has_svm ? TRNC_SESSION_SVM : 0),
 		.probe_len = d->probe.len,
 	};
 
@@ -117,16 +136,19 @@ static void handle_session_create(struct compute_session *s, const struct trnc_m
 	const struct trnc_session_create *c = body;
 	struct trn_error err = { 0 };
 
-	if (check_session_create(c, &err) < 0 || compute_executor_start(s, &err) < 0) {
+	if (check_session_create(c, compute_window_size(s->device), &err) < 0 || compute_executor_start(s, &err) < 0) {
 		compute_reply_error(s, m->type, m->id, &err);
 		return;
 	}
 	s->create_id = m->id;
 	s->state = SESSION_STARTING;
+	s->wants_svm = c->features & TRNC_FEATURE_SVM;
 	send_setup(s, c);
 	/* What the host's device is was told by an earlier executor: this one may get ready meanwhile. */
-	if (s->device->probe.fd >= 0)
+	if (can_promise(s, c)) {
+		s->has_svm = s->wants_svm;
 		answer_create(s);
+	}
 }
 
 static void handle_memory_query(struct compute_session *s, const struct trnc_msg *m, const void *body)
@@ -352,8 +374,14 @@ static void handle_ready(struct compute_session *s, const struct trnc_msg *m, co
 	}
 	memcpy(&ready, body, sizeof(ready));
 	s->executor->is_ready = true;
+	if (s->has_svm && !(ready.flags & TRNC_SESSION_SVM)) {
+		trn_error_set(&err, -EIO, "WindowTaken", "the executor has no room for the window at its address");
+		compute_session_lose(s, TRNC_LOST_EXECUTOR, &err);
+		return;
+	}
 	if (s->state != SESSION_STARTING)
 		return;
+	s->has_svm = s->wants_svm && ready.flags & TRNC_SESSION_SVM;
 	if (compute_probe_learn(s->device, fd, &ready, &err) < 0)
 		compute_session_lose(s, TRNC_LOST_EXECUTOR, &err);
 	else
