@@ -151,6 +151,29 @@ static int32_t decode_sampler_create(const struct exec_record *r)
 	return CL_SUCCESS;
 }
 
+static int32_t decode_kernel_exec_info(const struct exec_record *r)
+{
+	const struct trnc_rec_kernel_exec_info *e = r->kernel_exec_info;
+	const uint8_t *value = (const uint8_t *)(e + 1);
+	uint64_t padded = ((uint64_t)e->len + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
+
+	if (!is_handle(e->kernel))
+		return CL_INVALID_KERNEL;
+	if (e->len == 0 || padded != r->len - sizeof(*e))
+		return CL_INVALID_VALUE;
+	for (uint64_t i = e->len; i < padded; i++)
+		if (value[i])
+			return CL_INVALID_VALUE;
+	switch (e->param) {
+	case CL_KERNEL_EXEC_INFO_SVM_PTRS:
+		return e->len % sizeof(uint64_t) ? CL_INVALID_VALUE : CL_SUCCESS;
+	case CL_KERNEL_EXEC_INFO_SVM_FINE_GRAIN_SYSTEM:
+		return e->len == sizeof(cl_bool) ? CL_SUCCESS : CL_INVALID_VALUE;
+	default:
+		return CL_INVALID_VALUE;
+	}
+}
+
 static int32_t decode_user_event_set(const struct exec_record *r)
 {
 	const struct trnc_rec_user_event_set *s = r->user_event_set;
@@ -162,7 +185,7 @@ static int32_t decode_user_event_set(const struct exec_record *r)
 	return CL_SUCCESS;
 }
 
-/* A record of fixed size that is no command. */
+/* A record that is no command: of fixed size, but for KERNEL_EXEC_INFO. */
 static int32_t decode_object(const struct exec_record *r)
 {
 	switch (r->type) {
@@ -190,6 +213,8 @@ static int32_t decode_object(const struct exec_record *r)
 		if (r->len != sizeof(*r->kernel_clone) || !is_handle(r->kernel_clone->kernel))
 			return CL_INVALID_VALUE;
 		return is_handle(r->kernel_clone->source) ? CL_SUCCESS : CL_INVALID_KERNEL;
+	case TRNC_REC_KERNEL_EXEC_INFO:
+		return r->len > sizeof(*r->kernel_exec_info) ? decode_kernel_exec_info(r) : CL_INVALID_VALUE;
 	case TRNC_REC_USER_EVENT_SET:
 		return r->len == sizeof(*r->user_event_set) ? decode_user_event_set(r) : CL_INVALID_VALUE;
 	case TRNC_REC_QUEUE_DESTROY:
@@ -394,6 +419,7 @@ static int32_t decode_args(const struct exec_record *r, size_t left)
 		case TRNC_ARG_BUFFER:
 		case TRNC_ARG_IMAGE:
 		case TRNC_ARG_SAMPLER:
+		case TRNC_ARG_SVM:
 			if (arg.size != sizeof(uint64_t))
 				return CL_INVALID_ARG_SIZE;
 			padded = sizeof(uint64_t);

@@ -45,6 +45,7 @@ struct exec_record {
 		const struct trnc_rec_kernel_create *kernel_create;
 		const struct trnc_rec_kernel_clone *kernel_clone;
 		const struct trnc_rec_user_event_set *user_event_set;
+		const struct trnc_rec_kernel_exec_info *kernel_exec_info;
 		const struct trnc_rec_image_create *image_create;
 		const struct trnc_rec_sampler_create *sampler_create;
 		const struct trnc_cmd *cmd;

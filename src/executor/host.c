@@ -39,6 +39,8 @@ static int load_functions(struct exec_host *h, struct trn_error *err)
 		dlsym(lib, "clCreateCommandQueueWithProperties");
 	h->CreateCommandQueue = (__typeof__(h->CreateCommandQueue))dlsym(lib, "clCreateCommandQueue");
 	h->CreateProgramWithIL = (__typeof__(h->CreateProgramWithIL))dlsym(lib, "clCreateProgramWithIL");
+	h->SetKernelArgSVMPointer = (__typeof__(h->SetKernelArgSVMPointer))dlsym(lib, "clSetKernelArgSVMPointer");
+	h->SetKernelExecInfo = (__typeof__(h->SetKernelExecInfo))dlsym(lib, "clSetKernelExecInfo");
 	h->CreateImage = (__typeof__(h->CreateImage))dlsym(lib, "clCreateImage");
 	h->GetImageInfo = (__typeof__(h->GetImageInfo))dlsym(lib, "clGetImageInfo");
 	h->CreateSampler = (__typeof__(h->CreateSampler))dlsym(lib, "clCreateSampler");
@@ -127,6 +129,16 @@ int exec_host_load(struct exec_host *h, uint32_t index, struct trn_error *err)
 	if (h->GetDeviceInfo(h->device, CL_DEVICE_TYPE, sizeof(type), &type, NULL) == CL_SUCCESS)
 		h->is_cpu = (type & CL_DEVICE_TYPE_CPU) != 0;
 	return 0;
+}
+
+bool exec_host_has_svm(const struct exec_host *h)
+{
+	cl_device_svm_capabilities caps = 0;
+
+	/* An old loader has the functions not, an old driver not the query. */
+	return h->coherent && h->SetKernelArgSVMPointer && h->SetKernelExecInfo &&
+	       h->GetDeviceInfo(h->device, CL_DEVICE_SVM_CAPABILITIES, sizeof(caps), &caps, NULL) == CL_SUCCESS &&
+	       caps & CL_DEVICE_SVM_COARSE_GRAIN_BUFFER;
 }
 
 cl_context exec_host_create_context(struct exec_host *h, cl_int *ret_err)

@@ -67,6 +67,9 @@ struct exec_host {
 	__typeof__(cl_command_queue(*)(cl_context, cl_device_id, cl_command_queue_properties, cl_int *))
 		CreateCommandQueue; /* OpenCL 1.x */
 	__typeof__(clCreateProgramWithIL) *CreateProgramWithIL; /* may be NULL */
+	/* Shared virtual memory; each may be NULL. */
+	__typeof__(clSetKernelArgSVMPointer) *SetKernelArgSVMPointer;
+	__typeof__(clSetKernelExecInfo) *SetKernelExecInfo;
 	/* Images and samplers; each may be NULL. */
 	__typeof__(clCreateImage) *CreateImage;
 	__typeof__(clGetImageInfo) *GetImageInfo;
@@ -87,6 +90,9 @@ int exec_host_load(struct exec_host *h, uint32_t index, struct trn_error *err);
 
 /* Makes the spare context and finds out whether buffers are used in place. */
 int exec_host_self_test(struct exec_host *h, struct trn_error *err);
+
+/* Can kernels of the host take pointers into the window, if it stands where its client has it? */
+bool exec_host_has_svm(const struct exec_host *h);
 
 /* A context of the chosen device. */
 cl_context exec_host_create_context(struct exec_host *h, cl_int *ret_err);

@@ -53,10 +53,10 @@ int32_t exec_kernel_create(struct exec_context *c, const struct trnc_rec_kernel_
 	return err ? err : add_kernel(c, r->kernel, k);
 }
 
-/* Has bytes of its own: a value, or the host's sampler, which lives as long as the context. */
+/* Has bytes of its own: a value, the host's sampler, which lives as long as the context, or an address. */
 static bool has_value(uint16_t kind)
 {
-	return kind == TRNC_ARG_VALUE || kind == TRNC_ARG_SAMPLER;
+	return kind == TRNC_ARG_VALUE || kind == TRNC_ARG_SAMPLER || kind == TRNC_ARG_SVM;
 }
 
 static bool has_memory(uint16_t kind)
@@ -112,6 +112,28 @@ int32_t exec_kernel_clone(struct exec_context *c, const struct trnc_rec_kernel_c
 	return add_kernel(c, r->kernel, k);
 }
 
+static bool has_addresses(const struct exec_context *c, const uint64_t *addresses, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (addresses[i] && !exec_window_has_address(&c->ex->window, addresses[i]))
+			return false;
+	return true;
+}
+
+int32_t exec_kernel_set_exec_info(struct exec_context *c, const struct trnc_rec_kernel_exec_info *r)
+{
+	struct exec_kernel *k = exec_kernel_get(c, r->kernel);
+	const void *value = r + 1; /* 8-byte aligned, as the record is */
+
+	if (!k)
+		return CL_INVALID_KERNEL;
+	if (!c->ex->window.svm)
+		return CL_INVALID_OPERATION;
+	if (r->param == CL_KERNEL_EXEC_INFO_SVM_PTRS && !has_addresses(c, value, r->len / sizeof(uint64_t)))
+		return CL_INVALID_VALUE;
+	return c->ex->host.SetKernelExecInfo(k->host, r->param, r->len, value);
+}
+
 struct exec_kernel *exec_kernel_get(struct exec_context *c, uint64_t handle)
 {
 	return base_handles_get(&c->kernels, handle);
@@ -164,11 +186,16 @@ static int32_t check_arg(struct exec_context *c, const struct exec_kernel *k, co
 	if (a->index >= k->nr_args)
 		return CL_INVALID_ARG_INDEX;
 	/* A kind that the host does not expect must not reach it: it takes handles on trust. */
-	if (k->table->kernels[k->index].kinds[a->index] != a->kind)
+	if (k->table->kernels[k->index].kinds[a->index] != (a->kind == TRNC_ARG_SVM ? TRNC_ARG_BUFFER : a->kind))
 		return CL_INVALID_ARG_VALUE;
 	if (a->kind == TRNC_ARG_VALUE || a->kind == TRNC_ARG_LOCAL)
 		return CL_SUCCESS;
 	memcpy(&handle, a->data, sizeof(handle));
+	if (a->kind == TRNC_ARG_SVM) {
+		if (!c->ex->window.svm)
+			return CL_INVALID_OPERATION;
+		return handle == 0 || exec_window_has_address(&c->ex->window, handle) ? CL_SUCCESS : CL_INVALID_ARG_VALUE;
+	}
 	if (a->kind == TRNC_ARG_SAMPLER)
 		return exec_sampler_get(c, handle) ? CL_SUCCESS : CL_INVALID_SAMPLER;
 	if (handle == 0 && a->kind == TRNC_ARG_BUFFER)
@@ -267,6 +294,12 @@ static int32_t set_host_arg(struct exec_context *c, struct exec_kernel *k, uint3
 		return c->ex->host.SetKernelArg(k->host, index, size, value);
 	case TRNC_ARG_LOCAL:
 		return c->ex->host.SetKernelArg(k->host, index, size, NULL);
+	case TRNC_ARG_SVM: {
+		uint64_t address;
+
+		memcpy(&address, value, sizeof(address));
+		return c->ex->host.SetKernelArgSVMPointer(k->host, index, (void *)(uintptr_t)address);
+	}
 	default:
 		return c->ex->host.SetKernelArg(k->host, index, sizeof(mem), mem ? &mem : NULL);
 	}

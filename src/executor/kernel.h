@@ -20,7 +20,7 @@ struct exec_kernel_arg {
 	uint32_t cap;
 	uint64_t size;
 	uint64_t memory; /* BUFFER, IMAGE: handle, 0 for NULL */
-	uint8_t *value;	 /* VALUE: cap bytes, size of them set; SAMPLER: the host's */
+	uint8_t *value;	 /* VALUE: cap bytes, size of them set; SAMPLER: the host's; SVM: the address */
 };
 
 struct exec_snapshot {
@@ -50,6 +50,9 @@ int32_t exec_kernel_create(struct exec_context *c, const struct trnc_rec_kernel_
 int32_t exec_kernel_clone(struct exec_context *c, const struct trnc_rec_kernel_clone *r);
 int32_t exec_kernel_destroy(struct exec_context *c, uint64_t handle);
 void exec_kernels_release_all(struct exec_context *c);
+
+/* Passed on to the host at once: it holds for later launches, and those that are held may see it. */
+int32_t exec_kernel_set_exec_info(struct exec_context *c, const struct trnc_rec_kernel_exec_info *r);
 
 struct exec_kernel *exec_kernel_get(struct exec_context *c, uint64_t handle);
 struct exec_kernel *exec_kernel_ref(struct exec_kernel *k);

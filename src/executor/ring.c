@@ -210,6 +210,8 @@ static int32_t handle_object(struct exec_context *c, const struct exec_record *r
 		return exec_kernel_clone(c, r->kernel_clone);
 	case TRNC_REC_KERNEL_DESTROY:
 		return exec_kernel_destroy(c, r->object->handle);
+	case TRNC_REC_KERNEL_EXEC_INFO:
+		return exec_kernel_set_exec_info(c, r->kernel_exec_info);
 	case TRNC_REC_USER_EVENT_CREATE:
 		return create_user_event(c, r->object->handle);
 	case TRNC_REC_USER_EVENT_SET:

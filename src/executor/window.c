@@ -164,6 +164,11 @@ struct exec_segment *exec_window_get(struct exec_window *w, uint32_t kind, uint6
 	return seg;
 }
 
+bool exec_window_has_address(const struct exec_window *w, uint64_t address)
+{
+	return w->svm && address - (uint64_t)(uintptr_t)w->base < w->size;
+}
+
 void exec_window_put(struct exec_segment *seg)
 {
 	struct exec_window *w;

@@ -34,7 +34,7 @@ struct exec_window {
 	pthread_mutex_t lock; /* protects the table and the counts */
 	uint8_t *base;	      /* NULL: no range could be reserved, segments stand anywhere */
 	uint64_t size;
-	bool svm; /* base is where the client asked for it */
+	bool svm; /* base is where the client asked for it, and kernels may be given pointers into it */
 	struct exec_segment **segments; /* sorted by offset; owned */
 	size_t nr_segments, cap_segments;
 	_Atomic uint64_t seq;	     /* newest control_seq that was seen */
@@ -52,6 +52,8 @@ int exec_window_map(struct exec_window *w, const struct trnc_exec_segment_map *m
  * *ret_addr: the first byte. Any thread. */
 struct exec_segment *exec_window_get(struct exec_window *w, uint32_t kind, uint64_t offset, uint64_t size,
 				     void **ret_addr);
+/* Is it an address that a client may name: in the window of a session with SVM, with memory there or not? */
+bool exec_window_has_address(const struct exec_window *w, uint64_t address);
 /* The opposite of get. Accepts NULL. Any thread. */
 void exec_window_put(struct exec_segment *seg);
 
