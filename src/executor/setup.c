@@ -70,6 +70,8 @@ static int make_ready(struct executor *ex, const struct setup *s, int probe, str
 	ex->host_device = s->body.host_device;
 	ex->coherent = ex->host.coherent && !(s->body.flags & TRNC_EXEC_FLAG_NOT_COHERENT);
 	ready->probe_len = probe_len;
+	if (!ex->coherent || !exec_host_has_svm(&ex->host))
+		ex->window.svm = false;
 	ready->flags = (ex->coherent ? TRNC_SESSION_COHERENT : 0) | (ex->window.svm ? TRNC_SESSION_SVM : 0);
 	return 0;
 }
