@@ -319,6 +319,18 @@ static int32_t decode_map(const struct exec_record *r)
 	return CL_SUCCESS;
 }
 
+static int32_t decode_image(const struct exec_record *r)
+{
+	const struct trnc_cmd_image *m = r->image;
+
+	if (!is_handle(m->image))
+		return CL_INVALID_MEM_OBJECT;
+	for (int i = 0; i < 3; i++)
+		if (m->region[i] == 0 || overflows(m->origin[i], m->region[i]))
+			return CL_INVALID_VALUE;
+	return CL_SUCCESS;
+}
+
 static int32_t decode_body(const struct exec_record *r)
 {
 	switch (r->type) {
@@ -344,18 +356,9 @@ static int32_t decode_body(const struct exec_record *r)
 	case TRNC_REC_MAP:
 	case TRNC_REC_UNMAP:
 		return decode_map(r);
-static int32_t decode_image(const struct exec_record *r)
-{
-	const struct trnc_cmd_image *m = r->image;
-
-	if (!is_handle(m->image))
-		return CL_INVALID_MEM_OBJECT;
-	for (int i = 0; i < 3; i++)
-		if (m->region[i] == 0 || overflows(m->origin[i], m->region[i]))
-			return CL_INVALID_VALUE;
-	return CL_SUCCESS;
-}
-
+	case TRNC_REC_IMAGE_FETCH:
+	case TRNC_REC_IMAGE_STORE:
+		return decode_image(r);
 	default:
 		return CL_SUCCESS; /* MARKER, BARRIER, CLIENT: no body */
 	}
@@ -377,13 +380,13 @@ static size_t body_end(uint16_t type)
 	case TRNC_REC_MAP:
 	case TRNC_REC_UNMAP:
 		return sizeof(struct trnc_cmd_map);
+	case TRNC_REC_IMAGE_FETCH:
+	case TRNC_REC_IMAGE_STORE:
+		return sizeof(struct trnc_cmd_image);
 	case TRNC_REC_MARKER:
 	case TRNC_REC_BARRIER:
 	case TRNC_REC_CLIENT:
 		return sizeof(struct trnc_cmd);
-	case TRNC_REC_IMAGE_FETCH:
-	case TRNC_REC_IMAGE_STORE:
-		return decode_image(r);
 	default:
 		return 0;
 	}
@@ -405,9 +408,6 @@ static int32_t decode_args(const struct exec_record *r, size_t left)
 		left -= sizeof(arg);
 		if (arg.reserved)
 			return CL_INVALID_VALUE;
-	case TRNC_REC_IMAGE_FETCH:
-	case TRNC_REC_IMAGE_STORE:
-		return sizeof(struct trnc_cmd_image);
 		if (arg.size == 0)
 			return CL_INVALID_ARG_SIZE;
 		switch (arg.kind) {

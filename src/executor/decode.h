@@ -55,8 +55,8 @@ struct exec_record {
 		const struct trnc_cmd_fill *fill;
 		const struct trnc_cmd_write *write;
 		const struct trnc_cmd_map *map;
-	};
 		const struct trnc_cmd_image *image;
+	};
 	const uint64_t *waits; /* nr_waits handles */
 	uint32_t nr_waits;
 	uint32_t nr_args;

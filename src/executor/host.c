@@ -43,12 +43,12 @@ static int load_functions(struct exec_host *h, struct trn_error *err)
 	h->SetKernelExecInfo = (__typeof__(h->SetKernelExecInfo))dlsym(lib, "clSetKernelExecInfo");
 	h->CreateImage = (__typeof__(h->CreateImage))dlsym(lib, "clCreateImage");
 	h->GetImageInfo = (__typeof__(h->GetImageInfo))dlsym(lib, "clGetImageInfo");
-	h->CreateSampler = (__typeof__(h->CreateSampler))dlsym(lib, "clCreateSampler");
-	h->ReleaseSampler = (__typeof__(h->ReleaseSampler))dlsym(lib, "clReleaseSampler");
 	h->EnqueueCopyImageToBuffer = (__typeof__(h->EnqueueCopyImageToBuffer))
 		dlsym(lib, "clEnqueueCopyImageToBuffer");
 	h->EnqueueCopyBufferToImage = (__typeof__(h->EnqueueCopyBufferToImage))
 		dlsym(lib, "clEnqueueCopyBufferToImage");
+	h->CreateSampler = (__typeof__(h->CreateSampler))dlsym(lib, "clCreateSampler");
+	h->ReleaseSampler = (__typeof__(h->ReleaseSampler))dlsym(lib, "clReleaseSampler");
 	if (!h->CreateCommandQueueWithProperties && !h->CreateCommandQueue)
 		return trn_error_set(err, -ENOSYS, "HostOpenCLTooOld", "the host's %s cannot create queues", EXEC_HOST_LIBRARY);
 	return 0;

@@ -73,11 +73,11 @@ struct exec_host {
 	/* Images and samplers; each may be NULL. */
 	__typeof__(clCreateImage) *CreateImage;
 	__typeof__(clGetImageInfo) *GetImageInfo;
+	__typeof__(clEnqueueCopyImageToBuffer) *EnqueueCopyImageToBuffer;
+	__typeof__(clEnqueueCopyBufferToImage) *EnqueueCopyBufferToImage;
 	__typeof__(cl_sampler(*)(cl_context, cl_bool, cl_addressing_mode, cl_filter_mode, cl_int *)) CreateSampler;
 	__typeof__(clReleaseSampler) *ReleaseSampler;
 
-	__typeof__(clEnqueueCopyImageToBuffer) *EnqueueCopyImageToBuffer;
-	__typeof__(clEnqueueCopyBufferToImage) *EnqueueCopyBufferToImage;
 	cl_platform_id platform;
 	cl_device_id device;
 	bool is_cpu;
