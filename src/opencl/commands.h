@@ -97,6 +97,14 @@ struct worker_item {
 /* Hands the item over; the worker in *slot (a field of the context) is made at first use. 0 or a cl error. */
 cl_int worker_add(cl_context ctx, struct worker **slot, const char *name, struct worker_item *item);
 
+/*
+ * A command that this process does when its turn in the queue has come: a CLIENT record, and the item is handed to the
+ * worker.  item->run gets CL_RUNNING or less: do it and report by client_command_end(); a negative status: its turn never
+ * comes, or there is no thread, and it is not to be done.  On an error nothing was enqueued, and the item is the caller's.
+ */
+cl_int client_command_enqueue(struct command *c, struct worker **slot, const char *name, struct worker_item *item);
+void client_command_end(cl_event event, cl_int status, uint64_t start_ns);
+
 /* ------------------------------------------------------------ transfers */
 
 /* Bytes between a buffer and the program's memory: up to three dimensions; a plain range is one row. */

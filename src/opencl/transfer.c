@@ -56,20 +56,6 @@ struct copy_item {
 	cl_mem mem; /* counted */
 };
 
-static void end_client_command(cl_event event, cl_int status, uint64_t start_ns)
-{
-	struct client_context *client = event->context->client;
-	struct trnc_rec_user_event_set *rec;
-
-	if (client_rec_begin(client, TRNC_REC_USER_EVENT_SET, sizeof(*rec), (void **)&rec))
-		return; /* lost: the event counts as failed */
-	rec->event = event->handle;
-	rec->status = status;
-	rec->start_ns = start_ns;
-	rec->end_ns = base_clock_raw_ns();
-	client_rec_end(client);
-}
-
 static void run_copy(struct worker_item *item, cl_int status)
 {
 	struct copy_item *copy = base_container_of(item, struct copy_item, item);
@@ -78,7 +64,7 @@ static void run_copy(struct worker_item *item, cl_int status)
 		uint64_t start_ns = base_clock_raw_ns();
 
 		transfer_copy(&copy->transfer);
-		end_client_command(item->event, CL_COMPLETE, start_ns);
+		client_command_end(item->event, CL_COMPLETE, start_ns);
 	}
 	end_hold(copy->mem, &copy->transfer);
 	clReleaseMemObject(copy->mem);
@@ -95,30 +81,16 @@ static cl_int copy_later(struct command *c, cl_mem mem, const struct transfer *t
 
 	if (!copy)
 		return CL_OUT_OF_HOST_MEMORY;
-	code = command_need_event(c);
-	if (!code)
-		code = command_write_bare(c, TRNC_REC_CLIENT);
-	if (code) {
-		free(copy);
-		return code;
-	}
-	copy->item.event = c->event;
-	copy->item.level = CL_RUNNING;
 	copy->item.run = run_copy;
 	copy->transfer = *t;
 	copy->mem = mem;
-	head_ref(&c->event->head);
 	head_ref(&mem->head);
-	if (worker_add(ctx, &ctx->copies, "tranche-copy", &copy->item)) {
-		end_client_command(c->event, CL_OUT_OF_HOST_MEMORY, 0);
-		end_hold(mem, t);
-		clReleaseEvent(c->event);
+	code = client_command_enqueue(c, &ctx->copies, "tranche-copy", &copy->item);
+	if (code) {
 		clReleaseMemObject(mem);
-		free(copy->transfer.owned);
 		free(copy);
 	}
-	command_hand_out(c);
-	return CL_SUCCESS;
+	return code;
 }
 
 /* Copies to staging memory now, and lets the host write it in its turn. CL_OUT_OF_RESOURCES: no staging memory. */
