@@ -6,10 +6,12 @@
 #include <linux/landlock.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,6 +24,16 @@
 #if HAVE_SECCOMP
 #include <seccomp.h>
 #endif
+
+/* Left open on purpose, by tranche-parent? */
+static bool is_broker(int fd)
+{
+	int domain = 0, type = 0;
+	socklen_t len = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+}
 
 void exec_sandbox_begin(void)
 {
@@ -41,8 +53,9 @@ void exec_sandbox_begin(void)
 		dup2(null, STDIN_FILENO);
 		base_close(null);
 	}
-	syscall(SYS_close_range, TRNC_EXEC_FD + 1, ~0u, 0);
+	syscall(SYS_close_range, is_broker(TRNC_EXEC_BROKER_FD) ? TRNC_EXEC_BROKER_FD + 1 : TRNC_EXEC_FD + 1, ~0u, 0);
 	fcntl(TRNC_EXEC_FD, F_SETFD, FD_CLOEXEC);
+	fcntl(TRNC_EXEC_BROKER_FD, F_SETFD, FD_CLOEXEC);
 }
 
 void exec_sandbox_limit_heap(uint64_t bytes)

@@ -2,8 +2,8 @@
 /*
  * From the first message to a host's OpenCL that is ready.
  * The order matters: what needs permissions comes before the sandbox, the window before the host's OpenCL (whose
- * libraries would take its addresses; tranche-parent, which has them loaded before, keeps them out of the way), and the
- * sandbox before the host's threads exist.
+ * libraries could take its addresses; in a process that tranche-parent forked they are there already, but far from what
+ * TRNC_WINDOW_FROM names), and the sandbox before the host's threads exist.
  */
 #include <errno.h>
 #include <fcntl.h>

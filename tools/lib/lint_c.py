@@ -24,6 +24,7 @@ ARROWS = {
     "parents/variants": ["base", "faces", "parents/mtty", "parents/bochs", "parents/testdev"],
     "parents/compute": ["core", "wire"],
     "executor": ["base", "wire"],
+    "parent": ["base", "wire", "executor"],
     "client": ["base", "wire", "uapi"],
     "opencl": ["client"],
     "device": ["core", "wire", "pci", "vfio-user", "parents/null", "parents/testdev", "parents/mtty", "parents/bochs", "parents/variants",
@@ -128,7 +129,6 @@ GLOBALS = {
     "src/base/log.c": "a process has one log: its level and its name",
     "src/client/devices.c": "the devices of a process are found once, and never die",
     "src/client/fork.c": "a fork handler gets no argument: what a child must leave alone is listed there",
-    "src/executor/main.c": "the process is one session; too large for the stack",
     "src/opencl/platform.c": "OpenCL has one platform a process, whose ids never die",
 }
 

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The compile broker: answers TRNC_BROKER_COMPILE of executors (include/tranche/wire/parent.h). */
+#ifndef PARENT_BROKER_H
+#define PARENT_BROKER_H
+
+#include <systemd/sd-event.h>
+
+struct parent_broker;
+
+/* On the thread of that loop, which is the process's only one.  SIGCHLD is blocked. Return: 0 or -errno. */
+int parent_broker_create(sd_event *event, struct parent_broker **ret);
+/* NULL is accepted. */
+void parent_broker_destroy(struct parent_broker *b);
+
+/*
+ * An executor was started.  Takes over both: its stream socket, blocking until now, from which anything may come; and
+ * the folder of its session (O_PATH), in which it may do anything.
+ */
+void parent_broker_open(struct parent_broker *b, int sock, int folder);
+
+#endif

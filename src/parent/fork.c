@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How an executor comes to be: this process forks a middleman, which forks the executor and ends, so that the executor
+ * becomes the child of the next ancestor that is a reaper: the device process.
+ *
+ * The executor gets its own process group, says its number on the broker's socket, and waits there to be let go; only
+ * then does it read from the socket of the device process.  If this process dies before, the socket closes and the
+ * executor ends, with nothing read: whoever starts one instead finds all messages.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "executor/entry.h"
+#include "parent/parent.h"
+
+#define EXECUTOR_NAME "tranche-executor"
+
+/* Nothing that a child does before it is let go takes time; one that is stopped by hand must not stop everybody. */
+#define ANSWER_S 5
+
+/* --------------------------------------------------------- the executor */
+
+/* Descriptors 3 and 4 and the standard ones are all that is left.  The numbers may be in use by each other. */
+static void place_descriptors(int sock, int broker)
+{
+	int high_sock = fcntl(sock, F_DUPFD, TRNC_EXEC_BROKER_FD + 1);
+	int high_broker = fcntl(broker, F_DUPFD, TRNC_EXEC_BROKER_FD + 1);
+
+	if (high_sock < 0 || high_broker < 0 || dup2(high_sock, TRNC_EXEC_FD) < 0 ||
+	    dup2(high_broker, TRNC_EXEC_BROKER_FD) < 0)
+		_exit(EXIT_FAILURE);
+	if (syscall(SYS_close_range, TRNC_EXEC_BROKER_FD + 1, ~0u, 0) < 0)
+		_exit(EXIT_FAILURE);
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)signal(sig, SIG_DFL); /* not all can be set */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void wait_to_go(void)
+{
+	pid_t self = getpid();
+	char byte;
+	ssize_t n;
+
+	if (send(TRNC_EXEC_BROKER_FD, &self, sizeof(self), MSG_NOSIGNAL) != sizeof(self))
+		_exit(EXIT_FAILURE);
+	do {
+		n = recv(TRNC_EXEC_BROKER_FD, &byte, 1, 0);
+	} while (n < 0 && errno == EINTR);
+	if (n != 1)
+		_exit(EXIT_FAILURE);
+}
+
+/* As a process that was executed: by its name, and visible to its owner. */
+static void take_name(const struct parent_process *p)
+{
+	base_log_init(EXECUTOR_NAME);
+	prctl(PR_SET_NAME, EXECUTOR_NAME);
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	if (p->title_len > strlen(EXECUTOR_NAME)) {
+		memset(p->title, 0, p->title_len);
+		memcpy(p->title, EXECUTOR_NAME, strlen(EXECUTOR_NAME));
+	}
+}
+
+static void __attribute__((noreturn)) be_executor(const struct parent_process *p, const struct parent_start *s,
+						  int sock, int broker)
+{
+	char *argv[] = { (char[]){ EXECUTOR_NAME }, NULL };
+
+	setpgid(0, 0);
+	reset_signals();
+	place_descriptors(sock, broker);
+	wait_to_go();
+	/* Its parent is the device process by now; one that has ended in between is somebody else. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != p->device)
+		_exit(EXIT_FAILURE);
+	if (!p->forks) {
+		execve(p->executor_path, argv, s->env);
+		log_error("cannot start %s: %m", p->executor_path);
+		_exit(127);
+	}
+	environ = s->env;
+	take_name(p);
+	exec_run();
+}
+
+/* ---------------------------------------------------------- the parent */
+
+static int fork_twice(const struct parent_process *p, const struct parent_start *s, int sock, int broker)
+{
+	pid_t middle = fork(), child;
+	int status;
+
+	if (middle < 0)
+		return -errno;
+	if (middle == 0) {
+		child = fork();
+		if (child == 0)
+			be_executor(p, s, sock, broker);
+		_exit(child < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+	}
+	while (waitpid(middle, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS ? 0 : -EAGAIN;
+}
+
+/* Its first word is the only one that is believed: nothing but our own code has run in it. */
+static int receive_pid(int sock, pid_t *ret)
+{
+	const struct timeval limit = { .tv_sec = ANSWER_S };
+	const struct timeval none = { 0 };
+	ssize_t n;
+
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	n = recv(sock, ret, sizeof(*ret), MSG_WAITALL);
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none));
+	if (n < 0)
+		return -errno;
+	return n == sizeof(*ret) && *ret > 0 ? 0 : -ECHILD;
+}
+
+int parent_fork(const struct parent_process *p, const struct parent_start *s, int sock, struct parent_child *ret)
+{
+	_cleanup_close_ int ours = -1;
+	int ends[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	ours = ends[0];
+	r = fork_twice(p, s, sock, ends[1]);
+	/* Now its end is the child's alone: when that dies, we are not left waiting. */
+	base_close(ends[1]);
+	if (r == 0)
+		r = receive_pid(ours, &ret->pid);
+	if (r < 0)
+		return r;
+	ret->pidfd = pidfd_open(ret->pid, 0);
+	if (ret->pidfd < 0)
+		return -errno;
+	ret->broker = TAKE_FD(ours);
+	return 0;
+}
+
+int parent_child_go(const struct parent_child *c)
+{
+	return send(c->broker, "", 1, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/socket.h"
+#include "parent/broker.h"
+#include "parent/parent.h"
+
+/* Of a message: an environment is as long as the socket lets it be. */
+#define MAX_PACKET (1u << 20)
+
+struct server {
+	struct parent_process *process;
+	char *packet; /* MAX_PACKET bytes */
+};
+
+static int refuse(uint64_t id, const struct trn_error *err)
+{
+	struct {
+		struct trnc_msg head;
+		struct trnc_error_body body;
+	} m = {
+		.head = {
+			.type = TRNC_PARENT_START | TRNC_MSG_REPLY, .len = sizeof(m), .id = id,
+			.status = err->code < 0 ? (uint32_t)-err->code : EIO,
+		},
+	};
+
+	log_debug("refused: %s", err->text);
+	snprintf(m.body.name, sizeof(m.body.name), "%s", err->name ? err->name : "Refused");
+	memcpy(m.body.text, err->text, sizeof(m.body.text)); /* of equal size, terminated */
+	memcpy(m.body.hint, err->hint, sizeof(m.body.hint)); /* of equal size, terminated */
+	return base_send(TRNC_PARENT_FD, &m, sizeof(m), NULL, 0);
+}
+
+static int answer(uint64_t id, const struct parent_child *c)
+{
+	struct {
+		struct trnc_msg head;
+		struct trnc_parent_started body;
+	} m = {
+		.head = { .type = TRNC_PARENT_START | TRNC_MSG_REPLY, .len = sizeof(m), .id = id },
+		.body = { .pid = c->pid },
+	};
+
+	return base_send(TRNC_PARENT_FD, &m, sizeof(m), &c->pidfd, 1);
+}
+
+/* Whoever hears of a process may end it: it is let go only after the device process was told of it. */
+static int start(const struct parent_process *p, const struct parent_start *s, const int fds[2], struct trn_error *err)
+{
+	struct parent_child c = { .pidfd = -1, .broker = -1 };
+	int folder, r = parent_fork(p, s, fds[0], &c);
+
+	if (r < 0)
+		return trn_error_set(err, r, "NoProcess", "an executor cannot be forked: %s", strerror(-r));
+	r = answer(s->id, &c);
+	base_close(c.pidfd);
+	if (r == 0)
+		r = parent_child_go(&c);
+	if (r < 0) { /* one of the two is gone, and the other hears of it */
+		log_debug("executor %d: %s", (int)c.pid, strerror(-r));
+		base_close(c.broker);
+		return 0;
+	}
+	folder = fcntl(fds[1], F_DUPFD_CLOEXEC, 0);
+	parent_broker_open(p->broker, c.broker, folder);
+	return 0;
+}
+
+static bool is_folder(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void handle(struct server *s, size_t len, const int *fds, size_t nr_fds)
+{
+	struct parent_start start_of = { 0 };
+	struct trn_error err = { 0 };
+	int r = parent_start_parse(&start_of, s->packet, len, nr_fds, &err);
+
+	if (r == 0 && !is_folder(fds[1]))
+		r = trn_error_set(&err, -ENOTDIR, "BadDescriptors", "the session's folder is none");
+	if (r == 0)
+		r = start(s->process, &start_of, fds, &err);
+	if (r < 0)
+		(void)refuse(start_of.id, &err);
+	parent_start_finish(&start_of);
+}
+
+static int on_packet(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct server *s = data;
+	int fds[BASE_MAX_FDS];
+	size_t nr_fds = BASE_MAX_FDS;
+	ssize_t len = base_recv(fd, s->packet, MAX_PACKET, fds, &nr_fds);
+
+	if (len == -EAGAIN || len == -EINTR)
+		return 0;
+	if (len == -EMSGSIZE) {
+		log_debug("a packet is too long");
+		return 0;
+	}
+	if (len <= 0)
+		return sd_event_exit(sd_event_source_get_event(source), 0);
+	handle(s, (size_t)len, fds, nr_fds);
+	for (size_t i = 0; i < nr_fds; i++)
+		base_close(fds[i]);
+	return 0;
+}
+
+static int run(struct parent_process *p, struct server *s)
+{
+	int r = sd_event_new(&p->event);
+
+	if (r >= 0)
+		r = parent_broker_create(p->event, &p->broker);
+	if (r >= 0)
+		r = sd_event_add_io(p->event, NULL, TRNC_PARENT_FD, EPOLLIN, on_packet, s);
+	if (r >= 0)
+		r = sd_event_loop(p->event);
+	parent_broker_destroy(p->broker);
+	sd_event_unref(p->event);
+	return r;
+}
+
+int parent_serve(struct parent_process *p)
+{
+	struct server s = { .process = p, .packet = malloc(MAX_PACKET) };
+	int r = s.packet ? run(p, &s) : -ENOMEM;
+
+	free(s.packet);
+	return r;
+}
