@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One clEnqueue* call: its wait list, its event, its record, and what must come before it. */
 #include "base/futex.h"
+#include "opencl/command_buffer.h"
 #include "opencl/commands.h"
 
 cl_int command_init(struct command *c, cl_command_queue queue, cl_command_type type, cl_uint nr_waits,
@@ -11,6 +12,8 @@ cl_int command_init(struct command *c, cl_command_queue queue, cl_command_type t
 	c->event = NULL;
 	c->ret_event = ret_event;
 	c->queued_ns = c->start_ns = 0;
+	if (queue->recording)
+		return recording_check(queue->recording);
 	if (client_context_is_lost(queue->context->client))
 		return CL_OUT_OF_RESOURCES;
 	return wait_list_init(&c->waits, queue->context, nr_waits, waits);

@@ -52,7 +52,10 @@ struct command {
 	uint64_t queued_ns, start_ns; /* of what the client does at once, for its event */
 };
 
-/* Checks the wait list. The queue was checked. On an error nothing is to be finished. */
+/*
+ * Checks the wait list. The queue was checked. Whatever it returns but CL_SUCCESS goes back to the caller, and nothing is to
+ * be finished: an error, or for a queue that only records what tells it that the command is good (command_buffer.h).
+ */
 cl_int command_init(struct command *c, cl_command_queue queue, cl_command_type type, cl_uint nr_waits,
 		    const cl_event *waits, cl_event *ret_event);
 /* Frees what is left, after command_end() or instead of it. Returns code. */

@@ -37,7 +37,8 @@ static bool waits_for_nothing(struct command *c, cl_event *ret_barrier)
 cl_int marker_enqueue(cl_command_queue queue, cl_command_type type, enum trnc_rec_type rec_type, cl_uint nr_waits,
 		      const cl_event *waits, cl_event *event)
 {
-	bool waits_for_all = !nr_waits && type != CL_COMMAND_MIGRATE_MEM_OBJECTS;
+	bool waits_for_all = !nr_waits && type != CL_COMMAND_MIGRATE_MEM_OBJECTS &&
+			     type != CL_COMMAND_COMMAND_BUFFER_KHR; /* it has listed its commands: none */
 	cl_event barrier = NULL;
 	struct command c;
 	cl_int code;

@@ -37,7 +37,7 @@
 /* ---------------------------------------------------------------- head */
 
 enum kind { KIND_PLATFORM = 0x50, KIND_DEVICE, KIND_CONTEXT, KIND_QUEUE, KIND_MEM, KIND_PROGRAM, KIND_KERNEL, KIND_EVENT,
-	    KIND_SAMPLER };
+	    KIND_SAMPLER, KIND_COMMAND_BUFFER };
 
 struct head {
 	const cl_icd_dispatch *dispatch; /* first, for the loader */
@@ -170,6 +170,7 @@ struct _cl_command_queue {
 	cl_queue_properties *properties_array; /* as given to WithProperties; else NULL */
 	size_t nr_properties;
 	cl_event barrier; /* out of order: the newest barrier, counted; NULL (in context->lock). The last release drops it. */
+	struct recording *recording; /* not NULL: nothing is enqueued, only checked (command_buffer.h) */
 };
 
 /* clFinish without argument checks; also copies out shadows (finish.c). */
