@@ -24,6 +24,7 @@ enum trnc_parent_type {
 
 	/* Executor to broker, framed as below. */
 	TRNC_BROKER_COMPILE = 112,
+	TRNC_BROKER_USED = 113, /* no reply */
 };
 
 struct trnc_parent_start {
@@ -43,8 +44,10 @@ TRNC_ASSERT_SIZE(trnc_parent_started, 8);
  * they are ready, each with its request's id.
  */
 struct trnc_broker_compile {
-	__u32 device; /* TRNC_BROKER_* */
+	__u32 device;	   /* TRNC_BROKER_* */
 	__u32 nr_variants; /* of struct trnc_broker_variant, before the request: work-group functions to make, too */
+	__u32 host_device; /* as in struct trnc_exec_setup */
+	__u32 reserved;
 };
 #define TRNC_BROKER_MAIN 0u  /* the host device itself */
 #define TRNC_BROKER_QUICK 1u /* its twin that runs kernels on the calling thread */
@@ -59,6 +62,14 @@ struct trnc_broker_variant {
 #define TRNC_VARIANT_LARGE (1u << 1)  /* a large grid, as the host's driver counts */
 #define TRNC_BROKER_MAX_VARIANTS 256u
 
+/* Which work-group functions a program used that the reply to COMPILE did not bring: they are made for the next time. */
+struct trnc_broker_used {
+	__u64 compile; /* id of the COMPILE; one of the last TRNC_BROKER_REMEMBERED */
+	__u32 nr_variants; /* of struct trnc_broker_variant, after this */
+	__u32 reserved;
+};
+#define TRNC_BROKER_REMEMBERED 256u
+
 /*
  * The reply: status 0, this body, nr_files of struct trnc_broker_file, then the build's reply blob (compute.h).  With
  * each of the struct trnc_broker_file comes the descriptor of a read-only file, in order, at most 64 a packet of the
@@ -67,15 +78,21 @@ struct trnc_broker_variant {
 struct trnc_broker_reply {
 	__u32 nr_files;
 	__u32 blob_len;
+	__u32 flags; /* TRNC_BROKER_REPLY_* */
+	__u32 reserved;
 	char program[64]; /* the program's folder below the cache folder; empty: the host's driver keeps none */
 };
+/* Nothing but the request decides what comes of it, no other file: the blob is what the host's own build will say. */
+#define TRNC_BROKER_REPLY_FINAL (1u << 0)
+#define TRNC_BROKER_REPLY_STORED (1u << 1) /* nothing was compiled for it */
 struct trnc_broker_file {
 	__u64 size;
 	char name[248]; /* relative, no ".." */
 };
-TRNC_ASSERT_SIZE(trnc_broker_compile, 8);
+TRNC_ASSERT_SIZE(trnc_broker_compile, 16);
+TRNC_ASSERT_SIZE(trnc_broker_used, 16);
 TRNC_ASSERT_SIZE(trnc_broker_variant, 32);
-TRNC_ASSERT_SIZE(trnc_broker_reply, 72);
+TRNC_ASSERT_SIZE(trnc_broker_reply, 80);
 TRNC_ASSERT_SIZE(trnc_broker_file, 256);
 
 #endif
