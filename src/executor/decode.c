@@ -60,6 +60,9 @@ static int32_t decode_queue_create(const struct exec_record *r)
 		return CL_INVALID_VALUE;
 	if (r->queue_create->properties & ~(uint64_t)QUEUE_PROPERTIES)
 		return CL_INVALID_QUEUE_PROPERTIES;
+	/* Whether the host has these units is seen by exec_queue_create(). */
+	if (r->queue_create->first_unit && !r->queue_create->nr_units)
+		return CL_INVALID_DEVICE;
 	return CL_SUCCESS;
 }
 

@@ -49,6 +49,7 @@ static int load_functions(struct exec_host *h, struct trn_error *err)
 		dlsym(lib, "clEnqueueCopyBufferToImage");
 	h->CreateSampler = (__typeof__(h->CreateSampler))dlsym(lib, "clCreateSampler");
 	h->ReleaseSampler = (__typeof__(h->ReleaseSampler))dlsym(lib, "clReleaseSampler");
+	h->CreateSubDevices = (__typeof__(h->CreateSubDevices))dlsym(lib, "clCreateSubDevices");
 	if (!h->CreateCommandQueueWithProperties && !h->CreateCommandQueue)
 		return trn_error_set(err, -ENOSYS, "HostOpenCLTooOld", "the host's %s cannot create queues", EXEC_HOST_LIBRARY);
 	return 0;

@@ -77,9 +77,11 @@ struct exec_host {
 	__typeof__(clEnqueueCopyBufferToImage) *EnqueueCopyBufferToImage;
 	__typeof__(cl_sampler(*)(cl_context, cl_bool, cl_addressing_mode, cl_filter_mode, cl_int *)) CreateSampler;
 	__typeof__(clReleaseSampler) *ReleaseSampler;
+	__typeof__(clCreateSubDevices) *CreateSubDevices; /* may be NULL */
 
 	cl_platform_id platform;
 	cl_device_id device;
+	struct exec_subdevice *_Atomic subdevices; /* made so far (subdevice.c) */
 	bool is_cpu;
 	bool coherent;	  /* buffers are used in place (self-test) */
 	cl_context spare; /* made by the self-test; the first context takes it */

@@ -6,6 +6,7 @@
 
 #include "base/futex.h"
 #include "executor/dispatch.h"
+#include "executor/subdevice.h"
 
 /* A host whose clock is another one differs by more than this; then its times are moved to ours. */
 #define CLOCK_SLACK_NS 1000000000ll
@@ -262,12 +263,15 @@ void exec_queue_unref_locked(struct exec_queue *q)
 
 int32_t exec_queue_create(struct exec_context *c, const struct trnc_rec_queue_create *r)
 {
-	struct exec_queue *q = calloc(1, sizeof(*q));
+	struct exec_queue *q;
 	struct exec_event *e;
 	int32_t err;
 	cl_int cl_err;
 	int ret;
 
+	if (!exec_subdevice_is_range(&c->ex->host, r->first_unit, r->nr_units))
+		return CL_INVALID_DEVICE;
+	q = calloc(1, sizeof(*q));
 	if (!q)
 		return CL_OUT_OF_HOST_MEMORY;
 	q->context = c;
@@ -277,7 +281,7 @@ int32_t exec_queue_create(struct exec_context *c, const struct trnc_rec_queue_cr
 	base_list_init(&q->held);
 	base_list_init(&q->unsettled);
 	base_list_init(&q->outstanding);
-	q->host = exec_host_create_queue(&c->ex->host, c->host, r->properties, &cl_err);
+	q->host = exec_subdevice_create_queue(&c->ex->host, c->host, r->properties, r->first_unit, r->nr_units, &cl_err);
 	if (!q->host) {
 		free(q);
 		return cl_err;
