@@ -28,7 +28,9 @@ static void print_help(void)
 	       "      --control-fd N        socket of \"tranche run\"\n"
 	       "      --runtime-dir DIR     existing private folder for sessions\n"
 	       "                            (default: the folder of the socket)\n"
-	       "      --executor PATH       the executor's program (default: the one that belongs to this one)\n\n"
+	       "      --executor PATH       the executor's program (default: the one that belongs to this one)\n"
+	       "      --no-fork-server      start each executor by itself: slower, but each has a random address layout of its own\n"
+	       "      --fork-server PATH    the fork server's program (default: the one that belongs to this one; none with --executor)\n\n"
 	       "  -h, --help                show this text\n"
 	       "  -V, --version             show the version\n");
 }
@@ -82,7 +84,9 @@ enum {
 	OPT_FD,
 	OPT_CONTROL,
 	OPT_DIR,
-	OPT_EXECUTOR
+	OPT_EXECUTOR,
+	OPT_FORK_SERVER,
+	OPT_NO_FORK_SERVER
 };
 
 int device_options_parse(int argc, char **argv, struct device_options *ret, struct trn_error *err)
@@ -100,6 +104,8 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 		{ "control-fd", required_argument, NULL, OPT_CONTROL },
 		{ "runtime-dir", required_argument, NULL, OPT_DIR },
 		{ "executor", required_argument, NULL, OPT_EXECUTOR },
+		{ "fork-server", required_argument, NULL, OPT_FORK_SERVER },
+		{ "no-fork-server", no_argument, NULL, OPT_NO_FORK_SERVER },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
@@ -150,6 +156,12 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 			break;
 		case OPT_EXECUTOR:
 			o.executor = optarg;
+			break;
+		case OPT_FORK_SERVER:
+			o.fork_server = optarg;
+			break;
+		case OPT_NO_FORK_SERVER:
+			o.no_fork_server = true;
 			break;
 		case 'h':
 			print_help();

@@ -23,6 +23,8 @@ struct device_options {
 	const char *socket_path; /* NULL: not given */
 	const char *runtime_dir; /* private folder for the sessions' folders; exists */
 	const char *executor;	 /* NULL: the one that belongs to this program */
+	const char *fork_server; /* NULL: the one that belongs to this program, if the executor does, too */
+	bool no_fork_server;
 	int fd;			 /* listening socket, or -1 */
 	int control_fd;		 /* of "tranche run", or -1 */
 	bool has_host_device;

@@ -31,12 +31,14 @@ struct service {
 	sd_event_source *listen_io;
 	int reserve; /* a descriptor to give up when no other is left */
 	bool is_ending; /* no new connections; the loop ends when the device is idle */
+	bool has_forker;
 	char executor_path[PATH_MAX];
+	char forker_path[PATH_MAX];
 	char runtime_dir[PATH_MAX];
 };
 
-/* Beside us in a build tree, else where it is installed. */
-static void find_executor(char ret[PATH_MAX])
+/* Beside us in a build tree, in that folder of it, else where it is installed. */
+static void find_program(const char *folder, const char *name, char ret[PATH_MAX])
 {
 	size_t tail = strlen(IN_BUILD_TREE);
 	char self[PATH_MAX];
@@ -46,11 +48,25 @@ static void find_executor(char ret[PATH_MAX])
 		self[len] = '\0';
 		if (!strcmp(self + len - tail, IN_BUILD_TREE)) {
 			self[(size_t)len - tail] = '\0';
-			if (snprintf(ret, PATH_MAX, "%s/src/executor/tranche-executor", self) < PATH_MAX)
+			if (snprintf(ret, PATH_MAX, "%s/src/%s/%s", self, folder, name) < PATH_MAX)
 				return;
 		}
 	}
-	snprintf(ret, PATH_MAX, "%s/tranche-executor", TRANCHE_LIBEXECDIR);
+	snprintf(ret, PATH_MAX, "%s/%s", TRANCHE_LIBEXECDIR, name);
+}
+
+/* An executor that is not ours is a program to start, not one that our fork server could be. */
+static void find_programs(struct service *s, const struct device_options *o)
+{
+	if (o->executor)
+		snprintf(s->executor_path, sizeof(s->executor_path), "%s", o->executor);
+	else
+		find_program("executor", "tranche-executor", s->executor_path);
+	s->has_forker = !o->no_fork_server && (!o->executor || o->fork_server);
+	if (o->fork_server)
+		snprintf(s->forker_path, sizeof(s->forker_path), "%s", o->fork_server);
+	else
+		find_program("parent", "tranche-parent", s->forker_path);
 }
 
 static void find_runtime_dir(const struct device_options *o, char ret[PATH_MAX])
@@ -162,6 +178,8 @@ int device_compute_register(struct device_process *p, struct trn_error *err)
 	s->config = (struct compute_config){
 		.event = p->event,
 		.executor_path = s->executor_path,
+		.forker_path = s->has_forker ? s->forker_path : NULL,
+		.forker_execs = p->options.executor,
 		.runtime_dir = s->runtime_dir,
 		.host_device = p->options.host_device,
 		.takes_all = !p->options.memory,
@@ -192,10 +210,7 @@ static int prepare(struct device_process *p, struct trn_error *err)
 	s->process = p;
 	s->control.fd = -1;
 	s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (p->options.executor)
-		snprintf(s->executor_path, sizeof(s->executor_path), "%s", p->options.executor);
-	else
-		find_executor(s->executor_path);
+	find_programs(s, &p->options);
 	find_runtime_dir(&p->options, s->runtime_dir);
 	/* What executors leave behind becomes ours to end (parents/compute/strays.c). */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);

@@ -30,10 +30,12 @@ struct compute_start {
  * struct compute_config - what all devices of a parent share; must stay valid until the parent is released
  * @event:         the loop
  * @executor_path: of tranche-executor
+ * @forker_path:   of tranche-parent, which forks executors; NULL: none, each is started by itself
+ * @forker_execs:  tranche-parent shall start @executor_path instead of being the executor itself (tests)
  * @runtime_dir:   private folder in which sessions get their own folders; NULL: none is made (tests)
  * @host_device:   index over all devices of all platforms of the host's OpenCL
  * @takes_all:     no quota was chosen: it is what the host's device says of its memory, known with the first session
- * @start:         starts an executor in a process group of its own; NULL: posix_spawn(). Return: 0 or -errno; a
+ * @start:         starts an executor in a process group of its own when no tranche-parent does; NULL: posix_spawn(). Return: 0 or -errno; a
  *                 *ret_pid of 0 means that there is no process to wait for (tests)
  * @idle:          called when the last session of a device is completely gone; may be NULL
  * @data:          for start and idle
@@ -41,6 +43,8 @@ struct compute_start {
 struct compute_config {
 	sd_event *event;
 	const char *executor_path;
+	const char *forker_path;
+	bool forker_execs;
 	const char *runtime_dir;
 	uint32_t host_device;
 	bool takes_all;

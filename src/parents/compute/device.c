@@ -110,6 +110,7 @@ static int add_sources(struct compute_device *d)
 
 static void free_device(struct compute_device *d)
 {
+	compute_forker_finish(&d->forker);
 	compute_worker_destroy(d->worker);
 	compute_segments_drop_held(d);
 	sd_event_source_disable_unref(d->gc);
@@ -137,12 +138,15 @@ int compute_device_create(struct trn_device *dev, struct trn_error *err)
 	base_list_init(&d->sessions);
 	base_list_init(&d->executors);
 	base_list_init(&d->held);
+	compute_forker_init(&d->forker, d);
 	r = add_sources(d);
 	if (r < 0) {
 		free_device(d);
 		return trn_error_set(err, r, "NoMemory", "cannot set up a device: %s", strerror(-r));
 	}
 	trn_device_set_priv(dev, d);
+	/* It loads the host's OpenCL while the first program starts. */
+	compute_forker_start(&d->forker);
 	return 0;
 }
 

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +16,12 @@
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/rmtree.h"
 #include "base/socket.h"
 #include "parents/compute/environment.h"
 #include "parents/compute/priv.h"
+#include "parents/compute/launch.h"
 
 #define QUEUE_MAX (64u << 20) /* its client is not read while much of this is full */
 #define GRACE_US 100000u      /* between the end of the socket and the end of the process */
@@ -179,7 +180,7 @@ void compute_executor_kill(struct compute_executor *ex)
 	ex->grace = sd_event_source_disable_unref(ex->grace);
 	if (ex->pid)
 		kill(-ex->pid, SIGKILL); /* on_exit_of() does the rest */
-	else
+	else if (!ex->start_id) /* else tranche-parent has to say what became of it */
 		set_gone(ex);
 }
 
@@ -190,6 +191,7 @@ static void free_executor(struct compute_executor *ex)
 	sd_event_source_disable_unref(ex->exit);
 	sd_event_source_disable_unref(ex->grace);
 	base_close(ex->pidfd);
+	base_close(ex->theirs);
 	if (ex->session)
 		ex->session->executor = NULL;
 	free(ex);
@@ -208,36 +210,9 @@ void compute_executor_collect(struct compute_device *d)
 
 static int spawn(const struct compute_start *start, pid_t *ret_pid)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none, all;
-	int r;
+	char *const argv[] = { (char[]){ "tranche-executor" }, NULL };
 
-	sigemptyset(&none);
-	sigfillset(&all);
-	r = -posix_spawn_file_actions_init(&actions);
-	if (r < 0)
-		return r;
-	r = -posix_spawnattr_init(&attributes);
-	if (r < 0)
-		goto destroy_actions;
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setpgroup(&attributes, 0);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	r = -posix_spawn_file_actions_adddup2(&actions, start->sock, TRNC_EXEC_FD);
-	if (r == 0)
-		r = -posix_spawn_file_actions_addclosefrom_np(&actions, TRNC_EXEC_FD + 1);
-	if (r == 0) {
-		char name[] = "tranche-executor";
-		char *const argv[] = { name, NULL };
-
-		r = -posix_spawn(ret_pid, start->path, &actions, &attributes, argv, start->env);
-	}
-	posix_spawnattr_destroy(&attributes);
-destroy_actions:
-	posix_spawn_file_actions_destroy(&actions);
-	return r;
+	return compute_launch(start->path, argv, start->env, start->sock, ret_pid);
 }
 
 /* When memory runs out the executor is the better victim: it holds one program's work only. */
@@ -252,30 +227,61 @@ static void prefer_as_victim(pid_t pid)
 		return; /* then not */
 }
 
-static int start_process(struct compute_executor *ex, int sock)
+/* Takes over pidfd. */
+static int watch(struct compute_executor *ex, pid_t pid, int pidfd)
+{
+	ex->pid = pid;
+	ex->pidfd = pidfd;
+	prefer_as_victim(pid);
+	return sd_event_add_io(ex->device->config->event, &ex->exit, pidfd, EPOLLIN, on_exit_of, ex);
+}
+
+/* As a child of our own. */
+static int start_process(struct compute_executor *ex, char **env, int sock)
 {
 	const struct compute_config *config = ex->device->config;
-	struct compute_start start = { .path = config->executor_path, .sock = sock };
-	char **env = NULL;
+	const struct compute_start start = { .path = config->executor_path, .sock = sock, .env = env };
+	pid_t pid = 0;
+	int r = config->start ? config->start(&start, config->data, &pid) : spawn(&start, &pid);
+	int pidfd;
+
+	if (r < 0 || !pid)
+		return r;
+	ex->pid = pid;
+	pidfd = pidfd_open(pid, 0);
+	return pidfd < 0 ? -errno : watch(ex, pid, pidfd);
+}
+
+/* By tranche-parent, which has the host's OpenCL loaded already.  Our copy of the socket is for what happens if it fails. */
+static int ask_forker(struct compute_executor *ex, char **env, int *sock)
+{
+	_cleanup_close_ int folder = -1;
 	int r;
 
-	r = compute_environment_make(ex->folder, &env);
+	if (!ex->has_folder)
+		return -ENOTDIR;
+	folder = open(ex->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return -errno;
+	r = compute_forker_ask(&ex->device->forker, ex, env, *sock, folder);
+	if (r == 0)
+		ex->theirs = TAKE_FD(*sock);
+	return r;
+}
+
+static int start_somehow(struct compute_executor *ex, int *sock)
+{
+	char **env = NULL;
+	int r = compute_environment_make(ex->folder, &env);
+
 	if (r < 0)
 		return r;
-	start.env = env;
-	r = config->start ? config->start(&start, config->data, &ex->pid) : spawn(&start, &ex->pid);
-	compute_environment_free(env);
-	if (r < 0) {
-		ex->pid = 0;
-		return r;
+	if (ask_forker(ex, env, sock) < 0) {
+		r = start_process(ex, env, *sock);
+		compute_forker_start(&ex->device->forker); /* for the next one */
 	}
-	if (!ex->pid)
-		return 0;
-	prefer_as_victim(ex->pid);
-	ex->pidfd = pidfd_open(ex->pid, 0);
-	if (ex->pidfd < 0)
-		return -errno;
-	return sd_event_add_io(config->event, &ex->exit, ex->pidfd, EPOLLIN, on_exit_of, ex);
+	compute_environment_free(env);
+	return r;
 }
 
 static int make_folder(struct compute_executor *ex)
@@ -311,6 +317,7 @@ static struct compute_executor *new_executor(struct compute_session *s)
 		return NULL;
 	ex->device = d;
 	ex->pidfd = -1;
+	ex->theirs = -1;
 	base_list_init(&ex->node);
 	compute_link_init(&ex->link, &executor_ops, QUEUE_MAX, true);
 	snprintf(ex->folder, len, "%s/session-%llu", above, (unsigned long long)++d->last_executor);
@@ -336,7 +343,7 @@ int compute_executor_start(struct compute_session *s, struct trn_error *err)
 	}
 	r = make_folder(ex);
 	if (r == 0)
-		r = start_process(ex, theirs);
+		r = start_somehow(ex, &theirs);
 	if (r < 0)
 		goto undo;
 	ex->session = s;
@@ -349,4 +356,52 @@ undo:
 		      strerror(-r));
 	undo_start(ex);
 	return r;
+}
+
+/* --------------------------------------------------- told by the forker */
+
+/* It cannot be started, or not be watched. */
+static void fail_start(struct compute_executor *ex, int r)
+{
+	struct trn_error why = { 0 };
+
+	trn_error_set(&why, r, "NoExecutor", "cannot be started: %s", strerror(-r));
+	tell_end(ex, &why);
+	compute_executor_kill(ex);
+}
+
+void compute_executor_forked(struct compute_executor *ex, pid_t pid, int pidfd)
+{
+	int r = watch(ex, pid, pidfd);
+
+	ex->theirs = base_close(ex->theirs);
+	if (r < 0) {
+		kill(-pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		ex->pid = 0;
+		fail_start(ex, r);
+		set_gone(ex);
+	} else if (ex->is_killed) {
+		kill(-pid, SIGKILL);
+	}
+}
+
+/* Nobody has read from its socket: the messages wait for the process that is started now. */
+void compute_executor_not_forked(struct compute_executor *ex, int reason)
+{
+	_cleanup_close_ int sock = TAKE_FD(ex->theirs);
+	char **env = NULL;
+	int r;
+
+	if (ex->is_killed) {
+		set_gone(ex);
+		return;
+	}
+	log_debug("an executor is started without tranche-parent: %s", strerror(-reason));
+	r = compute_environment_make(ex->folder, &env);
+	if (r == 0)
+		r = start_process(ex, env, sock);
+	compute_environment_free(env);
+	if (r < 0)
+		fail_start(ex, r);
 }

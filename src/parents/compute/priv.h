@@ -13,6 +13,7 @@
 
 #include "base/list.h"
 #include "parents/compute/compute.h"
+#include "parents/compute/forker.h"
 #include "parents/compute/link.h"
 #include "parents/compute/worker.h"
 #include "tranche/wire/executor.h"
@@ -30,6 +31,7 @@ struct compute_device {
 	struct trn_device *dev;
 	const struct compute_config *config;
 	struct compute_worker *worker;
+	struct compute_forker forker;
 	unsigned int nr_jobs; /* with the worker */
 	struct base_list sessions;
 	struct base_list executors;
@@ -78,6 +80,8 @@ struct compute_executor {
 	struct compute_link link;
 	pid_t pid; /* 0: reaped, or there was never a process */
 	int pidfd;
+	uint64_t start_id; /* tranche-parent was asked for it and has not said yet what became of that; else 0 */
+	int theirs;	   /* meanwhile: its end of the link, for a process that is started after all; else -1 */
 	sd_event_source *exit;
 	sd_event_source *grace; /* runs out when the socket ended and the process did not */
 	bool is_ready; /* SETUP is answered */
@@ -91,12 +95,17 @@ struct compute_executor {
 int compute_executor_start(struct compute_session *s, struct trn_error *err);
 /* Ends its process group. NULL is accepted. Its link is closed; it is reaped and freed later. */
 void compute_executor_kill(struct compute_executor *ex);
+/* Of its forker: there is a process, its pidfd is handed over. */
+void compute_executor_forked(struct compute_executor *ex, pid_t pid, int pidfd);
+/* Of its forker: there is none, for that reason. */
+void compute_executor_not_forked(struct compute_executor *ex, int reason);
 /* Frees what is gone. From the gc. */
 void compute_executor_collect(struct compute_device *d);
 
 /* --- strays.c --- */
 
-/* Kills processes that dead executors left behind: our children that are no executor's. */
+/* Kills processes that dead executors left behind: our children that are nobody we know. While the forker has yet to name
+ * some, nothing is done; it calls again. */
 void compute_strays_kill(struct compute_device *d);
 
 /* --- segments.c --- */

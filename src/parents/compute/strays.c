@@ -2,7 +2,7 @@
 /*
  * The device process is the reaper of its descendants (PR_SET_CHILD_SUBREAPER): whatever an executor's process leaves
  * behind, also in a process group or session of its own, becomes our child when its parent dies.  A child that is no
- * executor is therefore such a stray.
+ * executor, and not tranche-parent, is therefore such a stray.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +19,12 @@
 /* Killing a stray may bring its children; this many generations at once, the rest next time. */
 #define MAX_ROUNDS 16
 
-static bool is_executor(const struct compute_device *d, pid_t pid)
+static bool is_known(const struct compute_device *d, pid_t pid)
 {
 	const struct compute_executor *ex;
 
+	if (pid == d->forker.pid)
+		return true;
 	base_list_for_each(ex, &d->executors, node)
 		if (ex->pid == pid)
 			return true;
@@ -51,7 +53,7 @@ static int kill_children(struct compute_device *d)
 		/* A number at the very end of a full buffer may be cut. */
 		if (end == p || (*end == '\0' && (size_t)len == sizeof(text) - 1))
 			break;
-		if (pid <= 0 || is_executor(d, (pid_t)pid))
+		if (pid <= 0 || is_known(d, (pid_t)pid))
 			continue;
 		nr++;
 		kill((pid_t)pid, SIGKILL);
@@ -62,6 +64,9 @@ static int kill_children(struct compute_device *d)
 
 void compute_strays_kill(struct compute_device *d)
 {
+	/* An executor becomes our child before we are told its number. */
+	if (d->forker.nr_asked)
+		return;
 	for (int i = 0; i < MAX_ROUNDS; i++)
 		if (kill_children(d) == 0)
 			return;

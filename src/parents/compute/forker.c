@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+#include "parents/compute/forker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/socket.h"
+#include "parents/compute/priv.h"
+#include "parents/compute/launch.h"
+#include "tranche/wire/parent.h"
+
+#define MAX_DEATHS 3	   /* then there is something wrong that another one does not mend */
+#define ANSWER_US 10000000 /* loading the host's OpenCL may take long on a cold machine */
+
+void compute_forker_init(struct compute_forker *f, struct compute_device *d)
+{
+	*f = (struct compute_forker){ .device = d, .sock = -1, .pidfd = -1 };
+}
+
+/* ------------------------------------------------------------------ end */
+
+static struct compute_executor *find_asked(const struct compute_forker *f, uint64_t id)
+{
+	struct compute_executor *ex;
+
+	base_list_for_each(ex, &f->device->executors, node)
+		if (ex->start_id && (!id || ex->start_id == id))
+			return ex;
+	return NULL;
+}
+
+/* One that was asked for is told of. */
+static void set_told(struct compute_forker *f, struct compute_executor *ex)
+{
+	ex->start_id = 0;
+	if (--f->nr_asked == 0) {
+		f->limit = sd_event_source_disable_unref(f->limit);
+		compute_strays_kill(f->device);
+	}
+}
+
+/* It does not speak to us any more, or not what it should. What it was asked for is started without it. */
+static void lose(struct compute_forker *f)
+{
+	struct compute_executor *ex;
+
+	log_debug("tranche-parent is gone");
+	f->io = sd_event_source_disable_unref(f->io);
+	f->sock = base_close(f->sock);
+	f->nr_deaths++;
+	if (f->pid)
+		kill(f->pid, SIGKILL);
+	while ((ex = find_asked(f, 0))) {
+		set_told(f, ex);
+		compute_executor_not_forked(ex, -ESHUTDOWN);
+	}
+}
+
+static int on_exit_of(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct compute_forker *f = data;
+
+	if (waitpid(f->pid, NULL, WNOHANG) == 0)
+		return 0;
+	f->pid = 0;
+	f->exit = sd_event_source_disable_unref(f->exit);
+	f->pidfd = base_close(f->pidfd);
+	/* What it had started for its own work is ours now. */
+	compute_strays_kill(f->device);
+	return 0;
+}
+
+void compute_forker_finish(struct compute_forker *f)
+{
+	f->io = sd_event_source_disable_unref(f->io);
+	f->exit = sd_event_source_disable_unref(f->exit);
+	f->limit = sd_event_source_disable_unref(f->limit);
+	f->sock = base_close(f->sock);
+	f->pidfd = base_close(f->pidfd);
+	if (f->pid) {
+		kill(f->pid, SIGKILL);
+		while (waitpid(f->pid, NULL, 0) < 0 && errno == EINTR) {
+		}
+	}
+	f->pid = 0;
+	compute_strays_kill(f->device);
+}
+
+/* -------------------------------------------------------------- answers */
+
+static int on_limit(sd_event_source *source, uint64_t usec, void *data)
+{
+	log_warning("tranche-parent does not answer and is ended");
+	lose(data);
+	return 0;
+}
+
+/* Is it a child of ours, as it has to be for all that comes?  It is not where nobody reaps what its parent left. */
+static bool is_child(int pidfd)
+{
+	siginfo_t info;
+
+	return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static int take_answer(struct compute_forker *f, const void *packet, size_t len, int *pidfd)
+{
+	struct trnc_parent_started body;
+	struct compute_executor *ex;
+	struct trnc_msg m;
+
+	if (len < sizeof(m))
+		return -EPROTO;
+	memcpy(&m, packet, sizeof(m));
+	ex = m.id ? find_asked(f, m.id) : NULL;
+	if (!ex || m.type != ((uint32_t)TRNC_PARENT_START | TRNC_MSG_REPLY) || m.len != len)
+		return -EPROTO;
+	if (m.status) {
+		set_told(f, ex);
+		compute_executor_not_forked(ex, -EAGAIN);
+		return 0;
+	}
+	if (len != sizeof(m) + sizeof(body) || *pidfd < 0 || !is_child(*pidfd))
+		return -EPROTO;
+	memcpy(&body, (const uint8_t *)packet + sizeof(m), sizeof(body));
+	f->nr_deaths = 0;
+	/* Before the strays are looked for: it is none any more. */
+	compute_executor_forked(ex, body.pid, TAKE_FD(*pidfd));
+	set_told(f, ex);
+	return 0;
+}
+
+static int on_packet(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	_Alignas(8) uint8_t packet[TRNC_MSG_MAX];
+	struct compute_forker *f = data;
+	_cleanup_close_ int pidfd = -1;
+	size_t nr_fds = 1;
+	ssize_t len = base_recv(fd, packet, sizeof(packet), &pidfd, &nr_fds);
+
+	if (len == -EAGAIN)
+		return 0;
+	if (len <= 0 || take_answer(f, packet, (size_t)len, &pidfd) < 0)
+		lose(f);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- start */
+
+static int watch(struct compute_forker *f)
+{
+	sd_event *event = f->device->config->event;
+	int r;
+
+	f->pidfd = pidfd_open(f->pid, 0);
+	if (f->pidfd < 0)
+		return -errno;
+	if (fcntl(f->sock, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	r = sd_event_add_io(event, &f->exit, f->pidfd, EPOLLIN, on_exit_of, f);
+	return r < 0 ? r : sd_event_add_io(event, &f->io, f->sock, EPOLLIN, on_packet, f);
+}
+
+static int start(struct compute_forker *f)
+{
+	const struct compute_config *config = f->device->config;
+	char *executor = (char *)(uintptr_t)config->executor_path;
+	char *argv[] = { (char[]){ "tranche-parent" }, (char[]){ "--executor" }, executor,
+			 config->forker_execs ? (char[]){ "--no-fork" } : NULL, NULL };
+	_cleanup_close_ int theirs = -1;
+	int ends[2], r = base_socket_pair(ends);
+
+	if (r < 0)
+		return r;
+	f->sock = ends[0];
+	theirs = ends[1];
+	r = compute_launch(config->forker_path, argv, environ, theirs, &f->pid);
+	if (r < 0) {
+		f->pid = 0;
+		return r;
+	}
+	return watch(f);
+}
+
+void compute_forker_start(struct compute_forker *f)
+{
+	int r;
+
+	if (!f->device->config->forker_path || f->sock >= 0 || f->pid || f->nr_deaths >= MAX_DEATHS)
+		return;
+	r = start(f);
+	if (r == 0)
+		return;
+	log_debug("cannot start %s: %s", f->device->config->forker_path, strerror(-r));
+	f->nr_deaths++;
+	compute_forker_finish(f);
+}
+
+/* ------------------------------------------------------------------ ask */
+
+/* Return: 0 or -errno; *ret is to be freed. */
+static int make_request(char *const env[], uint64_t id, struct trnc_msg **ret)
+{
+	struct trnc_parent_start body = { 0 };
+	size_t env_len = 0, head = sizeof(struct trnc_msg) + sizeof(body);
+	struct trnc_msg *m;
+	char *to;
+
+	for (; env[body.nr_env]; body.nr_env++)
+		env_len += strlen(env[body.nr_env]) + 1;
+	if (env_len > INT32_MAX)
+		return -E2BIG;
+	m = calloc(1, head + env_len);
+	if (!m)
+		return -ENOMEM;
+	body.env_len = (uint32_t)env_len;
+	*m = (struct trnc_msg){ .type = TRNC_PARENT_START, .len = (uint32_t)(head + env_len), .id = id };
+	to = (char *)(m + 1);
+	memcpy(to, &body, sizeof(body));
+	to += sizeof(body);
+	for (; *env; env++)
+		to = stpcpy(to, *env) + 1;
+	*ret = m;
+	return 0;
+}
+
+int compute_forker_ask(struct compute_forker *f, struct compute_executor *ex, char *const env[], int sock, int folder)
+{
+	_cleanup_free_ struct trnc_msg *m = NULL;
+	int r;
+
+	if (f->sock < 0)
+		return -ENOTCONN;
+	r = make_request(env, f->last_id + 1, &m);
+	if (r < 0)
+		return r;
+	if (!f->limit && (r = sd_event_add_time_relative(f->device->config->event, &f->limit, CLOCK_MONOTONIC, ANSWER_US, 1000,
+							 on_limit, f)) < 0)
+		return r;
+	r = base_send(f->sock, m, m->len, (const int[]){ sock, folder }, 2);
+	if (r < 0) {
+		if (!f->nr_asked)
+			f->limit = sd_event_source_disable_unref(f->limit);
+		return r;
+	}
+	ex->start_id = ++f->last_id;
+	f->nr_asked++;
+	return 0;
+}
