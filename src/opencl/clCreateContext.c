@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "opencl/context.h"
+#include "opencl/device.h"
 
 CL_API_ENTRY cl_context CL_API_CALL
 clCreateContext(const cl_context_properties *properties, cl_uint num_devices, const cl_device_id *devices,
@@ -18,12 +19,12 @@ clCreateContext(const cl_context_properties *properties, cl_uint num_devices, co
 	error = context_check_properties(properties);
 	if (error)
 		return fail_with(errcode_ret, error);
-	/* Virtual devices share no memory, so a context holds one; the same one twice counts once. */
+	/* The memory of two virtual devices is in different processes: a context holds one, and all parts of it. */
 	for (cl_uint i = 1; i < num_devices; i++)
-		if (devices[i] != devices[0])
+		if (device_root(devices[i]) != device_root(devices[0]))
 			return fail_with(errcode_ret, CL_INVALID_DEVICE);
 
-	ctx = context_create(devices[0], properties, pfn_notify, user_data, &error);
+	ctx = context_create(device_root(devices[0]), properties, pfn_notify, user_data, &error);
 	if (errcode_ret)
 		*errcode_ret = error;
 	return ctx;

@@ -14,8 +14,7 @@ CL_API_ENTRY cl_int CL_API_CALL clGetCommandQueueInfo(cl_command_queue command_q
 	case CL_QUEUE_CONTEXT:
 		return INFO_RETURN(cl_context, q->context, param_value_size, param_value, param_value_size_ret);
 	case CL_QUEUE_DEVICE:
-		return INFO_RETURN(cl_device_id, q->context->device, param_value_size, param_value,
-				   param_value_size_ret);
+		return INFO_RETURN(cl_device_id, q->device, param_value_size, param_value, param_value_size_ret);
 	case CL_QUEUE_REFERENCE_COUNT:
 		return INFO_RETURN(cl_uint, atomic_load(&q->head.refs), param_value_size, param_value,
 				   param_value_size_ret);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "opencl/device.h"
 #include "opencl/kernel.h"
 
 CL_API_ENTRY cl_int CL_API_CALL clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device,
@@ -11,7 +12,7 @@ CL_API_ENTRY cl_int CL_API_CALL clGetKernelWorkGroupInfo(cl_kernel kernel, cl_de
 	if (!IS_KERNEL(kernel))
 		return CL_INVALID_KERNEL;
 	/* NULL stands for the context's one device. */
-	if (device && (!IS_DEVICE(device) || device != kernel->program->context->device))
+	if (device && (!IS_DEVICE(device) || device_root(device) != kernel->program->context->device))
 		return CL_INVALID_DEVICE;
 	info = kernel->info;
 

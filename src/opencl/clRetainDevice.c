@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "opencl/objects.h"
+#include "opencl/device.h"
 
-/* Devices of the platform are not counted; sub-devices, which would be, are not made. */
 CL_API_ENTRY cl_int CL_API_CALL clRetainDevice(cl_device_id device)
 {
-	return IS_DEVICE(device) ? CL_SUCCESS : CL_INVALID_DEVICE;
+	if (!IS_DEVICE(device))
+		return CL_INVALID_DEVICE;
+	/* Devices of the platform are not counted. */
+	if (device->parent && atomic_fetch_add(&device->head.refs, 1) == 0)
+		device_hold(device); /* a queue's, that gave it back to the program */
+	return CL_SUCCESS;
 }

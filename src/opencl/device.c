@@ -157,6 +157,8 @@ cl_int device_info(cl_device_id d, cl_device_info param, size_t cap, void *dst, 
 	size_t size;
 
 	error = device_override(d, param, cap, dst, size_ret, &is_ours);
+	if (!is_ours)
+		error = subdevice_info(d, param, cap, dst, size_ret, &is_ours);
 	if (is_ours)
 		return error;
 	value = device_host_info(d, param, &size, &error);
@@ -196,9 +198,11 @@ const char *device_host_str(cl_device_id d, cl_device_info param)
 
 bool device_is_of_type(cl_device_id d, cl_device_type type)
 {
-	/* "Default" and "all" are wishes, not kinds: every device fulfils them (custom devices are not in "all"). */
-	if (type == CL_DEVICE_TYPE_DEFAULT || type == CL_DEVICE_TYPE_ALL)
+	/* A wish, not a kind: the first device fulfils it, whatever it is. */
+	if (type == CL_DEVICE_TYPE_DEFAULT)
 		return true;
+	if (type == CL_DEVICE_TYPE_ALL)
+		type = ~(cl_device_type)CL_DEVICE_TYPE_CUSTOM;
 	return (device_info_u64(d, CL_DEVICE_TYPE) & type) != 0;
 }
 

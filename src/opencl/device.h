@@ -20,6 +20,14 @@ cl_int device_info(cl_device_id d, cl_device_info param, size_t cap, void *dst, 
 uint64_t device_host_u64(cl_device_id d, cl_device_info param);
 const char *device_host_str(cl_device_id d, cl_device_info param);
 
+/* The device of the platform that d (which may be it) is a part of: what contexts and programs know. */
+cl_device_id device_root(cl_device_id d);
+/* Keeps a sub-device's memory beyond the program's last reference: of a queue or sub-device of it. Roots stay anyway. */
+void device_hold(cl_device_id d);
+void device_let_go(cl_device_id d);
+/* clGetDeviceInfo where the answer is about a division. *ret_is_ours as device_override(). */
+cl_int subdevice_info(cl_device_id d, cl_device_info param, size_t cap, void *dst, size_t *size_ret, bool *ret_is_ours);
+
 bool device_is_of_type(cl_device_id d, cl_device_type type);
 /* The devices of a type that answer, at most cap of them in ret. Return: how many there are. */
 size_t devices_find(struct _cl_platform_id *p, cl_device_type type, size_t cap, cl_device_id *ret);

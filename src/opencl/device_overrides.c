@@ -22,19 +22,9 @@ struct row {
 	uint64_t value; /* of the constant answers */
 };
 
-static cl_int give_u32(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+static cl_int give_platform(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
 {
-	return INFO_RETURN(cl_uint, (cl_uint)row->value, cap, dst, size_ret);
-}
-
-static cl_int give_u64(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
-{
-	return INFO_RETURN(cl_ulong, row->value, cap, dst, size_ret);
-}
-
-static cl_int give_pointer(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
-{
-	return INFO_RETURN(void *, row->param == CL_DEVICE_PLATFORM ? d->platform : NULL, cap, dst, size_ret);
+	return INFO_RETURN(void *, d->platform, cap, dst, size_ret);
 }
 
 static cl_int give_empty_list(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
@@ -45,6 +35,18 @@ static cl_int give_empty_list(cl_device_id d, const struct row *row, size_t cap,
 static cl_int give_empty_string(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
 {
 	return info_return_str("", cap, dst, size_ret);
+}
+
+/* As many zeros as the host's answer has bytes: nothing of the kind. What the host refuses is refused. */
+static cl_int give_zeros(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	static const uint8_t zeros[64];
+	cl_int error;
+	size_t size;
+
+	if (!device_host_info(d, row->param, &size, &error))
+		return error;
+	return info_return(zeros, size < sizeof(zeros) ? size : sizeof(zeros), cap, dst, size_ret);
 }
 
 static cl_int refuse(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
@@ -83,6 +85,19 @@ static cl_int give_name(cl_device_id d, const struct row *row, size_t cap, void 
 	error = info_return_str(name, cap, dst, size_ret);
 	free(name);
 	return error;
+}
+
+static cl_int give_type(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	cl_int error = device_connect(d);
+	cl_device_type type;
+
+	if (error)
+		return error;
+	type = device_host_u64(d, row->param);
+	if (device_root(d) != d->platform->devices[0])
+		type &= ~(cl_device_type)CL_DEVICE_TYPE_DEFAULT;
+	return INFO_RETURN(cl_device_type, type, cap, dst, size_ret);
 }
 
 /* The host's bits, but only those that the row allows. */
@@ -131,9 +146,9 @@ static cl_int give_name_versions(cl_device_id d, const struct row *row, size_t c
 
 static const struct row rows[] = {
 	/* the virtual device is a thing of its own */
-	{ CL_DEVICE_PLATFORM, give_pointer },	 /* ids mean something in this process only */
+	{ CL_DEVICE_PLATFORM, give_platform },	 /* ids mean something in this process only */
 	{ CL_DEVICE_NAME, give_name },		 /* to tell it from the host's own device */
-	{ CL_DEVICE_REFERENCE_COUNT, give_u32, 1 }, /* a root device is not counted */
+	{ CL_DEVICE_TYPE, give_type },		 /* one device of a platform is the default one */
 	{ CL_DEVICE_GLOBAL_MEM_SIZE, give_memory }, /* the quota */
 	{ CL_DEVICE_MAX_MEM_ALLOC_SIZE, give_memory }, /* a buffer over the quota can never be had */
 
@@ -151,28 +166,24 @@ static const struct row rows[] = {
 	{ CL_DEVICE_BUILT_IN_KERNELS_WITH_VERSION, give_empty_list },
 
 	/* a pointer of the program means nothing on the host until windows stand at equal addresses */
-	{ CL_DEVICE_SVM_CAPABILITIES, give_u64, 0 },
+	{ CL_DEVICE_SVM_CAPABILITIES, give_zeros },
 
-	/* the unit of sharing is the virtual device; parts of one are not made */
-	{ CL_DEVICE_PARENT_DEVICE, give_pointer },
-	{ CL_DEVICE_PARTITION_MAX_SUB_DEVICES, give_u32, 0 },
-	{ CL_DEVICE_PARTITION_PROPERTIES, give_u64, 0 }, /* a list of one 0: none */
-	{ CL_DEVICE_PARTITION_AFFINITY_DOMAIN, give_u64, 0 },
-	{ CL_DEVICE_PARTITION_TYPE, give_u64, 0 },
+	/* an affinity domain cannot be said on the wire; other divisions are answered by subdevice.c */
+	{ CL_DEVICE_PARTITION_AFFINITY_DOMAIN, give_zeros },
 
-	/* kernels that enqueue kernels, pipes and sub-group queries have no records on the wire */
-	{ CL_DEVICE_QUEUE_ON_DEVICE_PROPERTIES, give_u64, 0 },
-	{ CL_DEVICE_QUEUE_ON_DEVICE_PREFERRED_SIZE, give_u32, 0 },
-	{ CL_DEVICE_QUEUE_ON_DEVICE_MAX_SIZE, give_u32, 0 },
-	{ CL_DEVICE_MAX_ON_DEVICE_QUEUES, give_u32, 0 },
-	{ CL_DEVICE_MAX_ON_DEVICE_EVENTS, give_u32, 0 },
-	{ CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES, give_u64, 0 }, /* a bit field of 64; PoCL gives 32 */
-	{ CL_DEVICE_PIPE_SUPPORT, give_u32, CL_FALSE },
-	{ CL_DEVICE_MAX_PIPE_ARGS, give_u32, 0 },
-	{ CL_DEVICE_PIPE_MAX_ACTIVE_RESERVATIONS, give_u32, 0 },
-	{ CL_DEVICE_PIPE_MAX_PACKET_SIZE, give_u32, 0 },
-	{ CL_DEVICE_MAX_NUM_SUB_GROUPS, give_u32, 0 },
-	{ CL_DEVICE_SUB_GROUP_INDEPENDENT_FORWARD_PROGRESS, give_u32, CL_FALSE },
+	/* kernels that enqueue kernels, pipes and sub-group queries have no records on the wire; PoCL has none of them */
+	{ CL_DEVICE_QUEUE_ON_DEVICE_PROPERTIES, give_zeros },
+	{ CL_DEVICE_QUEUE_ON_DEVICE_PREFERRED_SIZE, give_zeros },
+	{ CL_DEVICE_QUEUE_ON_DEVICE_MAX_SIZE, give_zeros },
+	{ CL_DEVICE_MAX_ON_DEVICE_QUEUES, give_zeros },
+	{ CL_DEVICE_MAX_ON_DEVICE_EVENTS, give_zeros },
+	{ CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES, give_zeros },
+	{ CL_DEVICE_PIPE_SUPPORT, give_zeros },
+	{ CL_DEVICE_MAX_PIPE_ARGS, give_zeros },
+	{ CL_DEVICE_PIPE_MAX_ACTIVE_RESERVATIONS, give_zeros },
+	{ CL_DEVICE_PIPE_MAX_PACKET_SIZE, give_zeros },
+	{ CL_DEVICE_MAX_NUM_SUB_GROUPS, give_zeros },
+	{ CL_DEVICE_SUB_GROUP_INDEPENDENT_FORWARD_PROGRESS, give_zeros },
 };
 
 cl_int device_override(cl_device_id d, cl_device_info param, size_t cap, void *dst, size_t *size_ret,

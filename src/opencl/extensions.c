@@ -61,17 +61,20 @@ bool extension_is_offered(const char *name, size_t len)
 char *extensions_filter(const char *host)
 {
 	char *text = malloc(strlen(host) + 1), *end = text;
+	const char *start = host;
 
 	if (!text)
 		return NULL;
-	for (size_t len; *(host += strspn(host, " ")); host += len) {
-		len = strcspn(host, " ");
-		if (!extension_is_offered(host, len))
+	/* Each name with the blanks that stand before it, so that a list without omissions is the host's own. */
+	for (size_t blanks, len; *host; host += blanks + len) {
+		blanks = strspn(host, " ");
+		len = strcspn(host + blanks, " ");
+		if (len && !extension_is_offered(host + blanks, len))
 			continue;
-		if (end != text)
-			*end++ = ' ';
-		memcpy(end, host, len);
-		end += len;
+		if (end == text && host != start)
+			end = mempcpy(end, host + blanks, len);
+		else
+			end = mempcpy(end, host, blanks + len);
 	}
 	*end = '\0';
 	return text;

@@ -113,6 +113,12 @@ struct _cl_device_id {
 	bool is_reported;		       /* the sentence of a failed connection was printed */
 	struct client_session *session; /* kept, so that the next context finds a warm executor; counted; in lock */
 	struct device_limits limits;    /* filled in before answers is */
+	/* Of a sub-device; client, answers and limits are its root's then (subdevice.c). */
+	struct _cl_device_id *parent; /* NULL: a device of the platform */
+	_Atomic uint32_t holds;	      /* what keeps its memory: the program's references together, sub-devices, queues */
+	uint32_t first_unit, nr_units; /* the root's compute units that it has */
+	cl_device_partition_property *partition; /* as given to the call that made it, closing 0 included */
+	size_t nr_partition;
 };
 
 /* The one platform, or NULL when no device can be found (platform.c). */
@@ -136,7 +142,7 @@ struct context_callback {
 
 struct _cl_context {
 	struct head head;
-	cl_device_id device;
+	cl_device_id device; /* of the platform: as in PoCL, a sub-device stands for its root here */
 	struct client_context *client;
 	bool coherent; /* buffers are used in place on the host */
 	cl_context_properties *properties; /* as given, with the closing 0; may be NULL */
@@ -164,6 +170,7 @@ void context_commands_finish(cl_context ctx);
 struct _cl_command_queue {
 	struct head head;
 	cl_context context;
+	cl_device_id device; /* the context's, or a sub-device of it, held then */
 	struct client_queue client;
 	bool in_order;
 	bool profiling;

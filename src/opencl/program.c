@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "opencl/device.h"
+
 cl_program program_new(cl_context ctx, cl_int *ret_error)
 {
 	cl_program p = calloc(1, sizeof(*p));
@@ -60,7 +62,7 @@ cl_int program_check_devices(cl_context ctx, cl_uint nr, const cl_device_id *dev
 	if ((nr > 0) != (devices != NULL))
 		return CL_INVALID_VALUE;
 	for (cl_uint i = 0; i < nr; i++)
-		if (!IS_DEVICE(devices[i]) || devices[i] != ctx->device)
+		if (!IS_DEVICE(devices[i]) || device_root(devices[i]) != ctx->device)
 			return CL_INVALID_DEVICE;
 	return CL_SUCCESS;
 }

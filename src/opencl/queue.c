@@ -20,21 +20,19 @@ cl_int queue_check(cl_context context, cl_device_id device)
 {
 	if (!IS_CONTEXT(context))
 		return CL_INVALID_CONTEXT;
-	if (!IS_DEVICE(device) || device != context->device)
+	if (!IS_DEVICE(device) || device_root(device) != context->device)
 		return CL_INVALID_DEVICE;
 	return CL_SUCCESS;
 }
 
+static const cl_command_queue_properties on_host = CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE | CL_QUEUE_PROFILING_ENABLE;
+
 cl_int queue_check_properties(cl_device_id device, cl_command_queue_properties properties)
 {
-	const cl_command_queue_properties known = CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE |
-						  CL_QUEUE_PROFILING_ENABLE | CL_QUEUE_ON_DEVICE |
-						  CL_QUEUE_ON_DEVICE_DEFAULT;
-
-	if (properties & ~known)
+	/* The bits of queues on the device mean nothing here, and PoCL lets them pass. */
+	if (properties & ~(on_host | CL_QUEUE_ON_DEVICE | CL_QUEUE_ON_DEVICE_DEFAULT))
 		return CL_INVALID_VALUE;
-	/* Queues on the device are never offered: the host's bits have none of them. */
-	if (properties & ~device_host_u64(device, CL_DEVICE_QUEUE_ON_HOST_PROPERTIES))
+	if (properties & on_host & ~device_host_u64(device, CL_DEVICE_QUEUE_ON_HOST_PROPERTIES))
 		return CL_INVALID_QUEUE_PROPERTIES;
 	return CL_SUCCESS;
 }
@@ -81,7 +79,7 @@ static void retire(cl_context ctx, const struct client_queue *client)
 	pthread_mutex_unlock(&ctx->lock);
 }
 
-static int record_create(cl_context ctx, const struct client_queue *client)
+static int record_create(cl_context ctx, const struct client_queue *client, cl_device_id device)
 {
 	struct trnc_rec_queue_create *rec;
 	void *room;
@@ -92,7 +90,9 @@ static int record_create(cl_context ctx, const struct client_queue *client)
 	rec = room;
 	rec->queue = client->handle;
 	rec->event = client->event;
-	rec->properties = client->properties;
+	rec->properties = client->properties & on_host;
+	rec->first_unit = device->first_unit; /* of a device of the platform 0, 0: all */
+	rec->nr_units = device->nr_units;
 	client_rec_end(ctx->client);
 	return 0;
 }
@@ -122,7 +122,7 @@ static bool keep_properties(cl_command_queue q, const cl_queue_properties *array
 	return true;
 }
 
-cl_command_queue queue_create(cl_context context, cl_command_queue_properties properties,
+cl_command_queue queue_create(cl_context context, cl_device_id device, cl_command_queue_properties properties,
 			      const cl_queue_properties *array, size_t nr_array, cl_int *ret_error)
 {
 	struct client_context *client = context->client;
@@ -138,6 +138,7 @@ cl_command_queue queue_create(cl_context context, cl_command_queue_properties pr
 	q->in_order = !(properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
 	q->profiling = properties & CL_QUEUE_PROFILING_ENABLE;
 	q->context = context;
+	q->device = device;
 	q->client.properties = properties;
 	if (!keep_properties(q, array, nr_array))
 		goto free_queue;
@@ -149,12 +150,13 @@ cl_command_queue queue_create(cl_context context, cl_command_queue_properties pr
 	q->client.event = client_event_new(client, &err);
 	if (!q->client.event)
 		goto free_handle;
-	r = record_create(context, &q->client);
+	r = record_create(context, &q->client, device);
 	if (r < 0) {
 		*ret_error = cl_error_from(r);
 		goto free_event;
 	}
-	head_ref(&context->head); /* dropped in queue_destroy() */
+	head_ref(&context->head); /* this and the next are dropped in queue_destroy() */
+	device_hold(device);
 	*ret_error = CL_SUCCESS;
 	return q;
 
@@ -179,6 +181,7 @@ void queue_destroy(cl_command_queue q)
 	retire(ctx, &q->client);
 	retired_reap(ctx);
 	free(q->properties_array);
+	device_let_go(q->device);
 	free(q);
 	clReleaseContext(ctx);
 }

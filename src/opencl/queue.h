@@ -10,7 +10,7 @@ cl_int queue_check(cl_context context, cl_device_id device);
 cl_int queue_check_properties(cl_device_id device, cl_command_queue_properties properties);
 
 /* Checked before. @array: nr_array properties as given, closing 0 included, or NULL. */
-cl_command_queue queue_create(cl_context context, cl_command_queue_properties properties,
+cl_command_queue queue_create(cl_context context, cl_device_id device, cl_command_queue_properties properties,
 			      const cl_queue_properties *array, size_t nr_array, cl_int *ret_error);
 /* After the last reference is gone. */
 void queue_destroy(cl_command_queue q);

@@ -3,22 +3,7 @@
  * Calls that check their arguments and then refuse: what neither the virtual device nor PoCL offers, or what a virtual
  * device cannot have.  The answers are the specification's, and PoCL's where it leaves a choice.
  */
-#include "opencl/objects.h"
-
-/* The unit of sharing is the virtual device: no parts of one. */
-CL_API_ENTRY cl_int CL_API_CALL clCreateSubDevices(cl_device_id in_device,
-						   const cl_device_partition_property *properties, cl_uint num_devices,
-						   cl_device_id *out_devices, cl_uint *num_devices_ret)
-{
-	if (!IS_DEVICE(in_device))
-		return CL_INVALID_DEVICE;
-	if (!properties || (num_devices > 0) != (out_devices != NULL))
-		return CL_INVALID_VALUE;
-	if (properties[0] != CL_DEVICE_PARTITION_EQUALLY && properties[0] != CL_DEVICE_PARTITION_BY_COUNTS &&
-	    properties[0] != CL_DEVICE_PARTITION_BY_AFFINITY_DOMAIN)
-		return CL_INVALID_VALUE;
-	return CL_DEVICE_PARTITION_FAILED;
-}
+#include "opencl/device.h"
 
 CL_API_ENTRY cl_int CL_API_CALL clCreateSubDevicesEXT(cl_device_id in_device,
 						      const cl_device_partition_property_ext *properties,
@@ -70,7 +55,7 @@ static cl_int refuse_sub_groups(cl_kernel kernel, cl_device_id device)
 {
 	if (!IS_KERNEL(kernel))
 		return CL_INVALID_KERNEL;
-	if (device && (!IS_DEVICE(device) || device != kernel->program->context->device))
+	if (device && (!IS_DEVICE(device) || device_root(device) != kernel->program->context->device))
 		return CL_INVALID_DEVICE;
 	return CL_INVALID_OPERATION;
 }
