@@ -8,6 +8,8 @@ static cl_int check_queue(cl_command_queue given, cl_command_queue recorded)
 		return CL_INVALID_COMMAND_QUEUE;
 	if (given->context != recorded->context)
 		return CL_INVALID_CONTEXT;
+	if (given->device != recorded->device)
+		return CL_INCOMPATIBLE_COMMAND_QUEUE_KHR;
 	return given->client.properties == recorded->client.properties ? CL_SUCCESS : CL_INCOMPATIBLE_COMMAND_QUEUE_KHR;
 }
 

@@ -60,6 +60,7 @@ static void make_recording_queue(struct recording *r, cl_command_queue q)
 {
 	head_init(&r->queue.head, KIND_QUEUE);
 	r->queue.context = q->context;
+	r->queue.device = q->device;
 	r->queue.in_order = q->in_order;
 	r->queue.profiling = q->profiling;
 	r->queue.recording = r;

@@ -87,7 +87,8 @@ void command_hand_out(struct command *c);
 
 /*
  * A thread that waits for events and runs what hangs on them, with all signals blocked.  It makes no wake-up while
- * nothing hangs.  The context owns two: callbacks (the program's code) and copies (ours, never delayed by a callback).
+ * nothing hangs.  The context owns two: callbacks (the program's code) and copies (ours, never delayed by a callback); a
+ * queue has one for native kernels.
  */
 struct worker_item {
 	struct base_list node;
@@ -97,8 +98,11 @@ struct worker_item {
 	void (*run)(struct worker_item *item, cl_int status);
 };
 
-/* Hands the item over; the worker in *slot (a field of the context) is made at first use. 0 or a cl error. */
+/* Hands the item over; the worker in *slot (a field of the context or a queue) is made at first use. 0 or a cl error. */
 cl_int worker_add(cl_context ctx, struct worker **slot, const char *name, struct worker_item *item);
+/* At the end of the worker's owner, whom the event of every item holds, so that none is left. NULL accepted; may be called
+ * from the worker's own thread. Not in a forked child, which has no threads. */
+void worker_end(struct worker *w);
 
 /*
  * A command that this process does when its turn in the queue has come: a CLIENT record, and the item is handed to the

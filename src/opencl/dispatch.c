@@ -179,7 +179,7 @@ const cl_icd_dispatch trncl_dispatch = {
 	.clSetKernelExecInfo = clSetKernelExecInfo,
 
 	/* cl_khr_sub_groups */
-	.clGetKernelSubGroupInfoKHR = clGetKernelSubGroupInfoKHR,
+	.clGetKernelSubGroupInfoKHR = clGetKernelSubGroupInfo,
 
 	/* OpenCL 2.1 */
 	.clCloneKernel = clCloneKernel,

@@ -177,6 +177,7 @@ struct _cl_command_queue {
 	cl_queue_properties *properties_array; /* as given to WithProperties; else NULL */
 	size_t nr_properties;
 	cl_event barrier; /* out of order: the newest barrier, counted; NULL (in context->lock). The last release drops it. */
+	struct worker *natives;	     /* thread of native kernels; made at first use */
 	struct recording *recording; /* not NULL: nothing is enqueued, only checked (command_buffer.h) */
 };
 

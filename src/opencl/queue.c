@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "opencl/commands.h"
 #include "opencl/device.h"
 
 struct retired {
@@ -176,6 +177,8 @@ void queue_destroy(cl_command_queue q)
 {
 	cl_context ctx = q->context;
 
+	if (!client_context_is_forked(ctx->client))
+		worker_end(q->natives);
 	record_destroy(ctx, q->client.handle);
 	client_handle_free(ctx->client, CLIENT_QUEUE, q->client.handle);
 	retire(ctx, &q->client);

@@ -139,8 +139,7 @@ cl_int worker_add(cl_context ctx, struct worker **slot, const char *name, struct
 	return CL_SUCCESS;
 }
 
-/* Every item holds an event, which holds the context: at the context's end the list is empty. */
-static void worker_destroy(struct worker *w)
+void worker_end(struct worker *w)
 {
 	bool is_self;
 
@@ -167,8 +166,8 @@ void context_commands_finish(cl_context ctx)
 		/* The threads and perhaps their locks stayed with the parent process. */
 		return;
 	}
-	worker_destroy(ctx->callbacks);
-	worker_destroy(ctx->copies);
+	worker_end(ctx->callbacks);
+	worker_end(ctx->copies);
 	ctx->callbacks = ctx->copies = NULL;
 	context_zombies_finish(ctx);
 }

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+#include "opencl/objects.h"
+
+/* CL_PLATFORM_HOST_TIMER_RESOLUTION is 0; as the host's driver, which looks at nothing. */
+CL_API_ENTRY cl_int CL_API_CALL clGetHostTimer(cl_device_id device, cl_ulong *host_timestamp)
+{
+	return CL_INVALID_OPERATION;
+}
