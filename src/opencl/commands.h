@@ -143,6 +143,8 @@ bool rect_overlaps(const size_t a[3], const size_t b[3], const size_t region[3],
 
 /* -------------------------------------------------------------- shadows */
 
+/* The object, or the buffer that it is a part of, has a shadow. */
+bool mem_is_shadow(cl_mem mem);
 /* Notes that the queue's newest command may write the buffer; nothing for buffers without a shadow. */
 void shadow_mark(cl_mem mem, cl_command_queue queue);
 void shadow_mark_args(cl_kernel kernel, cl_command_queue queue);

@@ -9,6 +9,7 @@
 
 #include "opencl/device.h"
 #include "opencl/queue.h"
+#include "opencl/svm.h"
 
 static cl_int check_property(cl_context_properties key, cl_context_properties value)
 {
@@ -117,6 +118,11 @@ cl_context context_create(cl_device_id device, const cl_context_properties *prop
 		device_report(device, &err);
 		goto free_context;
 	}
+	*ret_error = svm_init(ctx);
+	if (*ret_error) {
+		client_context_destroy(ctx->client);
+		goto free_context;
+	}
 	context_commands_init(ctx);
 	return ctx;
 
@@ -137,6 +143,7 @@ void context_destroy(cl_context ctx)
 	}
 	context_commands_finish(ctx);
 	queues_retired_forget(ctx);
+	svm_finish(ctx);
 	client_context_destroy(ctx->client);
 	context_free(ctx);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "opencl/device.h"
+#include "opencl/svm.h"
 
 #ifndef CL_DEVICE_COMMAND_BUFFER_CAPABILITIES_KHR
 #define CL_DEVICE_COMMAND_BUFFER_CAPABILITIES_KHR 0x12A9
@@ -110,6 +111,15 @@ static cl_int give_masked(cl_device_id d, const struct row *row, size_t cap, voi
 	return INFO_RETURN(cl_bitfield, device_host_u64(d, row->param) & row->value, cap, dst, size_ret);
 }
 
+static cl_int give_svm(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	cl_int error = device_connect(d);
+
+	if (error)
+		return error;
+	return INFO_RETURN(cl_device_svm_capabilities, svm_capabilities(d), cap, dst, size_ret);
+}
+
 static cl_int give_extensions(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
 {
 	cl_int error = device_connect(d);
@@ -165,8 +175,8 @@ static const struct row rows[] = {
 	{ CL_DEVICE_BUILT_IN_KERNELS, give_empty_string },
 	{ CL_DEVICE_BUILT_IN_KERNELS_WITH_VERSION, give_empty_list },
 
-	/* a pointer of the program means nothing on the host until windows stand at equal addresses */
-	{ CL_DEVICE_SVM_CAPABILITIES, give_zeros },
+	/* the host's, but for pointers to what is not in the window; none where the window has another address there */
+	{ CL_DEVICE_SVM_CAPABILITIES, give_svm },
 
 	/* an affinity domain cannot be said on the wire; other divisions are answered by subdevice.c */
 	{ CL_DEVICE_PARTITION_AFFINITY_DOMAIN, give_zeros },

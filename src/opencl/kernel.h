@@ -16,6 +16,8 @@ struct kernel_table *program_table(cl_program p);
 
 /* clSetKernelArg after the check of the kernel (kernel_args.c). Takes kernel->lock. */
 cl_int kernel_arg_set(cl_kernel k, uint32_t index, size_t size, const void *value);
+/* clSetKernelArgSVMPointer after the check of the kernel. is_foreign: launches are refused until it is set again. */
+cl_int kernel_arg_set_svm(cl_kernel k, uint32_t index, const void *pointer, bool is_foreign);
 /* Takes over all arguments of another kernel with the same info, as changed. Under source->lock. */
 cl_int kernel_args_copy(cl_kernel k, const struct _cl_kernel *source);
 /* Bytes of local memory in the arguments set. Takes kernel->lock. */

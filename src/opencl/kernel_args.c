@@ -22,6 +22,7 @@ static size_t arg_data_size(const struct kernel_arg *a)
 	case TRNC_ARG_BUFFER:
 	case TRNC_ARG_IMAGE:
 	case TRNC_ARG_SAMPLER:
+	case TRNC_ARG_SVM:
 		return sizeof(a->handle);
 	default:
 		return 0;
@@ -144,6 +145,19 @@ static cl_int set_local(struct kernel_arg *a, size_t size)
 	return CL_SUCCESS;
 }
 
+static void note_set(cl_kernel k, struct kernel_arg *a, uint32_t kind, bool is_foreign)
+{
+	if (a->kind != kind) /* a buffer's handle and an address may be the same number */
+		a->is_changed = true;
+	a->kind = kind;
+	if (!a->is_set)
+		k->nr_unset--;
+	a->is_set = true;
+	k->nr_foreign += is_foreign;
+	k->nr_foreign -= a->is_foreign;
+	a->is_foreign = is_foreign;
+}
+
 static cl_int set_locked(cl_kernel k, uint32_t index, size_t size, const void *value)
 {
 	const struct arg_info *info = &k->info->args[index];
@@ -174,10 +188,7 @@ static cl_int set_locked(cl_kernel k, uint32_t index, size_t size, const void *v
 	}
 	if (error)
 		return error;
-	a->kind = info->kind;
-	if (!a->is_set)
-		k->nr_unset--;
-	a->is_set = true;
+	note_set(k, a, info->kind, false);
 	return CL_SUCCESS;
 }
 
@@ -196,6 +207,19 @@ cl_int kernel_arg_set(cl_kernel k, uint32_t index, size_t size, const void *valu
 	return error;
 }
 
+cl_int kernel_arg_set_svm(cl_kernel k, uint32_t index, const void *pointer, bool is_foreign)
+{
+	if (index >= k->info->nr_args)
+		return CL_INVALID_ARG_INDEX;
+	if (k->info->args[index].kind != TRNC_ARG_BUFFER)
+		return CL_INVALID_ARG_VALUE;
+	pthread_mutex_lock(&k->lock);
+	set_handle(&k->args[index], (uint64_t)(uintptr_t)pointer, NULL);
+	note_set(k, &k->args[index], TRNC_ARG_SVM, is_foreign);
+	pthread_mutex_unlock(&k->lock);
+	return CL_SUCCESS;
+}
+
 cl_int kernel_args_copy(cl_kernel k, const struct _cl_kernel *source)
 {
 	for (uint32_t i = 0; i < k->info->nr_args; i++) {
@@ -211,10 +235,12 @@ cl_int kernel_args_copy(cl_kernel k, const struct _cl_kernel *source)
 		to->handle = from->handle;
 		to->mem = from->mem;
 		to->is_set = true;
+		to->is_foreign = from->is_foreign;
 		/* Sent once more: the host's copy may lack what the source has not sent yet. */
 		to->is_changed = true;
 	}
 	k->nr_unset = source->nr_unset;
+	k->nr_foreign = source->nr_foreign;
 	return CL_SUCCESS;
 }
 

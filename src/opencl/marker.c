@@ -37,8 +37,8 @@ static bool waits_for_nothing(struct command *c, cl_event *ret_barrier)
 cl_int marker_enqueue(cl_command_queue queue, cl_command_type type, enum trnc_rec_type rec_type, cl_uint nr_waits,
 		      const cl_event *waits, cl_event *event)
 {
-	bool waits_for_all = !nr_waits && type != CL_COMMAND_MIGRATE_MEM_OBJECTS &&
-			     type != CL_COMMAND_COMMAND_BUFFER_KHR; /* it has listed its commands: none */
+	bool has_turn_only = type != CL_COMMAND_MARKER && type != CL_COMMAND_BARRIER;
+	bool waits_for_all = !nr_waits && !has_turn_only; /* a command buffer has listed its commands: none */
 	cl_event barrier = NULL;
 	struct command c;
 	cl_int code;
@@ -46,6 +46,8 @@ cl_int marker_enqueue(cl_command_queue queue, cl_command_type type, enum trnc_re
 	code = command_init(&c, queue, type, nr_waits, waits, event);
 	if (code)
 		return code;
+	if (has_turn_only && command_is_ready(&c))
+		return command_finish(&c, command_complete(&c));
 	if (!queue->in_order && !waits_for_all && !c.waits.nr && waits_for_nothing(&c, &barrier))
 		return command_finish(&c, command_complete(&c));
 	if (rec_type == TRNC_REC_BARRIER && !queue->in_order)

@@ -65,6 +65,8 @@ static cl_int check(cl_command_queue queue, cl_kernel kernel, cl_uint dims, cons
 	}
 	if (kernel->nr_unset)
 		return CL_INVALID_KERNEL_ARGS;
+	if (kernel->nr_foreign)
+		return CL_INVALID_OPERATION;
 	return fits_local_memory(queue, kernel) ? CL_SUCCESS : CL_OUT_OF_RESOURCES;
 }
 

@@ -145,6 +145,7 @@ struct _cl_context {
 	cl_device_id device; /* of the platform: as in PoCL, a sub-device stands for its root here */
 	struct client_context *client;
 	bool coherent; /* buffers are used in place on the host */
+	struct svm *svm; /* shared virtual memory (svm.h); NULL: there is none */
 	cl_context_properties *properties; /* as given, with the closing 0; may be NULL */
 	size_t nr_properties;
 	void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *);
@@ -234,7 +235,8 @@ struct _cl_mem {
 	uint32_t map_count;
 	struct mem_callback *destructors; /* newest first, the order in which they are called */
 	struct base_list shadow_node;
-	bool is_shadow; /* USE_HOST_PTR: bytes live in the window, the program's memory is copied in and out */
+	struct svm_piece *svm;	 /* USE_HOST_PTR over shared virtual memory: the bytes are its own, counted; else NULL */
+	bool is_shadow; /* USE_HOST_PTR otherwise: bytes live in the window, the program's memory is copied in and out */
 	_Atomic bool is_dirty; /* shadow: a command that may write it was enqueued since the last copy out (shadow.c) */
 	cl_command_queue dirty_queue; /* shadow: where that command was enqueued, counted; in context->lock */
 	uint32_t nr_holds; /* shadow: shadow_hold() without its shadow_let_go(); in context->lock */
@@ -309,9 +311,10 @@ struct _cl_program {
 struct kernel_arg {
 	bool is_set;
 	bool is_changed; /* since the last NDRANGE record */
+	bool is_foreign; /* SVM: memory that the host does not see */
 	uint32_t kind;	 /* TRNC_ARG_* */
 	uint64_t size;	 /* VALUE: bytes in value; LOCAL: bytes of local memory */
-	uint64_t handle; /* BUFFER: 0 for NULL; IMAGE, SAMPLER */
+	uint64_t handle; /* BUFFER: 0 for NULL; IMAGE, SAMPLER; SVM: the address */
 	struct _cl_mem *mem; /* BUFFER: not counted, as OpenCL says; for shadows */
 	uint32_t cap;	 /* bytes of room in value */
 	uint8_t *value;	 /* VALUE: owned; else NULL */
@@ -325,6 +328,7 @@ struct _cl_kernel {
 	uint64_t handle; /* CLIENT_KERNEL */
 	pthread_mutex_t lock; /* protects args, and orders argument records: held over an NDRANGE record */
 	uint32_t nr_unset;    /* arguments never set: CL_INVALID_KERNEL_ARGS while not 0 */
+	uint32_t nr_foreign;  /* arguments that point to memory of the program: CL_INVALID_OPERATION while not 0 */
 	struct kernel_arg *args;
 };
 

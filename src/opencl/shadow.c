@@ -14,6 +14,11 @@ static cl_mem root_of(cl_mem mem)
 	return mem->parent ? mem->parent : mem;
 }
 
+bool mem_is_shadow(cl_mem mem)
+{
+	return root_of(mem)->is_shadow;
+}
+
 void shadow_copy_out(cl_mem mem, size_t offset, size_t size)
 {
 	memcpy((uint8_t *)mem->host_ptr + offset, mem->bytes + offset, size);
