@@ -7,7 +7,7 @@ static cl_int parse(const cl_sampler_properties *p, struct sampler_desc *desc, s
 	bool seen[3] = { false };
 	size_t nr = 0;
 
-	for (; p && p[nr]; nr += 2) {
+	for (; p[nr]; nr += 2) {
 		size_t which = p[nr] - CL_SAMPLER_NORMALIZED_COORDS;
 
 		if (which > 2 || seen[which])
@@ -20,7 +20,7 @@ static cl_int parse(const cl_sampler_properties *p, struct sampler_desc *desc, s
 		else
 			desc->filter = (cl_filter_mode)p[nr + 1];
 	}
-	*ret_nr = p ? nr + 1 : 0;
+	*ret_nr = nr + 1;
 	return CL_SUCCESS;
 }
 
@@ -31,9 +31,8 @@ CL_API_ENTRY cl_sampler CL_API_CALL clCreateSamplerWithProperties(cl_context con
 	struct sampler_desc desc = { CL_TRUE, CL_ADDRESS_CLAMP, CL_FILTER_NEAREST };
 	size_t nr;
 
-	if (!IS_CONTEXT(context))
-		return fail_with(errcode_ret, CL_INVALID_CONTEXT);
-	if (parse(properties, &desc, &nr))
+	/* In PoCL's order: the list before the context, and one there must be. */
+	if (!properties || parse(properties, &desc, &nr))
 		return fail_with(errcode_ret, CL_INVALID_VALUE);
 	return sampler_create(context, &desc, properties, nr, errcode_ret);
 }

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
-
 #include "opencl/image.h"
 
 CL_API_ENTRY cl_int CL_API_CALL clEnqueueCopyBufferToImage(cl_command_queue queue, cl_mem buffer, cl_mem image,
@@ -8,20 +6,21 @@ CL_API_ENTRY cl_int CL_API_CALL clEnqueueCopyBufferToImage(cl_command_queue queu
 							   const size_t *region, cl_uint nr_waits,
 							   const cl_event *waits, cl_event *event)
 {
-	struct image_box from, to;
+	struct image_side pixels = { .mem = image }, bytes = { .mem = buffer };
+	cl_command_type type = CL_COMMAND_COPY_BUFFER_TO_IMAGE;
+	struct command c;
 	cl_int code;
 
 	if (!IS_QUEUE(queue))
 		return CL_INVALID_COMMAND_QUEUE;
-	code = mem_check(buffer, queue);
-	if (!code)
-		code = mem_check_image(image, queue);
-	if (!code)
-		code = image_box(image, origin, region, &to);
-	if (!code)
-		code = image_buffer_box(buffer, src_offset, &to, &from);
+	code = image_check_copy(queue, &pixels, &bytes, origin, region, src_offset, nr_waits, waits);
 	if (code)
 		return code;
-	memcpy(from.region, to.region, sizeof(from.region));
-	return image_copy(queue, CL_COMMAND_COPY_BUFFER_TO_IMAGE, buffer, &from, image, &to, nr_waits, waits, event);
+	/* For PoCL the copy of a buffer's image is one of the buffer: the program sees that in the event. */
+	if (image_is_of_buffer(image))
+		type = CL_COMMAND_COPY_BUFFER_RECT;
+	code = command_init(&c, queue, type, nr_waits, waits, event);
+	if (code)
+		return code;
+	return command_finish(&c, image_copy(&c, &bytes, &pixels));
 }

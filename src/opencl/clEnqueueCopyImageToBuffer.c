@@ -6,19 +6,21 @@ CL_API_ENTRY cl_int CL_API_CALL clEnqueueCopyImageToBuffer(cl_command_queue queu
 							   size_t dst_offset, cl_uint nr_waits, const cl_event *waits,
 							   cl_event *event)
 {
-	struct image_box from, to;
+	struct image_side pixels = { .mem = image }, bytes = { .mem = buffer };
+	cl_command_type type = CL_COMMAND_COPY_IMAGE_TO_BUFFER;
+	struct command c;
 	cl_int code;
 
 	if (!IS_QUEUE(queue))
 		return CL_INVALID_COMMAND_QUEUE;
-	code = mem_check_image(image, queue);
-	if (!code)
-		code = mem_check(buffer, queue);
-	if (!code)
-		code = image_box(image, origin, region, &from);
-	if (!code)
-		code = image_buffer_box(buffer, dst_offset, &from, &to);
+	code = image_check_copy(queue, &pixels, &bytes, origin, region, dst_offset, nr_waits, waits);
 	if (code)
 		return code;
-	return image_copy(queue, CL_COMMAND_COPY_IMAGE_TO_BUFFER, image, &from, buffer, &to, nr_waits, waits, event);
+	/* For PoCL the copy of a buffer's image is one of the buffer: the program sees that in the event. */
+	if (image_is_of_buffer(image))
+		type = CL_COMMAND_COPY_BUFFER_RECT;
+	code = command_init(&c, queue, type, nr_waits, waits, event);
+	if (code)
+		return code;
+	return command_finish(&c, image_copy(&c, &pixels, &bytes));
 }

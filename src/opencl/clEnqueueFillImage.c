@@ -4,19 +4,32 @@
 
 #include "opencl/image.h"
 
-/* The filled box as the program's memory would have it, tight. NULL without memory. */
-static uint8_t *make_pixels(cl_mem image, const void *color, const struct image_box *box)
+/* One row of the filled box: it is copied to all. NULL without memory. */
+static uint8_t *make_row(cl_mem image, const void *color, const struct image_box *box)
 {
-	size_t pixel_size = image->image->element_size;
-	size_t size = box->region[0] * box->region[1] * box->region[2];
-	uint8_t pixel[16] = { 0 }, *pixels = malloc(size);
+	size_t pixel_size = image->image->element_size, size = box->region[0];
+	uint8_t pixel[16] = { 0 }, *row = malloc(size ? size : 1);
 
-	if (!pixels)
+	if (!row)
 		return NULL;
 	image_pack(&image->image->format, color, pixel);
 	for (size_t at = 0; at < size; at += pixel_size)
-		memcpy(pixels + at, pixel, pixel_size);
-	return pixels;
+		memcpy(row + at, pixel, pixel_size);
+	return row;
+}
+
+static cl_int check(cl_command_queue queue, cl_mem image, const void *color, const size_t *origin, const size_t *region,
+		    struct image_box *box)
+{
+	if (!IS_MEM(image))
+		return CL_INVALID_MEM_OBJECT;
+	if (!origin || !region || !color)
+		return CL_INVALID_VALUE;
+	if (image->context != queue->context)
+		return CL_INVALID_CONTEXT;
+	if (!image->image || (image_is_of_buffer(image) && image->parent->image))
+		return CL_INVALID_MEM_OBJECT;
+	return image_box(image, origin, region, box);
 }
 
 CL_API_ENTRY cl_int CL_API_CALL clEnqueueFillImage(cl_command_queue queue, cl_mem image, const void *color,
@@ -30,27 +43,20 @@ CL_API_ENTRY cl_int CL_API_CALL clEnqueueFillImage(cl_command_queue queue, cl_me
 
 	if (!IS_QUEUE(queue))
 		return CL_INVALID_COMMAND_QUEUE;
-	code = mem_check_image(image, queue);
+	code = command_init(&c, queue, CL_COMMAND_FILL_IMAGE, nr_waits, waits, event);
 	if (code)
 		return code;
-	if (!color)
-		return CL_INVALID_VALUE;
-	code = image_box(image, origin, region, &box);
-	if (!code)
-		code = command_init(&c, queue, CL_COMMAND_FILL_IMAGE, nr_waits, waits, event);
+	code = check(queue, image, color, origin, region, &box);
 	if (code)
-		return code;
-	t.owned = make_pixels(image, color, &box);
+		return command_finish(&c, code);
+	if (image_is_of_buffer(image))
+		c.type = CL_COMMAND_FILL_BUFFER; /* it is one of the buffer, as in PoCL */
+	t.owned = make_row(image, color, &box);
 	if (!t.owned)
 		return command_finish(&c, CL_OUT_OF_HOST_MEMORY);
 	t.host = t.owned;
-	memcpy(t.region, box.region, sizeof(t.region));
-	t.buffer = image->bytes + box.offset;
-	t.buffer_row = box.row;
-	t.buffer_slice = box.slice;
-	t.host_row = t.region[0];
-	t.host_slice = t.region[0] * t.region[1];
-	code = transfer_enqueue(&c, image, box.offset, &t, false);
+	t.host_row = t.host_slice = 0;
+	code = image_transfer_box(&c, image, &box, &t, false);
 	if (code)
 		free(t.owned);
 	return command_finish(&c, code);

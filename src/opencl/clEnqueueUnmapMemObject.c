@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/futex.h"
-#include "opencl/commands.h"
+#include "opencl/image.h"
 
 /* The mapping that gave out ptr, off the buffer's list; NULL when there is none. */
 static struct mapping *take_mapping(cl_mem mem, const void *ptr)
@@ -48,6 +48,8 @@ static cl_int unmap(struct command *c, cl_mem mem, const struct mapping *m)
 		.ends_hold = true,
 	};
 
+	if (mem->image && mem->image->is_own)
+		return image_unmap(c, mem, m);
 	if (mem->host_ptr && mapping_is_for_writing(m))
 		return transfer_enqueue(c, mem, m->offset, &t, false);
 	if (c->queue->context->coherent || mem->host_ptr)
@@ -70,6 +72,10 @@ CL_API_ENTRY cl_int CL_API_CALL clEnqueueUnmapMemObject(cl_command_queue queue, 
 	code = command_init(&c, queue, CL_COMMAND_UNMAP_MEM_OBJECT, nr_waits, waits, event);
 	if (code)
 		return code;
+	if (memobj->flags & CL_MEM_HOST_NO_ACCESS)
+		return command_finish(&c, CL_INVALID_OPERATION);
+	if (memobj->image && image_is_of_buffer(memobj))
+		memobj = memobj->parent; /* which was mapped in its place */
 	m = take_mapping(memobj, mapped_ptr);
 	if (!m)
 		return command_finish(&c, CL_INVALID_VALUE);

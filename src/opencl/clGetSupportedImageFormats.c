@@ -17,10 +17,7 @@ CL_API_ENTRY cl_int CL_API_CALL clGetSupportedImageFormats(cl_context context, c
 		return CL_INVALID_VALUE;
 	if (type < CL_MEM_OBJECT_IMAGE2D || type > CL_MEM_OBJECT_IMAGE1D_BUFFER)
 		return CL_INVALID_VALUE;
-	/* An image of a buffer's bytes cannot be made yet: no format is offered for one. */
-	list = type == CL_MEM_OBJECT_IMAGE1D_BUFFER ? NULL : image_formats(context, flags, type, &nr);
-	if (!list)
-		nr = 0;
+	list = image_formats(context, flags, type, &nr);
 	if (formats && list)
 		memcpy(formats, list, (nr < nr_entries ? nr : nr_entries) * sizeof(*formats));
 	if (ret_nr)

@@ -28,6 +28,23 @@ cl_int command_finish(struct command *c, cl_int code)
 	return code;
 }
 
+void command_step_init(struct command *step, struct command *c, cl_event *ret_event)
+{
+	*step = (struct command){ .queue = c->queue, .type = c->type, .waits = c->waits, .ret_event = ret_event };
+	*ret_event = NULL;
+	if (c->waits.handles == c->waits.inline_handles)
+		step->waits.handles = step->waits.inline_handles;
+	c->waits.handles = c->waits.inline_handles;
+	c->waits.nr = 0;
+}
+
+void command_wait_only_for(struct command *c, cl_event event)
+{
+	wait_list_finish(&c->waits);
+	c->waits.inline_handles[0] = event->handle;
+	c->waits.nr = 1;
+}
+
 cl_int command_need_event(struct command *c)
 {
 	if (!c->event)

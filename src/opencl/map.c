@@ -34,6 +34,13 @@ static cl_int map_shadow(struct command *c, cl_mem buffer, const struct mapping 
 	return transfer_enqueue(c, buffer, m->offset, &t, blocking);
 }
 
+/* The program may give what it likes, as to PoCL; a record says one or the other. */
+static cl_map_flags host_flags(cl_map_flags flags)
+{
+	return flags & (CL_MAP_READ | CL_MAP_WRITE) ? flags & (CL_MAP_READ | CL_MAP_WRITE) :
+						      flags & CL_MAP_WRITE_INVALIDATE_REGION;
+}
+
 /* A record that holds the map's place in the queue; on a host with memory of its own it also brings the bytes. */
 static cl_int map_by_host(struct command *c, cl_mem buffer, const struct mapping *m, bool blocking)
 {
@@ -47,7 +54,7 @@ static cl_int map_by_host(struct command *c, cl_mem buffer, const struct mapping
 		event = c->event;
 		head_ref(&event->head);
 	}
-	code = host_map(c, buffer, m->offset, m->size, m->flags, m->handle);
+	code = host_map(c, buffer, m->offset, m->size, host_flags(m->flags), m->handle);
 	if (!event)
 		return code;
 	if (!code && event_wait(event) < 0)
@@ -69,9 +76,26 @@ static cl_int map_in_place(struct command *c, cl_mem buffer, const struct mappin
 	return code ? code : command_complete(c);
 }
 
-static struct mapping *mapping_create(cl_mem buffer, cl_map_flags flags, size_t offset, size_t size)
+/* An image that the host has elsewhere: its box comes first. */
+static cl_int map_own(struct command *c, cl_mem image, const struct mapping *m, bool blocking)
+{
+	cl_event fetched = NULL;
+	cl_int code = CL_SUCCESS;
+
+	if (image->host_ptr || !(m->flags & CL_MAP_WRITE_INVALIDATE_REGION))
+		code = image_fetch_first(c, image, &m->region, &fetched);
+	if (!code)
+		code = image->host_ptr ? image_show(c, image, &m->region, true, blocking) :
+					 map_by_host(c, image, m, blocking);
+	if (fetched)
+		clReleaseEvent(fetched);
+	return code;
+}
+
+static struct mapping *mapping_create(const struct map_request *q)
 {
 	struct mapping *m = calloc(1, sizeof(*m));
+	cl_mem buffer = q->mem;
 
 	if (!m)
 		return NULL;
@@ -80,44 +104,45 @@ static struct mapping *mapping_create(cl_mem buffer, cl_map_flags flags, size_t 
 		free(m);
 		return NULL;
 	}
-	m->ptr = (buffer->host_ptr ? (uint8_t *)buffer->host_ptr : buffer->bytes) + offset;
-	m->offset = offset;
-	m->size = size;
-	m->flags = flags;
+	m->ptr = (buffer->host_ptr ? (uint8_t *)buffer->host_ptr : buffer->bytes) + q->offset;
+	m->offset = q->offset;
+	m->size = q->size;
+	m->flags = q->flags;
+	if (q->box)
+		m->region = q->box->pixels;
 	return m;
 }
 
-void *map_enqueue(cl_command_queue queue, const struct map_request *q, cl_uint nr_waits, const cl_event *waits,
-		  cl_event *event, cl_int *errcode_ret)
+static cl_int map(struct command *c, const struct map_request *q, const struct mapping *m)
 {
-	cl_int code = check_flags(q->mem, q->flags);
 	cl_mem mem = q->mem;
-	struct mapping *m;
-	struct command c;
+
+	if (mem->image && mem->image->is_own)
+		return map_own(c, mem, m, q->blocking);
+	if (mem->host_ptr && !(q->flags & CL_MAP_WRITE_INVALIDATE_REGION))
+		return map_shadow(c, mem, m, q->blocking);
+	if (c->queue->context->coherent || mem->host_ptr)
+		return map_in_place(c, mem, m, q->blocking);
+	return map_by_host(c, mem, m, q->blocking);
+}
+
+void *map_command(struct command *c, const struct map_request *q, cl_int *errcode_ret)
+{
+	struct mapping *m = mapping_create(q);
+	cl_mem mem = q->mem;
+	cl_int code;
 	void *ptr;
 
-	if (!code)
-		code = command_init(&c, queue, q->type, nr_waits, waits, event);
-	if (code)
-		return fail_with(errcode_ret, code);
-	m = mapping_create(mem, q->flags, q->offset, q->size);
 	if (!m)
-		return fail_with(errcode_ret, command_finish(&c, CL_OUT_OF_HOST_MEMORY));
-
+		return fail_with(errcode_ret, command_finish(c, CL_OUT_OF_HOST_MEMORY));
 	/* Before the program has the pointer. */
 	if (mapping_is_for_writing(m))
 		shadow_hold(mem);
-	if (mem->host_ptr && !(q->flags & CL_MAP_WRITE_INVALIDATE_REGION))
-		code = map_shadow(&c, mem, m, q->blocking);
-	else if (queue->context->coherent || mem->host_ptr)
-		code = map_in_place(&c, mem, m, q->blocking);
-	else
-		code = map_by_host(&c, mem, m, q->blocking);
-	command_finish(&c, code);
+	code = command_finish(c, map(c, q, m));
 	if (code) {
 		if (mapping_is_for_writing(m))
 			shadow_let_go(mem);
-		client_handle_free(queue->context->client, CLIENT_MAP, m->handle);
+		client_handle_free(mem->context->client, CLIENT_MAP, m->handle);
 		free(m);
 		return fail_with(errcode_ret, code);
 	}
@@ -129,4 +154,15 @@ void *map_enqueue(cl_command_queue queue, const struct map_request *q, cl_uint n
 	pthread_mutex_unlock(&mem->lock);
 	fail_with(errcode_ret, CL_SUCCESS);
 	return ptr;
+}
+
+void *map_enqueue(cl_command_queue queue, const struct map_request *q, cl_uint nr_waits, const cl_event *waits,
+		  cl_event *event, cl_int *errcode_ret)
+{
+	cl_int code = check_flags(q->mem, q->flags);
+	struct command c;
+
+	if (!code)
+		code = command_init(&c, queue, q->type, nr_waits, waits, event);
+	return code ? fail_with(errcode_ret, code) : map_command(&c, q, errcode_ret);
 }

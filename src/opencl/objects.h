@@ -193,12 +193,18 @@ struct mem_callback {
 	void *data;
 };
 
+/* A box of an image: pixels, rows, slices. */
+struct image_region {
+	size_t origin[3], region[3];
+};
+
 struct mapping {
 	struct base_list node; /* in mem->maps */
 	void *ptr;
 	size_t offset, size;
 	cl_map_flags flags;
 	uint64_t handle; /* CLIENT_MAP */
+	struct image_region region; /* of an image's map */
 };
 
 static inline bool mapping_is_for_writing(const struct mapping *m)
@@ -212,7 +218,8 @@ struct image {
 	cl_image_format format;
 	size_t width, height, depth, array_size; /* as given; 0 where the type has no such dimension */
 	size_t element_size;			 /* bytes of a pixel */
-	size_t row_pitch, slice_pitch;		 /* bytes; slice_pitch 0 for 1D and 2D */
+	size_t row_pitch, slice_pitch;		 /* bytes, as answered; slice_pitch counts for 3D and arrays of 2D */
+	bool is_own; /* the host has it in memory of its own: the bytes are fetched and stored */
 };
 
 struct _cl_mem {
@@ -222,7 +229,7 @@ struct _cl_mem {
 	cl_mem_flags flags;	 /* as clGetMemObjectInfo answers */
 	size_t size;
 	void *host_ptr;		 /* as given with USE_HOST_PTR; sub-buffer: parent's plus origin */
-	struct _cl_mem *parent;	 /* sub-buffer: referenced; else NULL */
+	struct _cl_mem *parent;	 /* sub-buffer, image of a buffer (has its handle): referenced; else NULL */
 	size_t origin;
 	uint64_t handle;	 /* CLIENT_BUFFER, of an image, too: its bytes are a buffer's */
 	struct image *image;	 /* NULL: a buffer; owned */

@@ -14,8 +14,10 @@ static cl_int write_create_record(cl_sampler s)
 		return cl_error_from(r);
 	rec->sampler = s->handle;
 	rec->normalized = s->normalized;
-	rec->addressing = s->addressing;
-	rec->filter = s->filter;
+	/* PoCL takes any number, and one that it does not know for none and nearest. */
+	rec->addressing = s->addressing >= CL_ADDRESS_NONE && s->addressing <= CL_ADDRESS_MIRRORED_REPEAT ?
+				  s->addressing : CL_ADDRESS_NONE;
+	rec->filter = s->filter == CL_FILTER_LINEAR ? CL_FILTER_LINEAR : CL_FILTER_NEAREST;
 	client_rec_end(client);
 	return CL_SUCCESS;
 }
@@ -33,9 +35,7 @@ static cl_int check(cl_context ctx, const struct sampler_desc *desc)
 		return CL_INVALID_CONTEXT;
 	if (!device_info_u64(ctx->device, CL_DEVICE_IMAGE_SUPPORT))
 		return CL_INVALID_OPERATION;
-	if (desc->normalized > 1 || desc->addressing < CL_ADDRESS_NONE ||
-	    desc->addressing > CL_ADDRESS_MIRRORED_REPEAT || desc->filter < CL_FILTER_NEAREST ||
-	    desc->filter > CL_FILTER_LINEAR)
+	if (desc->normalized > 1)
 		return CL_INVALID_VALUE;
 	/* Only coordinates that count in images can repeat. */
 	if (!desc->normalized && (desc->addressing == CL_ADDRESS_REPEAT || desc->addressing == CL_ADDRESS_MIRRORED_REPEAT))
