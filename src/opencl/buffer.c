@@ -6,6 +6,7 @@
 #include "opencl/buffer.h"
 #include "opencl/commands.h"
 #include "opencl/image.h"
+#include "opencl/svm.h"
 
 #define ACCESS_FLAGS (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
 #define HOST_FLAGS (CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS)
@@ -109,11 +110,52 @@ static cl_int check_create(cl_context ctx, cl_mem_flags flags, size_t size, cons
 	return CL_SUCCESS;
 }
 
+/* The bytes: those of the program's shared memory, or of the buffer's own. */
+static cl_int take_memory(cl_mem mem, void *host_ptr)
+{
+	cl_context ctx = mem->context;
+	struct trn_error err = { 0 };
+	cl_int code;
+
+	if (mem->flags & CL_MEM_USE_HOST_PTR)
+		mem->svm = svm_piece_get(ctx, host_ptr, mem->size);
+	if (mem->svm) {
+		mem->mem.offset = svm_piece_offset(mem->svm, host_ptr);
+		mem->bytes = mem->host_ptr = host_ptr;
+		return CL_SUCCESS;
+	}
+	code = cl_error_from(client_mem_alloc(ctx->client, mem->size, &mem->mem, &err));
+	if (code) {
+		context_notify(ctx, err.text);
+		return code;
+	}
+	mem->bytes = mem->mem.ptr;
+	if (host_ptr)
+		memcpy(mem->bytes, host_ptr, mem->size);
+	return CL_SUCCESS;
+}
+
+static void give_memory(cl_mem mem)
+{
+	if (mem->svm)
+		svm_piece_put(mem->context, mem->svm);
+	else
+		client_mem_free(mem->context->client, &mem->mem);
+}
+
+static void add_shadow(cl_mem mem, void *host_ptr)
+{
+	mem->host_ptr = host_ptr;
+	mem->is_shadow = true;
+	pthread_mutex_lock(&mem->context->lock);
+	base_list_append(&mem->context->shadows, &mem->shadow_node);
+	pthread_mutex_unlock(&mem->context->lock);
+}
+
 cl_mem buffer_create(cl_context ctx, const cl_mem_properties *properties, cl_mem_flags flags, size_t size,
 		     void *host_ptr, cl_int *errcode_ret)
 {
 	cl_int code = check_create(ctx, flags, size, host_ptr);
-	struct trn_error err = { 0 };
 	cl_mem mem;
 
 	if (code)
@@ -124,29 +166,19 @@ cl_mem buffer_create(cl_context ctx, const cl_mem_properties *properties, cl_mem
 	code = copy_properties(mem, properties);
 	if (code)
 		goto fail_object;
-	code = cl_error_from(client_mem_alloc(ctx->client, size, &mem->mem, &err));
-	if (code) {
-		context_notify(ctx, err.text);
+	code = take_memory(mem, host_ptr);
+	if (code)
 		goto fail_object;
-	}
-	mem->bytes = mem->mem.ptr;
-	if (host_ptr)
-		memcpy(mem->bytes, host_ptr, size);
 	code = write_create_record(mem);
 	if (code)
 		goto fail_memory;
-	if (flags & CL_MEM_USE_HOST_PTR) {
-		mem->host_ptr = host_ptr;
-		mem->is_shadow = true;
-		pthread_mutex_lock(&ctx->lock);
-		base_list_append(&ctx->shadows, &mem->shadow_node);
-		pthread_mutex_unlock(&ctx->lock);
-	}
+	if (flags & CL_MEM_USE_HOST_PTR && !mem->svm)
+		add_shadow(mem, host_ptr);
 	fail_with(errcode_ret, CL_SUCCESS);
 	return mem;
 
 fail_memory:
-	client_mem_free(ctx->client, &mem->mem);
+	give_memory(mem);
 fail_object:
 	client_handle_free(ctx->client, CLIENT_BUFFER, mem->handle);
 	buffer_free(mem);
@@ -182,7 +214,9 @@ void buffer_destroy(cl_mem mem)
 	if (mem->image)
 		image_destroy(mem);
 	if (mem->handle) /* an image of a buffer has none of its own */
-		client_buffer_destroy(ctx->client, mem->handle, parent ? NULL : &mem->mem);
+		client_buffer_destroy(ctx->client, mem->handle, parent || mem->svm ? NULL : &mem->mem);
+	if (mem->svm)
+		svm_piece_put(ctx, mem->svm);
 	buffer_free(mem);
 	if (parent)
 		clReleaseMemObject(parent);

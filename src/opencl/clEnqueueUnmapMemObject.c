@@ -50,7 +50,7 @@ static cl_int unmap(struct command *c, cl_mem mem, const struct mapping *m)
 
 	if (mem->image && mem->image->is_own)
 		return image_unmap(c, mem, m);
-	if (mem->host_ptr && mapping_is_for_writing(m))
+	if (mem_is_shadow(mem) && mapping_is_for_writing(m))
 		return transfer_enqueue(c, mem, m->offset, &t, false);
 	if (c->queue->context->coherent || mem->host_ptr)
 		return unmap_in_place(c, mem, m);

@@ -83,15 +83,15 @@ cl_int command_complete(struct command *c);
 /* Gives the program its event, or drops it. After command_end(). */
 void command_hand_out(struct command *c);
 
-/* -------------------------------------------------------------- workers */
-
-/*
 /* One of the commands that c is made of, the next: it takes c's wait list over. *ret_event: its event, counted for the
  * caller, who keeps it until the record that waits for it is written. command_finish() for the step, too. */
 void command_step_init(struct command *step, struct command *c, cl_event *ret_event);
 /* What is left of c waits for this event alone. */
 void command_wait_only_for(struct command *c, cl_event event);
 
+/* -------------------------------------------------------------- workers */
+
+/*
  * A thread that waits for events and runs what hangs on them, with all signals blocked.  It makes no wake-up while
  * nothing hangs.  The context owns two: callbacks (the program's code) and copies (ours, never delayed by a callback); a
  * queue has one for native kernels.

@@ -119,7 +119,7 @@ static cl_int map(struct command *c, const struct map_request *q, const struct m
 
 	if (mem->image && mem->image->is_own)
 		return map_own(c, mem, m, q->blocking);
-	if (mem->host_ptr && !(q->flags & CL_MAP_WRITE_INVALIDATE_REGION))
+	if (mem_is_shadow(mem) && !(q->flags & CL_MAP_WRITE_INVALIDATE_REGION))
 		return map_shadow(c, mem, m, q->blocking);
 	if (c->queue->context->coherent || mem->host_ptr)
 		return map_in_place(c, mem, m, q->blocking);
