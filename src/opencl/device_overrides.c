@@ -9,11 +9,6 @@
 #include "opencl/device.h"
 #include "opencl/svm.h"
 
-#ifndef CL_DEVICE_COMMAND_BUFFER_CAPABILITIES_KHR
-#define CL_DEVICE_COMMAND_BUFFER_CAPABILITIES_KHR 0x12A9
-#define CL_DEVICE_COMMAND_BUFFER_REQUIRED_QUEUE_PROPERTIES_KHR 0x12AA
-#endif
-
 struct row;
 typedef cl_int answer_fn(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret);
 
@@ -28,16 +23,6 @@ static cl_int give_platform(cl_device_id d, const struct row *row, size_t cap, v
 	return INFO_RETURN(void *, d->platform, cap, dst, size_ret);
 }
 
-static cl_int give_empty_list(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
-{
-	return info_return("", 0, cap, dst, size_ret);
-}
-
-static cl_int give_empty_string(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
-{
-	return info_return_str("", cap, dst, size_ret);
-}
-
 /* As many zeros as the host's answer has bytes: nothing of the kind. What the host refuses is refused. */
 static cl_int give_zeros(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
 {
@@ -48,11 +33,6 @@ static cl_int give_zeros(cl_device_id d, const struct row *row, size_t cap, void
 	if (!device_host_info(d, row->param, &size, &error))
 		return error;
 	return info_return(zeros, size < sizeof(zeros) ? size : sizeof(zeros), cap, dst, size_ret);
-}
-
-static cl_int refuse(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
-{
-	return CL_INVALID_VALUE;
 }
 
 static cl_int give_memory(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
@@ -99,16 +79,6 @@ static cl_int give_type(cl_device_id d, const struct row *row, size_t cap, void 
 	if (device_root(d) != d->platform->devices[0])
 		type &= ~(cl_device_type)CL_DEVICE_TYPE_DEFAULT;
 	return INFO_RETURN(cl_device_type, type, cap, dst, size_ret);
-}
-
-/* The host's bits, but only those that the row allows. */
-static cl_int give_masked(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
-{
-	cl_int error = device_connect(d);
-
-	if (error)
-		return error;
-	return INFO_RETURN(cl_bitfield, device_host_u64(d, row->param) & row->value, cap, dst, size_ret);
 }
 
 static cl_int give_svm(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
@@ -166,14 +136,6 @@ static const struct row rows[] = {
 	{ CL_DEVICE_EXTENSIONS, give_extensions },
 	{ CL_DEVICE_EXTENSIONS_WITH_VERSION, give_name_versions },
 	{ CL_DEVICE_OPENCL_C_FEATURES, give_name_versions },
-	{ CL_DEVICE_COMMAND_BUFFER_CAPABILITIES_KHR, refuse },
-	{ CL_DEVICE_COMMAND_BUFFER_REQUIRED_QUEUE_PROPERTIES_KHR, refuse },
-
-	/* a native kernel is a function of the program: it cannot run in the host's process */
-	{ CL_DEVICE_EXECUTION_CAPABILITIES, give_masked, CL_EXEC_KERNEL },
-	/* built-in kernels are in no kernel table: their arguments cannot be checked */
-	{ CL_DEVICE_BUILT_IN_KERNELS, give_empty_string },
-	{ CL_DEVICE_BUILT_IN_KERNELS_WITH_VERSION, give_empty_list },
 
 	/* the host's, but for pointers to what is not in the window; none where the window has another address there */
 	{ CL_DEVICE_SVM_CAPABILITIES, give_svm },

@@ -298,6 +298,7 @@ struct _cl_program {
 	pthread_mutex_t lock; /* protects everything below */
 	char *source;	      /* all strings in one, NUL-terminated; NULL when made from a binary or by linking */
 	size_t source_len;
+	char *builtin_names; /* semicolons between them; NULL: not a program of built-in kernels */
 	void *il;
 	size_t il_len;
 	void *binary; /* as loaded, until the first build; then as fetched from the host */

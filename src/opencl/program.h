@@ -49,6 +49,12 @@ struct build_job {
  */
 cl_int program_build(const struct build_job *job);
 
+/*
+ * The build of a program of built-in kernels: fails as it does in PoCL, which lists such kernels and has the sources of
+ * none, with status and options noted and the callback called.
+ */
+cl_int program_build_builtin(cl_program p, const char *options, program_notify notify, void *notify_data);
+
 /* Has the host make the program from a binary or IL. *ret_binary_status: of the binary; untouched when not known. */
 cl_int program_load(cl_program p, enum trnc_op op, cl_int *ret_binary_status);
 
