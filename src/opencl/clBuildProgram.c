@@ -10,9 +10,11 @@ CL_API_ENTRY cl_int CL_API_CALL clBuildProgram(cl_program program, cl_uint num_d
 
 	if (!IS_PROGRAM(program))
 		return CL_INVALID_PROGRAM;
-	error = program_check_build(program, &call);
+	error = program_check_devices(program->context, num_devices, device_list);
+	if (!error)
+		error = program_check_notify(pfn_notify, user_data);
 	if (error)
-		return program_refuse_build(program, &call, error);
+		return error;
 	if (program->builtin_names)
 		return program_build_builtin(program, options, pfn_notify, user_data);
 	return program_build(&(struct build_job){
