@@ -23,10 +23,13 @@
 /* Ending sessions kills executors and removes their folders: some milliseconds. */
 #define DEVICE_END_MS 5000
 
+enum { OPT_NO_FORK_SERVER = 256 };
+
 struct run_options {
 	const char *memory;	 /* NULL: the host device's own size */
 	const char *host_device; /* number as text, checked */
 	bool stats;
+	bool no_fork_server;
 	char **program;
 };
 
@@ -39,6 +42,8 @@ static void print_help(void)
 	       "  -d, --host-device N    number of the host's OpenCL device, from 0, in the\n"
 	       "                         order of \"clinfo -l\" (default: 0)\n"
 	       "  -s, --stats            afterwards, tell on stderr what was used\n"
+	       "      --no-fork-server   start each program's executor by itself (slower; see\n"
+	       "                         tranche-run(1))\n"
 	       "  -h, --help             show this text\n\n"
 	       "The exit status is the program's. See tranche-run(1).\n");
 }
@@ -84,6 +89,7 @@ static int parse(int argc, char **argv, struct run_options *o)
 		{ "memory", required_argument, NULL, 'm' },
 		{ "host-device", required_argument, NULL, 'd' },
 		{ "stats", no_argument, NULL, 's' },
+		{ "no-fork-server", no_argument, NULL, OPT_NO_FORK_SERVER },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -111,6 +117,9 @@ static int parse(int argc, char **argv, struct run_options *o)
 			break;
 		case 's':
 			o->stats = true;
+			break;
+		case OPT_NO_FORK_SERVER:
+			o->no_fork_server = true;
 			break;
 		case 'h':
 			print_help();
@@ -160,6 +169,8 @@ static pid_t start_device(const struct run_options *o, const struct pieces *piec
 	ARG("--host-device"), ARG(o->host_device);
 	if (o->memory)
 		ARG("--memory"), ARG(o->memory);
+	if (o->no_fork_server)
+		ARG("--no-fork-server");
 	argv[n] = NULL;
 #undef ARG
 	return child_start_device(argv, dir->listener, control, err);

@@ -5,8 +5,10 @@
 refuse, crash, exit, hang, close at SETUP; garbage, short, unknown, twice, type, long, huge after READY;
 keep: answers UNMAP without unmapping; deaf: never answers UNMAP; slow: reads nothing after READY;
 stray: leaves a process in a session of its own; litter: fills its folder with what is hard to remove;
+broker-garbage, broker-flood, broker-close: what it does with its descriptor 4;
 build-crash, build-hang, build-huge: what it does with a build.
 """
+import contextlib
 import fcntl
 import mmap
 import os
@@ -71,6 +73,17 @@ def leave_stray():
     os.wait()
 
 
+def flood():
+    """All that the socket takes, and descriptors with it."""
+    broker = socket.socket(fileno=os.dup(4))
+    broker.setblocking(False)
+    try:
+        while True:
+            socket.send_fds(broker, [b"\0" * 4096], [0, 0, 0])
+    except OSError:
+        pass
+
+
 def setup(ident, body):
     if "refuse" in WORDS:
         send(SETUP | REPLY, ident, error(b"the fake host has no device"), status=19)
@@ -86,6 +99,13 @@ def setup(ident, body):
         time.sleep(1000)
     if "litter" in WORDS:
         litter()
+    if "broker-garbage" in WORDS:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(4, b"\xff" * 4096)
+    if "broker-flood" in WORDS:
+        flood()
+    if "broker-close" in WORDS:
+        os.close(4)
     if "stray" in WORDS:
         leave_stray()
     fd, length = make_probe()

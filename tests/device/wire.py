@@ -242,6 +242,15 @@ def children_of(pid):
         return []
 
 
+def name_of(pid):
+    """As the process calls itself, 15 letters of it; empty when it has ended."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+            return f.read().rstrip("\n")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 class Device:
     def __init__(self, folder, memory="64M", executor=FAKE, fake="", arguments=(), env=None, preexec=None):
         self.folder = folder
@@ -279,7 +288,7 @@ class Device:
         return self.connect().start()
 
     def executors(self):
-        return children_of(self.process.pid)
+        return [pid for pid in children_of(self.process.pid) if name_of(pid) != "tranche-parent"]
 
     def stats(self):
         self.control.send(struct.pack("<II", 1, 0))

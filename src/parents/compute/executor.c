@@ -341,6 +341,8 @@ int compute_executor_start(struct compute_session *s, struct trn_error *err)
 		base_close(ends[0]);
 		goto undo;
 	}
+	/* Before there is a process: one that is no executor's is a stray. */
+	base_list_append(&s->device->executors, &ex->node);
 	r = make_folder(ex);
 	if (r == 0)
 		r = start_somehow(ex, &theirs);
@@ -348,7 +350,6 @@ int compute_executor_start(struct compute_session *s, struct trn_error *err)
 		goto undo;
 	ex->session = s;
 	s->executor = ex;
-	base_list_append(&s->device->executors, &ex->node);
 	return 0;
 
 undo:

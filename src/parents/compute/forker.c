@@ -18,7 +18,7 @@
 #include "parents/compute/launch.h"
 #include "tranche/wire/parent.h"
 
-#define MAX_DEATHS 3	   /* then there is something wrong that another one does not mend */
+#define MAX_DEATHS 16	   /* then there is something wrong that another one does not mend */
 #define ANSWER_US 10000000 /* loading the host's OpenCL may take long on a cold machine */
 
 void compute_forker_init(struct compute_forker *f, struct compute_device *d)
