@@ -21,19 +21,18 @@ CL_API_ENTRY cl_int CL_API_CALL clCompileProgram(cl_program program, cl_uint num
 						 void(CL_CALLBACK *pfn_notify)(cl_program program, void *user_data),
 						 void *user_data)
 {
+	const struct build_call call = { num_devices, device_list, pfn_notify, user_data, CL_COMPILE_PROGRAM_FAILURE };
 	cl_int error;
 
 	if (!IS_PROGRAM(program))
 		return CL_INVALID_PROGRAM;
-	error = program_check_devices(program->context, num_devices, device_list);
-	if (!error)
-		error = program_check_notify(pfn_notify, user_data);
+	error = program_check_build(program, &call);
+	if ((!error || error == call.wrong_device) && !program->source && !program->il)
+		error = CL_INVALID_OPERATION;
 	if (!error)
 		error = check_headers(num_input_headers, input_headers, header_include_names);
 	if (error)
-		return error;
-	if (!program->source && !program->il)
-		return CL_INVALID_OPERATION;
+		return program_refuse_build(program, &call, error);
 	return program_build(&(struct build_job){
 		.program = program,
 		.op = TRNC_OP_COMPILE,

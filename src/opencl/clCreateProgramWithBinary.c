@@ -33,6 +33,16 @@ static cl_program load(cl_context ctx, const void *binary, size_t len, cl_int *r
 	return NULL;
 }
 
+/* Sub-devices may come twice, in PoCL. */
+static bool is_twice(cl_device_id root, cl_uint nr, const cl_device_id *devices)
+{
+	cl_uint times = 0;
+
+	for (cl_uint i = 0; i < nr; i++)
+		times += devices[i] == root;
+	return times > 1;
+}
+
 CL_API_ENTRY cl_program CL_API_CALL clCreateProgramWithBinary(cl_context context, cl_uint num_devices,
 							      const cl_device_id *device_list, const size_t *lengths,
 							      const unsigned char **binaries, cl_int *binary_status,
@@ -53,12 +63,12 @@ CL_API_ENTRY cl_program CL_API_CALL clCreateProgramWithBinary(cl_context context
 		return fail_with(errcode_ret, CL_INVALID_VALUE);
 	}
 	error = program_check_devices(context, num_devices, device_list);
-	/* A context has one device: more than one here is the same one twice. */
-	if (!error && num_devices > 1)
+	if (!error && is_twice(context->device, num_devices, device_list))
 		error = CL_INVALID_DEVICE;
 	if (error)
 		return fail_with(errcode_ret, error);
 
+	/* All of them stand for one device. As PoCL, the first binary is taken, and the status of the others left alone. */
 	p = load(context, binaries[0], lengths[0], binary_status, &error);
 	if (errcode_ret)
 		*errcode_ret = error;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "opencl/objects.h"
+#include "opencl/device.h"
 
 static cl_int answer_locked(cl_program p, cl_program_build_info param, size_t cap, void *dst, size_t *size_ret)
 {
@@ -30,7 +30,7 @@ CL_API_ENTRY cl_int CL_API_CALL clGetProgramBuildInfo(cl_program program, cl_dev
 
 	if (!IS_PROGRAM(program))
 		return CL_INVALID_PROGRAM;
-	if (!IS_DEVICE(device) || device != program->context->device)
+	if (!IS_DEVICE(device) || device_root(device) != program->context->device)
 		return CL_INVALID_DEVICE;
 	pthread_mutex_lock(&program->lock);
 	error = answer_locked(program, param_name, param_value_size, param_value, param_value_size_ret);

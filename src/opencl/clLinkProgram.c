@@ -36,15 +36,21 @@ CL_API_ENTRY cl_program CL_API_CALL clLinkProgram(cl_context context, cl_uint nu
 	if (!IS_CONTEXT(context))
 		return fail_with(errcode_ret, CL_INVALID_CONTEXT);
 	error = check_inputs(context, num_input_programs, input_programs);
-	if (!error)
-		error = program_check_devices(context, num_devices, device_list);
-	if (!error)
-		error = program_check_notify(pfn_notify, user_data);
+	if (!error && (num_devices > 0) != (device_list != NULL))
+		error = CL_INVALID_VALUE;
 	for (cl_uint i = 0; !error && i < num_input_programs; i++)
 		if (!is_linkable(input_programs[i]))
 			error = CL_INVALID_OPERATION;
-	if (error)
+	if (!error)
+		error = program_check_devices(context, num_devices, device_list);
+	if (!error && !pfn_notify && user_data)
+		error = CL_INVALID_VALUE;
+	if (error) {
+		/* As PoCL, without a program. */
+		if (pfn_notify)
+			pfn_notify(NULL, user_data);
 		return fail_with(errcode_ret, error);
+	}
 
 	p = program_new(context, &error);
 	if (!p)

@@ -49,7 +49,6 @@ void program_destroy(cl_program p)
 	kernel_table_unref(p->table);
 	pthread_mutex_destroy(&p->lock);
 	free(p->source);
-	free(p->builtin_names);
 	free(p->il);
 	free(p->binary);
 	free(p->options);
@@ -58,17 +57,49 @@ void program_destroy(cl_program p)
 	clReleaseContext(ctx);
 }
 
-cl_int program_check_devices(cl_context ctx, cl_uint nr, const cl_device_id *devices)
+static bool is_list(cl_uint nr, const cl_device_id *devices)
 {
-	if ((nr > 0) != (devices != NULL))
-		return CL_INVALID_VALUE;
-	for (cl_uint i = 0; i < nr; i++)
-		if (!IS_DEVICE(devices[i]) || device_root(devices[i]) != ctx->device)
-			return CL_INVALID_DEVICE;
-	return CL_SUCCESS;
+	return (nr > 0) == (devices != NULL);
 }
 
-cl_int program_check_notify(program_notify notify, const void *data)
+/* A sub-device stands for its root. */
+static bool are_of_context(cl_context ctx, cl_uint nr, const cl_device_id *devices)
 {
-	return !notify && data ? CL_INVALID_VALUE : CL_SUCCESS;
+	for (cl_uint i = 0; i < nr; i++)
+		if (!IS_DEVICE(devices[i]) || device_root(devices[i]) != ctx->device)
+			return false;
+	return true;
+}
+
+cl_int program_check_devices(cl_context ctx, cl_uint nr, const cl_device_id *devices)
+{
+	if (!is_list(nr, devices))
+		return CL_INVALID_VALUE;
+	return are_of_context(ctx, nr, devices) ? CL_SUCCESS : CL_INVALID_DEVICE;
+}
+
+static bool has_live_kernels(cl_program p)
+{
+	bool has;
+
+	pthread_mutex_lock(&p->lock);
+	has = p->nr_live_kernels > 0;
+	pthread_mutex_unlock(&p->lock);
+	return has;
+}
+
+cl_int program_check_build(cl_program p, const struct build_call *call)
+{
+	if (!is_list(call->nr_devices, call->devices) || (!call->notify && call->notify_data))
+		return CL_INVALID_VALUE;
+	if (has_live_kernels(p))
+		return CL_INVALID_OPERATION;
+	return are_of_context(p->context, call->nr_devices, call->devices) ? CL_SUCCESS : call->wrong_device;
+}
+
+cl_int program_refuse_build(cl_program p, const struct build_call *call, cl_int error)
+{
+	if (call->notify)
+		call->notify(p, call->notify_data);
+	return error;
 }

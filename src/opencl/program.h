@@ -12,9 +12,22 @@ cl_program program_new(cl_context ctx, cl_int *ret_error);
 /* After the last reference is gone; accepts a program that the host never heard of. */
 void program_destroy(cl_program p);
 
-/* The checks of the device list and callback that all builds share: CL_INVALID_VALUE, CL_INVALID_DEVICE. */
+/* The device list of a call: CL_INVALID_VALUE (nr without a list, or the reverse), CL_INVALID_DEVICE (not of the context). */
 cl_int program_check_devices(cl_context ctx, cl_uint nr, const cl_device_id *devices);
-cl_int program_check_notify(program_notify notify, const void *data);
+
+/* What a call that builds was given beside the program, and the error that it gives for devices of another context. */
+struct build_call {
+	cl_uint nr_devices;
+	const cl_device_id *devices;
+	program_notify notify;
+	void *notify_data;
+	cl_int wrong_device;
+};
+
+/* The checks that builds and compiles share, in PoCL's order. CL_INVALID_OPERATION: kernels of the program live. */
+cl_int program_check_build(cl_program p, const struct build_call *call);
+/* As PoCL, a refused build calls back, too. Return: error. */
+cl_int program_refuse_build(cl_program p, const struct build_call *call, cl_int error);
 
 /* ------------------------------------------------------------- requests */
 
