@@ -14,6 +14,8 @@ CL_API_ENTRY cl_int CL_API_CALL clBuildProgram(cl_program program, cl_uint num_d
 	error = program_check_build(program, &call);
 	if (error)
 		return program_refuse_build(program, &call, error);
+	if (program->builtin_names)
+		return program_build_builtin(program, options, pfn_notify, user_data);
 	return program_build(&(struct build_job){
 		.program = program,
 		.op = TRNC_OP_BUILD,

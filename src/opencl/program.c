@@ -49,6 +49,7 @@ void program_destroy(cl_program p)
 	kernel_table_unref(p->table);
 	pthread_mutex_destroy(&p->lock);
 	free(p->source);
+	free(p->builtin_names);
 	free(p->il);
 	free(p->binary);
 	free(p->options);
