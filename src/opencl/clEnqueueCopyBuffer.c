@@ -2,15 +2,25 @@
 #include "base/range.h"
 #include "opencl/commands.h"
 
-static cl_int check(cl_command_queue queue, cl_mem src, cl_mem dst, size_t src_offset, size_t dst_offset, size_t size)
+/* In the host driver's order. */
+static cl_int check(cl_command_queue queue, cl_mem src, cl_mem dst, size_t src_offset, size_t dst_offset, size_t size,
+		    cl_uint nr_waits, const cl_event *waits)
 {
 	cl_int code;
 
 	if (!IS_QUEUE(queue))
 		return CL_INVALID_COMMAND_QUEUE;
+	code = wait_list_check_count(nr_waits, waits);
+	if (code)
+		return code;
+	/* Both, before anybody's context. */
+	if (!IS_MEM(src) || !IS_MEM(dst) || src->image || dst->image)
+		return CL_INVALID_MEM_OBJECT;
 	code = mem_check(src, queue);
 	if (!code)
 		code = mem_check(dst, queue);
+	if (!code && !size)
+		code = CL_INVALID_VALUE;
 	if (!code)
 		code = mem_check_range(src, src_offset, size);
 	if (!code)
@@ -28,7 +38,7 @@ CL_API_ENTRY cl_int CL_API_CALL clEnqueueCopyBuffer(cl_command_queue queue, cl_m
 						    size_t dst_offset, size_t size, cl_uint nr_waits,
 						    const cl_event *waits, cl_event *event)
 {
-	cl_int code = check(queue, src, dst, src_offset, dst_offset, size);
+	cl_int code = check(queue, src, dst, src_offset, dst_offset, size, nr_waits, waits);
 	struct trnc_cmd_copy *rec;
 	struct command c;
 

@@ -16,11 +16,15 @@ CL_API_ENTRY cl_int CL_API_CALL clEnqueueReadBufferRect(cl_command_queue queue, 
 
 	if (!IS_QUEUE(queue))
 		return CL_INVALID_COMMAND_QUEUE;
-	code = mem_check(buffer, queue);
-	if (code)
-		return code;
+	if (!IS_MEM(buffer) || buffer->image)
+		return CL_INVALID_MEM_OBJECT;
 	if (buffer->flags & (CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_NO_ACCESS))
 		return CL_INVALID_OPERATION;
+	code = mem_check(buffer, queue);
+	if (!code)
+		code = wait_list_check(queue->context, nr_waits, waits);
+	if (code)
+		return code;
 	if (!ptr || !buffer_origin || !host_origin || !region)
 		return CL_INVALID_VALUE;
 	code = rect_check(buffer_origin, region, &t.buffer_row, &t.buffer_slice, buffer->size, &offset);

@@ -11,13 +11,13 @@ CL_API_ENTRY cl_int CL_API_CALL clEnqueueWriteBuffer(cl_command_queue queue, cl_
 
 	if (!IS_QUEUE(queue))
 		return CL_INVALID_COMMAND_QUEUE;
-	code = mem_check(buffer, queue);
+	code = mem_check_bytes(buffer, queue);
 	if (code)
 		return code;
-	if (!ptr)
-		return CL_INVALID_VALUE;
 	if (buffer->flags & (CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS))
 		return CL_INVALID_OPERATION;
+	if (!ptr)
+		return CL_INVALID_VALUE;
 	code = mem_check_range(buffer, offset, size);
 	if (code)
 		return code;

@@ -26,6 +26,9 @@ struct wait_list {
 /* Checks and collects. CL_INVALID_EVENT_WAIT_LIST, CL_INVALID_CONTEXT, CL_OUT_OF_HOST_MEMORY; nothing to finish then. */
 cl_int wait_list_init(struct wait_list *w, cl_context ctx, cl_uint nr, const cl_event *events);
 void wait_list_finish(struct wait_list *w);
+/* Its errors alone, for calls that look at the list before they look at the rest; and the first of them. */
+cl_int wait_list_check(cl_context ctx, cl_uint nr, const cl_event *events);
+cl_int wait_list_check_count(cl_uint nr, const cl_event *events);
 
 /* --------------------------------------------------------------- events */
 
@@ -171,7 +174,9 @@ void shadow_copy_in(cl_mem mem, size_t offset, size_t size);
 cl_int mem_check(cl_mem mem, cl_command_queue queue);
 cl_int mem_check_image(cl_mem mem, cl_command_queue queue);
 cl_int mem_check_any(cl_mem mem, cl_command_queue queue);
-/* CL_INVALID_VALUE unless [offset, offset + size) is a non-empty part of the buffer */
+/* The host's driver reads and writes images as if they were buffers; so does ours, where there are such bytes. */
+cl_int mem_check_bytes(cl_mem mem, cl_command_queue queue);
+/* CL_INVALID_VALUE unless [offset, offset + size) is a part of the buffer, be it an empty one */
 cl_int mem_check_range(cl_mem mem, size_t offset, size_t size);
 
 #endif

@@ -22,7 +22,14 @@ cl_int mem_check_image(cl_mem mem, cl_command_queue queue)
 	return IS_MEM(mem) && mem->image ? check_context(mem, queue) : CL_INVALID_MEM_OBJECT;
 }
 
+cl_int mem_check_bytes(cl_mem mem, cl_command_queue queue)
+{
+	if (!IS_MEM(mem) || (mem->image && !(mem->bytes && mem->context->coherent)))
+		return CL_INVALID_MEM_OBJECT;
+	return check_context(mem, queue);
+}
+
 cl_int mem_check_range(cl_mem mem, size_t offset, size_t size)
 {
-	return size && base_range_is_within(offset, size, mem->size) ? CL_SUCCESS : CL_INVALID_VALUE;
+	return base_range_is_within(offset, size, mem->size) ? CL_SUCCESS : CL_INVALID_VALUE;
 }

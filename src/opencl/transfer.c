@@ -282,8 +282,9 @@ static cl_int enqueue_coherent(struct command *c, cl_mem mem, size_t offset, con
 
 cl_int transfer_enqueue(struct command *c, cl_mem mem, size_t offset, const struct transfer *t, bool blocking)
 {
-	cl_int code = c->queue->context->coherent ? enqueue_coherent(c, mem, offset, t, blocking) :
-						    transfer_mapped(c, mem, offset, t, blocking);
+	bool is_ours = c->queue->context->coherent || !transfer_size(t); /* no bytes: no map of them either */
+	cl_int code = is_ours ? enqueue_coherent(c, mem, offset, t, blocking) :
+				transfer_mapped(c, mem, offset, t, blocking);
 
 	/* Afterwards: a shadow_sync() before the command was there would take the mark away for nothing. */
 	if (!code && !t->to_host)

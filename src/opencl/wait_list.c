@@ -3,21 +3,33 @@
 
 #include "opencl/commands.h"
 
-cl_int wait_list_init(struct wait_list *w, cl_context ctx, cl_uint nr, const cl_event *events)
+cl_int wait_list_check_count(cl_uint nr, const cl_event *events)
 {
-	w->handles = w->inline_handles;
-	w->nr = 0;
-	if (!nr && !events)
-		return CL_SUCCESS;
-	if (!nr || !events)
-		return CL_INVALID_EVENT_WAIT_LIST;
+	return !nr == !events ? CL_SUCCESS : CL_INVALID_EVENT_WAIT_LIST;
+}
 
+cl_int wait_list_check(cl_context ctx, cl_uint nr, const cl_event *events)
+{
+	if (!nr != !events)
+		return CL_INVALID_EVENT_WAIT_LIST;
 	for (cl_uint i = 0; i < nr; i++) {
 		if (!IS_EVENT(events[i]))
 			return CL_INVALID_EVENT_WAIT_LIST;
 		if (events[i]->context != ctx)
 			return CL_INVALID_CONTEXT;
 	}
+	return CL_SUCCESS;
+}
+
+cl_int wait_list_init(struct wait_list *w, cl_context ctx, cl_uint nr, const cl_event *events)
+{
+	cl_int code;
+
+	w->handles = w->inline_handles;
+	w->nr = 0;
+	code = wait_list_check(ctx, nr, events);
+	if (code)
+		return code;
 	if (nr > WAIT_LIST_INLINE) {
 		w->handles = malloc(nr * sizeof(*w->handles));
 		if (!w->handles)

@@ -17,7 +17,7 @@ from sides import Failure, say
 
 PROFILE = "cl"
 TEST_SECONDS = 120      # of one test; kernels are built in it, on a machine that may be busy
-ENDED = re.compile(r"^(pass|fail|skip|crash|warn|timeout|incomplete|notrun|dmesg-\w+) :: ")
+ENDED = re.compile(r"^(pass|fail|skip|crash|warn|timeout|incomplete|notrun|dmesg-\w+): ")
 PROGRESS_SECONDS = 20
 # Tests that fail natively because the driver crashes there, which is not to be had.
 CRASHES_NATIVELY = {
@@ -72,7 +72,8 @@ def _run(side, regex, out):
     command = side.command([*argv, PROFILE, str(out)])
     begin = time.monotonic()
     with open(side.folder / "piglit.log", "w", encoding="utf-8") as log:
-        child = subprocess.Popen(command, cwd=side.folder / "work", env=side.environment(), start_new_session=True,
+        env = side.environment({"PYTHONUNBUFFERED": "1"})       # else its lines come when it ends
+        child = subprocess.Popen(command, cwd=side.folder / "work", env=env, start_new_session=True,
                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, errors="replace")
         try:
             _progress(side, child.stdout, begin)
