@@ -167,6 +167,14 @@ struct client_cmd {
 int client_cmd_begin(struct client_context *c, const struct client_cmd *cmd, void **ret_rec, void **ret_extra,
 		     uint64_t *ret_seq);
 
+/*
+ * Waits up to timeout_ns until the host has read what was written so far: then it has all memory, too, that was granted
+ * before. Return: has it?
+ */
+bool client_wait_read(struct client_context *c, uint64_t timeout_ns);
+/* Changes when the device grants a segment. */
+uint64_t client_context_memory_seq(const struct client_context *c);
+
 /* ------------------------------------------------------------- waiting */
 
 /*

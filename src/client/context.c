@@ -183,6 +183,11 @@ struct client_session *client_context_session(struct client_context *c)
 	return c->session;
 }
 
+uint64_t client_context_memory_seq(const struct client_context *c)
+{
+	return atomic_load(&c->session->control_seq);
+}
+
 bool client_context_has_address(const struct client_context *c, const void *p)
 {
 	const struct client_session *s = c->session;

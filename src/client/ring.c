@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/futex.h"
 #include "client/context.h"
@@ -187,4 +188,21 @@ int client_cmd_begin(struct client_context *c, const struct client_cmd *cmd, voi
 	if (ret_extra)
 		*ret_extra = rec + cmd->body_len + waits_len;
 	return 0;
+}
+
+bool client_wait_read(struct client_context *c, uint64_t timeout_ns)
+{
+	const struct timespec nap = { .tv_nsec = 20000 };
+	uint64_t start = base_clock_ns(), pos;
+
+	pthread_mutex_lock(&c->ring_lock);
+	pos = c->producer;
+	pthread_mutex_unlock(&c->ring_lock);
+	/* Nobody is woken when the host reads on. */
+	while (atomic_load(client_word64(&c->host->consumer)) < pos) {
+		if (base_clock_ns() - start > timeout_ns || client_context_is_lost(c))
+			return false;
+		nanosleep(&nap, NULL);
+	}
+	return true;
 }

@@ -100,6 +100,12 @@ static cl_int check_create(cl_context ctx, cl_mem_flags flags, size_t size, cons
 
 	if (!IS_CONTEXT(ctx))
 		return CL_INVALID_CONTEXT;
+	if (flags & CL_MEM_USE_HOST_PTR && host_ptr) {
+		size_t shared = svm_size(ctx, host_ptr);
+
+		if (shared && size > shared)
+			return CL_INVALID_BUFFER_SIZE;
+	}
 	code = buffer_check_flags(flags, ACCESS_FLAGS | HOST_FLAGS | POINTER_FLAGS);
 	if (code)
 		return code;

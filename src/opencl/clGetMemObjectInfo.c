@@ -27,8 +27,9 @@ CL_API_ENTRY cl_int CL_API_CALL clGetMemObjectInfo(cl_mem m, cl_mem_info param_n
 	case CL_MEM_OFFSET:
 		return INFO_RETURN(size_t, m->origin, cap, dst, size_ret);
 	case CL_MEM_USES_SVM_POINTER:
-		/* As PoCL: true while an allocation begins where the object does. */
-		return INFO_RETURN(cl_bool, m->host_ptr && svm_size(m->context, m->host_ptr), cap, dst, size_ret);
+		/* As PoCL: true while an allocation begins where the object does; never of a part. */
+		return INFO_RETURN(cl_bool, m->host_ptr && !m->parent && svm_size(m->context, m->host_ptr), cap, dst,
+				   size_ret);
 	case CL_MEM_PROPERTIES:
 		return info_return(m->properties, m->nr_properties * sizeof(*m->properties), cap, dst, size_ret);
 	default:

@@ -30,5 +30,5 @@ CL_API_ENTRY void *CL_API_CALL clSVMAlloc(cl_context context, cl_svm_mem_flags f
 	if (alignment & (alignment - 1) ||
 	    alignment > device_host_u64(context->device, CL_DEVICE_MIN_DATA_TYPE_ALIGN_SIZE))
 		return NULL;
-	return svm_alloc(context, size);
+	return svm_alloc(context, size, flags & CL_MEM_SVM_FINE_GRAIN_BUFFER);
 }

@@ -10,6 +10,8 @@
 /* A pointer into a structure that the kernel follows must point to shared memory: the program's own is never reachable. */
 #define SHAREABLE (CL_DEVICE_SVM_COARSE_GRAIN_BUFFER | CL_DEVICE_SVM_FINE_GRAIN_BUFFER | CL_DEVICE_SVM_ATOMICS)
 
+#define SHOW_NS 20000000u
+
 struct svm_piece {
 	const uint8_t *start;
 	size_t size;
@@ -69,13 +71,57 @@ void svm_finish(cl_context ctx)
 	ctx->svm = NULL;
 }
 
+/* ---------------------------------------------------- as a host buffer */
+
+static uint64_t create_buffer(cl_context ctx, const struct svm_piece *piece)
+{
+	uint64_t handle = client_handle_new(ctx->client, CLIENT_BUFFER);
+	struct trnc_rec_buffer_create *rec;
+
+	if (!handle)
+		return 0;
+	if (client_rec_begin(ctx->client, TRNC_REC_BUFFER_CREATE, sizeof(*rec), (void **)&rec)) {
+		client_handle_free(ctx->client, CLIENT_BUFFER, handle);
+		return 0;
+	}
+	rec->buffer = handle;
+	rec->offset = piece->mem.offset;
+	rec->size = piece->size;
+	client_rec_end(ctx->client);
+	return handle;
+}
+
+uint64_t svm_piece_buffer(cl_context ctx, struct svm_piece *piece)
+{
+	uint64_t handle;
+
+	pthread_mutex_lock(&ctx->svm->lock);
+	if (!piece->handle)
+		piece->handle = create_buffer(ctx, piece);
+	handle = piece->handle;
+	pthread_mutex_unlock(&ctx->svm->lock);
+	return handle;
+}
+
 /* ------------------------------------------------------------------ life */
 
-void *svm_alloc(cl_context ctx, size_t size)
+/*
+ * The host maps new memory a little later than we do; records wait for that by themselves, kernels that run cannot.  Not
+ * for long: such a kernel may keep the host from reading on, and wait for us.
+ */
+static void show_host(cl_context ctx, struct svm_piece *piece)
+{
+	if (svm_piece_buffer(ctx, piece))
+		client_wait_read(ctx->client, SHOW_NS);
+}
+
+void *svm_alloc(cl_context ctx, size_t size, bool is_fine)
 {
 	struct svm_piece *piece = calloc(1, sizeof(*piece));
+	uint64_t known = client_context_memory_seq(ctx->client);
 	struct trn_error err = { 0 };
 	bool is_filed;
+	void *ptr;
 
 	if (!piece)
 		return NULL;
@@ -84,7 +130,7 @@ void *svm_alloc(cl_context ctx, size_t size)
 		free(piece);
 		return NULL;
 	}
-	piece->start = piece->mem.ptr;
+	piece->start = ptr = piece->mem.ptr;
 	piece->size = size;
 	piece->refs = 1;
 	pthread_mutex_lock(&ctx->svm->lock);
@@ -96,7 +142,9 @@ void *svm_alloc(cl_context ctx, size_t size)
 		return NULL;
 	}
 	head_ref(&ctx->head);
-	return piece->mem.ptr;
+	if (is_fine && client_context_memory_seq(ctx->client) != known)
+		show_host(ctx, piece);
+	return ptr;
 }
 
 void svm_free(cl_context ctx, const void *ptr)
@@ -171,36 +219,4 @@ uint64_t svm_piece_place(const struct svm_piece *piece, const void *ptr)
 uint64_t svm_piece_offset(const struct svm_piece *piece, const void *ptr)
 {
 	return piece->mem.offset + svm_piece_place(piece, ptr);
-}
-
-/* -------------------------------------------------------------- commands */
-
-static uint64_t create_buffer(cl_context ctx, const struct svm_piece *piece)
-{
-	uint64_t handle = client_handle_new(ctx->client, CLIENT_BUFFER);
-	struct trnc_rec_buffer_create *rec;
-
-	if (!handle)
-		return 0;
-	if (client_rec_begin(ctx->client, TRNC_REC_BUFFER_CREATE, sizeof(*rec), (void **)&rec)) {
-		client_handle_free(ctx->client, CLIENT_BUFFER, handle);
-		return 0;
-	}
-	rec->buffer = handle;
-	rec->offset = piece->mem.offset;
-	rec->size = piece->size;
-	client_rec_end(ctx->client);
-	return handle;
-}
-
-uint64_t svm_piece_buffer(cl_context ctx, struct svm_piece *piece)
-{
-	uint64_t handle;
-
-	pthread_mutex_lock(&ctx->svm->lock);
-	if (!piece->handle)
-		piece->handle = create_buffer(ctx, piece);
-	handle = piece->handle;
-	pthread_mutex_unlock(&ctx->svm->lock);
-	return handle;
 }

@@ -19,8 +19,11 @@ void svm_finish(cl_context ctx);
 /* What CL_DEVICE_SVM_CAPABILITIES answers. */
 cl_device_svm_capabilities svm_capabilities(cl_device_id d);
 
-/* Takes a reference on the context for the program, until svm_free(). NULL: the quota is used up. */
-void *svm_alloc(cl_context ctx, size_t size);
+/*
+ * Takes a reference on the context for the program, until svm_free().  is_fine: kernels that run already may get to see
+ * it.  NULL: the quota is used up.
+ */
+void *svm_alloc(cl_context ctx, size_t size, bool is_fine);
 /* Does nothing for what is not an allocation's first byte. */
 void svm_free(cl_context ctx, const void *ptr);
 
