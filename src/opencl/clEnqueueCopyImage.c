@@ -34,7 +34,9 @@ static cl_int check(cl_command_queue queue, struct image_side *src, struct image
 	if (!code)
 		code = image_box(dst->mem, dst_origin, region, &dst->box);
 	if (!code && !src->box.span)
-		code = CL_INVALID_VALUE;
+		code = image_box_check_empty(&src->box, src->mem->size);
+	if (!code && !src->box.span)
+		return image_box_check_empty(&dst->box, dst->mem->size);
 	if (!code && src->mem == dst->mem &&
 	    rect_overlaps(src->box.origin, dst->box.origin, src->box.region, src->box.row, src->box.slice))
 		code = CL_MEM_COPY_OVERLAP;

@@ -10,6 +10,7 @@
 
 #define ACCESS_FLAGS (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
 #define HOST_FLAGS (CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS)
+#define KNOWN_FLAGS (((cl_mem_flags)1 << 10) - 1) /* as far as PoCL looks: one of them means nothing */
 #define POINTER_FLAGS (CL_MEM_USE_HOST_PTR | CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR)
 
 /* ----------------------------------------------------------------- shape */
@@ -227,7 +228,7 @@ static cl_int check_memory(cl_context ctx, cl_mem_flags flags, const cl_image_de
 		return CL_INVALID_OPERATION;
 	if (!size)
 		return CL_INVALID_BUFFER_SIZE;
-	code = buffer_check_flags(flags, ACCESS_FLAGS | HOST_FLAGS | POINTER_FLAGS);
+	code = buffer_check_flags(flags, KNOWN_FLAGS);
 	if (code)
 		return code;
 	if (!host_ptr != !(flags & (CL_MEM_USE_HOST_PTR | CL_MEM_COPY_HOST_PTR)))
@@ -265,9 +266,10 @@ cl_mem image_create(cl_context ctx, const cl_mem_properties *properties, cl_mem_
 	code = check_memory(ctx, flags, desc, &img, size, host_ptr);
 	if (code)
 		return fail_with(errcode_ret, code);
-	mem = buffer_create(ctx, properties, flags, size, host_ptr, errcode_ret);
+	mem = buffer_create(ctx, properties, flags & (ACCESS_FLAGS | HOST_FLAGS | POINTER_FLAGS), size, host_ptr, errcode_ret);
 	if (!mem)
 		return NULL;
+	mem->flags = flags;
 	img.is_own = !ctx->coherent;
 	if (img.is_own)
 		drop_shadow(mem);

@@ -49,6 +49,9 @@ struct image_box {
 /* CL_INVALID_VALUE when the box is not inside. It may be empty, as in PoCL. */
 cl_int image_box(cl_mem mem, const size_t *origin, const size_t *region, struct image_box *ret);
 
+/* PoCL copies nothing where the last byte, counted as if there were one, is inside. CL_INVALID_VALUE elsewhere. */
+cl_int image_box_check_empty(const struct image_box *box, size_t size);
+
 /* The place in a buffer for an image's box: tight rows behind the offset. CL_INVALID_VALUE when it is not inside. */
 cl_int image_buffer_box(cl_mem buffer, size_t offset, const struct image_box *image, struct image_box *ret);
 

@@ -54,11 +54,21 @@ cl_int image_box(cl_mem mem, const size_t *origin, const size_t *region, struct 
 	return CL_SUCCESS;
 }
 
+cl_int image_box_check_empty(const struct image_box *box, size_t size)
+{
+	size_t last = box->origin[0] + box->region[0] - 1 + box->row * (box->origin[1] + box->region[1] - 1) +
+		      box->slice * (box->origin[2] + box->region[2] - 1);
+
+	return last < size ? CL_SUCCESS : CL_INVALID_VALUE;
+}
+
 cl_int image_buffer_box(cl_mem buffer, size_t offset, const struct image_box *image, struct image_box *ret)
 {
 	*ret = (struct image_box){ .origin = { offset, 0, 0 }, .row = image->region[0] };
 	memcpy(ret->region, image->region, sizeof(ret->region));
 	ret->slice = ret->row * image->region[1];
+	if (!image->span)
+		return image_box_check_empty(ret, buffer->size);
 	return mem_check_range(buffer, offset, ret->slice * image->region[2]);
 }
 
@@ -195,7 +205,7 @@ cl_int image_check_copy(cl_command_queue queue, struct image_side *image, struct
 		return CL_INVALID_MEM_OBJECT;
 	code = image_box(image->mem, origin, region, &image->box);
 	if (!code && !image->box.span)
-		code = CL_INVALID_VALUE;
+		code = image_box_check_empty(&image->box, image->mem->size);
 	return code ? code : image_buffer_box(buffer->mem, offset, &image->box, &buffer->box);
 }
 
@@ -241,9 +251,12 @@ static cl_int copy_and_store(struct command *c, const struct image_side *src, co
 
 cl_int image_copy(struct command *c, const struct image_side *src, const struct image_side *dst)
 {
+	struct transfer nothing = { 0 };
 	cl_event fetched = NULL;
 	cl_int code = CL_SUCCESS;
 
+	if (!src->box.region[0] || !src->box.region[1] || !src->box.region[2])
+		return transfer_nothing(c, &nothing, false);
 	if (is_own(src->mem))
 		code = image_fetch_first(c, src->mem, &src->box.pixels, &fetched);
 	if (!code)

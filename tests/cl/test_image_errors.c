@@ -23,17 +23,16 @@ static cl_mem flat(struct cl_env *env, cl_mem_flags flags)
 	return image;
 }
 
-/* Past an edge, or nothing at all: read, write, fill, copy and map agree. */
+/* Past an edge: read, write, fill, copy and map agree. What is nothing at all, see test_image_codes. */
 static void bounds(struct cl_env *env)
 {
 	static const struct {
 		size_t origin[3], region[3];
-		bool native;	/* the native driver refuses it, too; else it writes past the image */
+		bool native;	/* the native driver refuses it, too; else it goes past the image */
 	} bad[] = {
 		{ { 0, 0, 0 }, { W + 1, H, 1 }, true }, { { 1, 0, 0 }, { W, H, 1 }, true },
 		{ { 0, 1, 0 }, { W, H, 1 }, true }, { { 0, 0, 1 }, { W, H, 1 }, true },
-		{ { 0, 0, 0 }, { W, H, 2 }, true }, { { 0, 0, 0 }, { 0, H, 1 }, false },
-		{ { 0, 0, 0 }, { W, 0, 1 }, false }, { { SIZE_MAX, 0, 0 }, { 2, H, 1 }, false },
+		{ { 0, 0, 0 }, { W, H, 2 }, true }, { { SIZE_MAX, 0, 0 }, { 2, H, 1 }, false },
 		{ { 0, SIZE_MAX, 0 }, { 1, 2, 1 }, false },
 	};
 	const cl_uint colour[4] = { 0 };
@@ -72,14 +71,13 @@ static void bounds(struct cl_env *env)
 	CHECK_OK(clReleaseMemObject(buffer));
 }
 
-/* The native driver looks neither at the pitches nor at the layers of arrays. */
-static void layers_and_pitches(struct cl_env *env)
+/* The native driver looks not at the layers of arrays. */
+static void layers(struct cl_env *env)
 {
 	const cl_image_desc planes = { .image_type = CL_MEM_OBJECT_IMAGE2D_ARRAY, .image_width = W, .image_height = H,
 				       .image_array_size = D };
 	const cl_image_desc lines = { .image_type = CL_MEM_OBJECT_IMAGE1D_ARRAY, .image_width = W,
 				      .image_array_size = D };
-	cl_mem image = flat(env, CL_MEM_READ_WRITE);
 	cl_mem a2 = clCreateImage(env->ctx, CL_MEM_READ_WRITE, &rgba8, &planes, NULL, NULL);
 	cl_mem a1 = clCreateImage(env->ctx, CL_MEM_READ_WRITE, &rgba8, &lines, NULL, NULL);
 	cl_command_queue q = env->queue;
@@ -90,12 +88,7 @@ static void layers_and_pitches(struct cl_env *env)
 			  CL_INVALID_VALUE);
 		CHECK_ERR(clEnqueueWriteImage(q, a1, CL_TRUE, AT(0, 1, 0), AT(W, D, 1), 0, 0, host, 0, NULL, NULL),
 			  CL_INVALID_VALUE);
-		CHECK_ERR(clEnqueueWriteImage(q, image, CL_TRUE, ZERO, AT(W, H, 1), W * 4 - 1, 0, host, 0, NULL, NULL),
-			  CL_INVALID_VALUE);
-		CHECK_ERR(clEnqueueReadImage(q, a2, CL_TRUE, ZERO, AT(W, H, 2), 0, W * 4, host, 0, NULL, NULL),
-			  CL_INVALID_VALUE);
 	}
-	CHECK_OK(clReleaseMemObject(image));
 	CHECK_OK(clReleaseMemObject(a2));
 	CHECK_OK(clReleaseMemObject(a1));
 }
@@ -180,7 +173,7 @@ static void maps(struct cl_env *env)
 int main(int argc, char **argv)
 {
 	static const struct cl_case cases[] = {
-		CL_CASE(bounds), CL_CASE(layers_and_pitches), CL_CASE(objects), CL_CASE(maps), { NULL, NULL },
+		CL_CASE(bounds), CL_CASE(layers), CL_CASE(objects), CL_CASE(maps), { NULL, NULL },
 	};
 
 	return cl_test_main(argc, argv, cases, 0);
