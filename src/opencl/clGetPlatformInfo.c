@@ -4,8 +4,14 @@
 #include "opencl/objects.h"
 #include "opencl/version.h"
 
+/*
+ * The platform's own extensions, the same for every host: loaders ask for them before there is a connection, and
+ * programs get what they get from PoCL.
+ */
+static const char extension_names[] = "cl_khr_icd cl_pocl_content_size";
 static const cl_name_version extensions[] = {
-	{ CL_MAKE_VERSION(1, 0, 0), "cl_khr_icd" },
+	{ CL_MAKE_VERSION(2, 0, 0), "cl_khr_icd" },
+	{ CL_MAKE_VERSION(1, 0, 0), "cl_pocl_content_size" },
 };
 
 /* The host's answer from the first device that answers at all; NULL without one. */
@@ -71,7 +77,7 @@ CL_API_ENTRY cl_int CL_API_CALL clGetPlatformInfo(cl_platform_id platform, cl_pl
 	case CL_PLATFORM_ICD_SUFFIX_KHR:
 		return info_return_str("TRN", param_value_size, param_value, param_value_size_ret);
 	case CL_PLATFORM_EXTENSIONS:
-		return info_return_str(extensions[0].name, param_value_size, param_value, param_value_size_ret);
+		return info_return_str(extension_names, param_value_size, param_value, param_value_size_ret);
 	case CL_PLATFORM_EXTENSIONS_WITH_VERSION:
 		return info_return(extensions, sizeof(extensions), param_value_size, param_value,
 				   param_value_size_ret);

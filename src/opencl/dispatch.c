@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the loader calls: all 149 slots of its table, in its order.  A call that is not offered has a function, too, that
- * refuses it (unsupported.c); the loader would jump through a NULL.
+ * refuses it (unsupported.c); the loader would jump through a NULL.  Two slots hold a tag instead (icd2.h).
  */
 #include "opencl/objects.h" /* first: it picks the OpenCL version of the headers */
 
 #include <CL/cl_egl.h>
 #include <CL/cl_gl.h>
+
+#include "opencl/icd2.h"
 
 /* Direct3D shares nothing with a program on Linux; the headers have no types for these calls. */
 static cl_int no_operation(void)
@@ -21,7 +23,7 @@ static void *no_object(void)
 
 const cl_icd_dispatch trncl_dispatch = {
 	/* OpenCL 1.0 */
-	.clGetPlatformIDs = clGetPlatformIDs,
+	.clGetPlatformIDs = (void *)ICD2_TAG,
 	.clGetPlatformInfo = clGetPlatformInfo,
 	.clGetDeviceIDs = clGetDeviceIDs,
 	.clGetDeviceInfo = clGetDeviceInfo,
@@ -52,7 +54,7 @@ const cl_icd_dispatch trncl_dispatch = {
 	.clRetainProgram = clRetainProgram,
 	.clReleaseProgram = clReleaseProgram,
 	.clBuildProgram = clBuildProgram,
-	.clUnloadCompiler = clUnloadCompiler,
+	.clUnloadCompiler = (void *)ICD2_TAG,
 	.clGetProgramInfo = clGetProgramInfo,
 	.clGetProgramBuildInfo = clGetProgramBuildInfo,
 	.clCreateKernel = clCreateKernel,

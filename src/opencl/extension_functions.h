@@ -2,7 +2,9 @@
 #ifndef OPENCL_EXTENSION_FUNCTIONS_H
 #define OPENCL_EXTENSION_FUNCTIONS_H
 
-/* What a program or the loader may look up by name; NULL when there is no such function. */
-void *extension_function(const char *name);
+#include "opencl/objects.h"
+
+/* cl_pocl_content_size */
+CL_API_ENTRY cl_int CL_API_CALL clSetContentSizeBufferPoCL(cl_mem buffer, cl_mem content_size_buffer);
 
 #endif

@@ -41,13 +41,16 @@ enum kind { KIND_PLATFORM = 0x50, KIND_DEVICE, KIND_CONTEXT, KIND_QUEUE, KIND_ME
 
 struct head {
 	const cl_icd_dispatch *dispatch; /* first, for the loader */
+	void *loader_data;		 /* second, for a loader that manages the table (icd2.h) */
 	uint32_t kind;			 /* enum kind; set to 0 when freed, so that many stale pointers are noticed */
 	_Atomic uint32_t refs;
 };
 
-extern const cl_icd_dispatch trncl_dispatch; /* dispatch.c */
+extern const cl_icd_dispatch trncl_dispatch; /* dispatch.c; with the tags of cl_khr_icd 2 in two slots */
 
 void head_init(struct head *h, enum kind kind);
+/* What objects made from now on carry for the loader. */
+void head_set_loader_data(void *data);
 /* Takes a reference. */
 void head_ref(struct head *h);
 /* Drops one; true when it was the last: the caller frees the object. */

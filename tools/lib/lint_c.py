@@ -129,6 +129,7 @@ GLOBALS = {
     "src/base/log.c": "a process has one log: its level and its name",
     "src/client/devices.c": "the devices of a process are found once, and never die",
     "src/client/fork.c": "a fork handler gets no argument: what a child must leave alone is listed there",
+    "src/opencl/head.c": "a loader tells once a process what every object of the one platform carries for it",
     "src/opencl/platform.c": "OpenCL has one platform a process, whose ids never die",
 }
 
