@@ -69,39 +69,54 @@ static int write_icd(const char *vendors, const char *driver, struct trn_error *
 	return 0;
 }
 
-int run_dir_create(struct run_dir *d, const char *driver, struct trn_error *err)
+static int make_place(const char *above, int i, struct run_place *ret, struct trn_error *err)
+{
+	struct run_place place;
+	int r = 0;
+
+	snprintf(place.path, sizeof(place.path), "%s", above);
+	if (i > 0) {
+		snprintf(place.path, sizeof(place.path), "%s/%d", above, i);
+		r = private_dir(place.path, err);
+	}
+	if (r)
+		return r;
+	snprintf(place.socket, sizeof(place.socket), "%s/device.sock", place.path);
+	place.listener = base_socket_listen(place.socket, err);
+	if (place.listener < 0)
+		return place.listener;
+	*ret = place;
+	return 0;
+}
+
+int run_dir_create(struct run_dir *d, int nr, const char *driver, struct trn_error *err)
 {
 	int r;
 
 	memset(d, 0, sizeof(*d));
-	d->listener = -1;
 	r = choose_path(d->path, err);
 	if (r) {
 		d->path[0] = '\0';
 		return r;
 	}
 	snprintf(d->vendors, sizeof(d->vendors), "%s/vendors", d->path);
-	snprintf(d->socket, sizeof(d->socket), "%s/device.sock", d->path);
 	r = private_dir(d->vendors, err);
 	if (!r)
 		r = write_icd(d->vendors, driver, err);
-	if (!r) {
-		r = base_socket_listen(d->socket, err);
-		if (r >= 0) {
-			d->listener = r;
-			return 0;
-		}
-	}
-	run_dir_destroy(d);
+	for (; !r && d->nr < nr; d->nr += r == 0)
+		r = make_place(d->path, d->nr, &d->places[d->nr], err);
+	if (r)
+		run_dir_destroy(d);
 	return r;
 }
 
 void run_dir_destroy(struct run_dir *d)
 {
-	d->listener = base_close(d->listener);
+	for (int i = 0; i < d->nr; i++)
+		d->places[i].listener = base_close(d->places[i].listener);
 	if (!d->path[0])
 		return;
-	/* Usually gone already: the device process removes it, but it may have been killed. */
+	/* Usually gone already: the device processes remove it, but they may have been killed. */
 	(void)base_rmtree(AT_FDCWD, d->path);
 	d->path[0] = '\0';
 }

@@ -35,15 +35,15 @@ static void print_number(const char *what, uint64_t n)
 	fprintf(stderr, "  %-22s %" PRIu64 "\n", what, n);
 }
 
-void stats_print(int control)
+void stats_print(const char *title, int control)
 {
 	struct trnc_run_stats s;
 
 	if (ask(control, &s)) {
-		log_warning("the device process does not answer: no statistics");
+		log_warning("%s: its process does not answer: no statistics", title);
 		return;
 	}
-	fprintf(stderr, "virtual compute device\n");
+	fprintf(stderr, "%s\n", title);
 	if (s.quota)
 		print_size("memory", s.quota);
 	print_size("used at most", s.peak);

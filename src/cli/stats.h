@@ -2,7 +2,7 @@
 #ifndef CLI_STATS_H
 #define CLI_STATS_H
 
-/* Asks the device process at the other end of control, and prints what it says to stderr. */
-void stats_print(int control);
+/* Asks the device process at the other end of control, and prints what it says to stderr, under the title. */
+void stats_print(const char *title, int control);
 
 #endif

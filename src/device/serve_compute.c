@@ -246,6 +246,18 @@ static void end(struct device_process *p)
 	stop_listening(p->service_data);
 }
 
+/* Of several devices of one run each but the first has a numbered folder in the run's own; the last to end removes that. */
+static void remove_folder_above(const char *path)
+{
+	const char *name = strrchr(path, '/');
+	char above[PATH_MAX];
+
+	if (!name || name == path || !name[1] || name[1 + strspn(name + 1, "0123456789")])
+		return;
+	snprintf(above, sizeof(above), "%.*s", (int)(name - path), path);
+	(void)rmdir(above);
+}
+
 /*
  * "tranche run" removes its folder itself, unless it was killed.  Only what it puts there is removed, by name: whatever
  * else a folder on the command line holds is not ours to touch.
@@ -261,6 +273,7 @@ static void remove_run_folder(const char *path)
 		(void)unlinkat(dir, files[i], 0);
 	(void)unlinkat(dir, "vendors", AT_REMOVEDIR);
 	(void)rmdir(path);
+	remove_folder_above(path);
 }
 
 static void finish(struct device_process *p)

@@ -108,7 +108,9 @@ def test_script_without_interpreter():
 def test_usage():
     with place() as p:
         for words in ([], ["--"], ["--nonsense", "true"], ["--memory"], ["--memory", "lots", "--", "true"],
-                      ["--memory", "0", "true"], ["--host-device", "x", "true"], ["--host-device", "-1", "true"]):
+                      ["--memory", "0", "true"], ["--host-device", "x", "true"], ["--host-device", "-1", "true"],
+                      ["-d", "0,", "true"], ["-d", "0,x", "true"], ["-d", ",".join("0" * 17), "true"],
+                      ["-m", "1M,", "true"], ["-d", "0,0", "-m", "1M,1M,1M", "true"], ["-m", "1M,1M", "true"]):
             result = p.run(*words)
             assert result.returncode == 2 and not result.stdout, (words, result)
             assert result.stderr.count("\n") in (1, 2) and len(result.stderr) < 300, (words, result)
@@ -235,6 +237,26 @@ def test_stats():
         result = p.run("--stats", "--memory", "64M", "--", "echo", "out")
         assert result.returncode == 0 and result.stdout == "out\n"
         assert "64 MiB" in result.stderr and "used at most" in result.stderr
+
+
+def test_several_devices():
+    with place() as p:
+        result = p.run("-d", "0,0,5", "-m", "1M,2M,3M", "-s", "sh", "-c", 'echo "$TRANCHE_DEVICE"; exit 4')
+        sockets = result.stdout.strip().split(":")
+        assert result.returncode == 4 and len(set(sockets)) == 3 and all(s.startswith(p.runtime) for s in sockets)
+        assert [result.stderr.count(f" {n} MiB") for n in (1, 2, 3)] == [1, 1, 1], result.stderr
+        assert "device 2, on host device 5" in result.stderr
+        assert p.run("-d", "0,0", "-m", "7M", "-s", "true").stderr.count("7 MiB") == 2
+
+
+def test_killed_with_several_devices():
+    """Who is killed leaves the clearing to the devices, whichever ends last."""
+    with place() as p:
+        process = p.start("-d", "0,0,0", "--", "sh", "-c", "echo up; sleep 1")
+        assert process.stdout.readline() == "up\n" and len(p.processes()) >= 3
+        process.kill()
+        process.communicate(timeout=20)
+        p.expect_clean(10)
 
 
 def test_folder_of_somebody_else():
