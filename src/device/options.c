@@ -30,7 +30,8 @@ static void print_help(void)
 	       "                            (default: the folder of the socket)\n"
 	       "      --executor PATH       the executor's program (default: the one that belongs to this one)\n"
 	       "      --no-fork-server      start each executor by itself: slower, but each has a random address layout of its own\n"
-	       "      --fork-server PATH    the fork server's program (default: the one that belongs to this one; none with --executor)\n\n"
+	       "      --fork-server PATH    the fork server's program (default: the one that belongs to this one; none with --executor)\n"
+	       "      --spare N             executors that the fork server keeps ready, 0 or 1 (default: 1; with --executor 0)\n\n"
 	       "  -h, --help                show this text\n"
 	       "  -V, --version             show the version\n");
 }
@@ -86,7 +87,8 @@ enum {
 	OPT_DIR,
 	OPT_EXECUTOR,
 	OPT_FORK_SERVER,
-	OPT_NO_FORK_SERVER
+	OPT_NO_FORK_SERVER,
+	OPT_SPARE
 };
 
 int device_options_parse(int argc, char **argv, struct device_options *ret, struct trn_error *err)
@@ -106,11 +108,12 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 		{ "executor", required_argument, NULL, OPT_EXECUTOR },
 		{ "fork-server", required_argument, NULL, OPT_FORK_SERVER },
 		{ "no-fork-server", no_argument, NULL, OPT_NO_FORK_SERVER },
+		{ "spare", required_argument, NULL, OPT_SPARE },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	struct device_options o = { .parent = "compute", .fd = -1, .control_fd = -1 };
+	struct device_options o = { .parent = "compute", .fd = -1, .control_fd = -1, .spare = -1 };
 	long n = 0;
 	int c, r = 0;
 
@@ -162,6 +165,10 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 			break;
 		case OPT_NO_FORK_SERVER:
 			o.no_fork_server = true;
+			break;
+		case OPT_SPARE:
+			r = parse_number("spare", optarg, 1, &n, err);
+			o.spare = (int)n;
 			break;
 		case 'h':
 			print_help();

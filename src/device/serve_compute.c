@@ -132,6 +132,7 @@ static void handle_orphan(void *data)
 	struct service *s = data;
 
 	stop_listening(s);
+	compute_device_retire(s->process->dev);
 	if (compute_device_is_idle(s->process->dev))
 		sd_event_exit(s->process->event, 0);
 }
@@ -180,6 +181,7 @@ int device_compute_register(struct device_process *p, struct trn_error *err)
 		.executor_path = s->executor_path,
 		.forker_path = s->has_forker ? s->forker_path : NULL,
 		.forker_execs = p->options.executor,
+		.keeps_spare = p->options.spare < 0 ? !p->options.executor : p->options.spare > 0,
 		.runtime_dir = s->runtime_dir,
 		.host_device = p->options.host_device,
 		.takes_all = !p->options.memory,

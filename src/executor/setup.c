@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/socket.h"
+#include "executor/broker.h"
 #include "executor/entry.h"
 #include "executor/executor.h"
 #include "executor/probe.h"
@@ -30,73 +31,113 @@ struct setup {
 	struct trnc_exec_setup body;
 };
 
-static int receive_setup(struct executor *ex, struct setup *ret)
+struct prepare {
+	struct trnc_msg head;
+	struct trnc_exec_prepare body;
+};
+
+/* What PREPARE asked for, or SETUP if that came alone. */
+struct prepared {
+	bool is_done;
+	struct trnc_exec_prepare what;
+	int probe;
+	uint64_t probe_len;
+	struct trn_error err; /* its code is 0 if all is well */
+};
+
+/* All that does not depend on the client. */
+static int make_host_ready(struct executor *ex, struct prepared *p, struct trn_error *err)
 {
-	size_t nr_fds = 0;
-	ssize_t n = base_recv(ex->sock, ret, sizeof(*ret), NULL, &nr_fds);
+	const uint32_t host_device = p->what.host_device, flags = p->what.flags;
+	int r;
 
-	if (n < 0)
-		return (int)n;
-	if (n != sizeof(*ret) || ret->head.type != TRNC_EXEC_SETUP || ret->head.len != sizeof(*ret))
-		return n == 0 ? -EPIPE : -EPROTO;
-	ret->body.cwd[sizeof(ret->body.cwd) - 1] = '\0';
-	return 0;
-}
-
-static int make_ready(struct executor *ex, const struct setup *s, int probe, struct trnc_exec_ready *ready,
-		      struct trn_error *err)
-{
-	uint64_t probe_len = 0;
-	int r = exec_output_init(&ex->output);
-
+	if (flags & ~TRNC_EXEC_FLAG_NOT_COHERENT)
+		return trn_error_set(err, -EINVAL, "Flags", "unknown flags %#x", flags);
+	/* Before the sandbox, which forbids it. */
+	p->probe = memfd_create("tranche-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (p->probe < 0)
+		return trn_error_set(err, -errno, "NoMemory", "no memory object for the device's description");
+	r = exec_output_init(&ex->output);
 	if (r < 0)
 		return trn_error_set(err, r, "Output", "no pipe for the output: %s", strerror(-r));
+	r = exec_sandbox_enter(err);
+	if (r == 0)
+		r = exec_host_load(&ex->host, host_device, err);
+	if (r == 0)
+		r = exec_host_self_test(&ex->host, err);
+	if (r == 0)
+		r = exec_probe_write(&ex->host, p->probe, &p->probe_len, err);
+	if (r < 0)
+		return r;
+	r = exec_output_start(&ex->output);
+	return r < 0 ? trn_error_set(err, r, "NoThread", "no thread for the output") : 0;
+}
+
+static void prepare(struct executor *ex, const struct trnc_exec_prepare *what, struct prepared *p)
+{
+	*p = (struct prepared){ .is_done = true, .what = *what, .probe = -1 };
+	(void)make_host_ready(ex, p, &p->err);
+}
+
+/* What the client chose.  Of the host's OpenCL nothing lies where a client asks for its window, loaded or not. */
+static int make_ready(struct executor *ex, const struct setup *s, struct prepared *p, struct trnc_exec_ready *ready)
+{
+	const struct trnc_exec_prepare what = { .host_device = s->body.host_device, .flags = s->body.flags };
+
+	if (p->is_done && (p->what.host_device != what.host_device || p->what.flags != what.flags))
+		return trn_error_set(&p->err, -EINVAL, "Prepared", "something else was prepared");
 	exec_window_init(&ex->window, s->body.window_base, s->body.window_size, ex->kick_fd);
 	exec_sandbox_limit_heap(s->body.heap_limit);
 	if (s->body.cwd[0] && chdir(s->body.cwd) < 0)
 		log_debug("working folder %s: %m", s->body.cwd);
-	r = exec_sandbox_enter(err);
-	if (r == 0)
-		r = exec_host_load(&ex->host, s->body.host_device, err);
-	if (r == 0)
-		r = exec_host_self_test(&ex->host, err);
-	if (r == 0)
-		r = exec_probe_write(&ex->host, probe, &probe_len, err);
-	if (r < 0)
-		return r;
-	r = exec_output_start(&ex->output);
-	if (r < 0)
-		return trn_error_set(err, r, "NoThread", "no thread for the output");
-	ex->host_device = s->body.host_device;
-	ex->coherent = ex->host.coherent && !(s->body.flags & TRNC_EXEC_FLAG_NOT_COHERENT);
-	ready->probe_len = probe_len;
-	if (!ex->coherent || !exec_host_has_svm(&ex->host))
-		ex->window.svm = false;
+	if (!p->is_done)
+		prepare(ex, &what, p);
+	if (p->err.code)
+		return p->err.code;
+	ex->host_device = what.host_device;
+	ex->coherent = ex->host.coherent && !(what.flags & TRNC_EXEC_FLAG_NOT_COHERENT);
+	ready->probe_len = p->probe_len;
 	ready->flags = (ex->coherent ? TRNC_SESSION_COHERENT : 0) | (ex->window.svm ? TRNC_SESSION_SVM : 0);
 	return 0;
+}
+
+/* SETUP; does what PREPARE asks if that comes before. */
+static int receive_setup(struct executor *ex, struct setup *ret, struct prepared *p)
+{
+	for (;;) {
+		size_t nr_fds = 0;
+		ssize_t n = base_recv(ex->sock, ret, sizeof(*ret), NULL, &nr_fds);
+		struct prepare early;
+
+		if (n <= 0)
+			return n < 0 ? (int)n : -EPIPE;
+		if (n == sizeof(early) && ret->head.type == TRNC_EXEC_PREPARE && ret->head.len == sizeof(early) && !p->is_done) {
+			memcpy(&early, ret, sizeof(early));
+			prepare(ex, &early.body, p);
+			continue;
+		}
+		if (n != sizeof(*ret) || ret->head.type != TRNC_EXEC_SETUP || ret->head.len != sizeof(*ret))
+			return -EPROTO;
+		ret->body.cwd[sizeof(ret->body.cwd) - 1] = '\0';
+		return 0;
+	}
 }
 
 int exec_setup(struct executor *ex)
 {
 	struct trnc_exec_ready ready = { 0 };
-	struct trn_error err = { 0 };
+	struct prepared p = { .probe = -1 };
 	struct setup s;
-	int r = receive_setup(ex, &s);
-	/* Before the sandbox, which forbids it. */
-	_cleanup_close_ int probe = memfd_create("tranche-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int r = receive_setup(ex, &s, &p);
 
-	if (r < 0)
-		return r;
-	if (probe < 0)
-		r = trn_error_set(&err, -errno, "NoMemory", "no memory object for the device's description");
-	else if (s.body.flags & ~TRNC_EXEC_FLAG_NOT_COHERENT)
-		r = trn_error_set(&err, -EINVAL, "Flags", "unknown flags %#x", s.body.flags);
-	else
-		r = make_ready(ex, &s, probe, &ready, &err);
-	if (r < 0)
-		exec_reply_error(ex, s.head.type, s.head.id, &err);
-	else
-		exec_reply_fd(ex, s.head.type, s.head.id, &ready, sizeof(ready), probe);
+	if (r == 0) {
+		r = make_ready(ex, &s, &p, &ready);
+		if (r < 0)
+			exec_reply_error(ex, s.head.type, s.head.id, &p.err);
+		else
+			exec_reply_fd(ex, s.head.type, s.head.id, &ready, sizeof(ready), p.probe);
+	}
+	base_close(p.probe);
 	return r;
 }
 

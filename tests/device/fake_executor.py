@@ -5,6 +5,7 @@
 refuse, crash, exit, hang, close at SETUP; garbage, short, unknown, twice, type, long, huge after READY;
 keep: answers UNMAP without unmapping; deaf: never answers UNMAP; slow: reads nothing after READY;
 stray: leaves a process in a session of its own; litter: fills its folder with what is hard to remove;
+speaks-first: says something before it was asked;
 broker-garbage, broker-flood, broker-close: what it does with its descriptor 4;
 build-crash, build-hang, build-huge: what it does with a build.
 """
@@ -20,7 +21,7 @@ import time
 
 HEAD = struct.Struct("<IIQII")
 REPLY = 0x80000000
-SETUP, MAP, UNMAP, BUILD = 64, 65, 66, 9
+SETUP, MAP, UNMAP, PREPARE, BUILD = 64, 65, 66, 67, 9
 WORDS = os.environ.get("FAKE", "").split()
 MEMORY = 1 << 32        # of the pretended device
 
@@ -149,6 +150,8 @@ def build(ident):
 def handle(data, fds):
     kind, _, ident, _, _ = HEAD.unpack_from(data)
     body = data[HEAD.size:]
+    if kind == PREPARE:
+        return
     if kind == SETUP:
         setup(ident, body)
     elif kind == MAP:
@@ -170,6 +173,8 @@ def handle(data, fds):
 
 
 def main():
+    if "speaks-first" in WORDS:
+        send(SETUP | REPLY, 1, struct.pack("<QQ", 1, 8))
     while True:
         data, fds, _, _ = socket.recv_fds(sock, 4096, 4)
         if not data:

@@ -195,6 +195,65 @@ def test_no_parent():
                 d.clients[-1].close()
 
 
+SPARE = ("--fork-server", PARENT, "--spare", "1")
+
+
+def spare_of(d):
+    """The executor that no session has yet."""
+    found = eventually(d.executors, "there is a spare executor")
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_spare_is_taken():
+    with device(arguments=SPARE) as d:
+        spare = spare_of(d)
+        assert d.stats()["sessions"] == 0
+        c = d.start()
+        assert d.executors() == [spare], "the session has it"
+        other = d.start()               # at once: it has one that is made for it
+        eventually(lambda: len(d.executors()) == 3, "and there is a spare again")
+        assert c.memory() and other.memory()
+        os.kill(spare, signal.SIGKILL)
+        assert "killed by signal 9" in expect_gone(c)
+        other.close()
+        eventually(lambda: len(os.listdir(d.run_dir)) == 1, "folders of sessions are gone, the spare's is there")
+        d.control.close()               # as when "tranche run" was killed
+        assert d.process.wait(10) == 0
+
+
+def test_spare_killed():
+    """It is nobody's loss, and the next session starts its own."""
+    with device(arguments=SPARE) as d:
+        os.kill(spare_of(d), signal.SIGKILL)
+        eventually(lambda: not d.executors(), "it is reaped")
+        eventually(lambda: not os.listdir(d.run_dir), "so is its folder")
+        d.start().grab(0, MIB)
+        assert d.stats()["executors_lost"] == 0
+        d.process.send_signal(signal.SIGTERM)
+        assert d.process.wait(5) == 0
+
+
+def test_spare_that_speaks():
+    with device(fake="speaks-first", arguments=SPARE) as d:
+        eventually(lambda: not d.executors() and not os.listdir(d.run_dir), "it was ended")
+
+
+def test_end_with_a_spare():
+    """Also while tranche-parent has yet to fork it."""
+    for stop in (False, True):
+        with device(arguments=SPARE) as d:
+            pid = parent_of(d)
+            if stop:
+                os.kill(pid, signal.SIGSTOP)
+            else:
+                spare_of(d)
+            d.process.send_signal(signal.SIGTERM)
+            assert d.process.wait(5) == 0
+            assert not is_running(pid)
+            assert not os.path.exists(d.run_dir) or not os.listdir(d.run_dir)
+
+
 class Direct:
     """tranche-parent, asked by this program."""
 

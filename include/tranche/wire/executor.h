@@ -17,8 +17,11 @@
 #define TRNC_EXEC_BROKER_FD 4 /* stream socket to the compile broker (parent.h); closed when there is none */
 
 enum trnc_exec_type {
-	TRNC_EXEC_SETUP = 64, /* first message; the reply is READY's body with the probe blob's descriptor, or a refusal */
+	TRNC_EXEC_SETUP = 64, /* first message but for PREPARE; the reply is READY's body with the probe blob's descriptor, or a refusal */
 	TRNC_EXEC_SEGMENT_MAP = 65, /* with the segment's descriptor; no reply (id 0) */
+	/* Before SETUP, or not at all: to make everything ready that does not depend on the client.  No reply (id 0): SETUP's
+	 * tells what became of it.  SETUP then names the same device and flags. */
+	TRNC_EXEC_PREPARE = 67,
 	TRNC_EXEC_SEGMENT_UNMAP = 66, /* struct trnc_segment_destroy; reply (no body) when nothing maps it any more */
 };
 
@@ -33,6 +36,12 @@ struct trnc_exec_setup {
 #define TRNC_EXEC_FLAG_NOT_COHERENT (1u << 0) /* behave as on a host whose buffers are not used in place (tests) */
 #define TRNC_EXEC_FLAG_NO_QUICK (1u << 1)     /* one host device only, no routing of short kernels */
 TRNC_ASSERT_SIZE(trnc_exec_setup, 1056);
+
+struct trnc_exec_prepare {
+	__u32 host_device; /* as in SETUP */
+	__u32 flags;
+};
+TRNC_ASSERT_SIZE(trnc_exec_prepare, 8);
 
 struct trnc_exec_ready {
 	__u64 flags; /* TRNC_SESSION_* */

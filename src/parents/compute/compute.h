@@ -32,6 +32,7 @@ struct compute_start {
  * @executor_path: of tranche-executor
  * @forker_path:   of tranche-parent, which forks executors; NULL: none, each is started by itself
  * @forker_execs:  tranche-parent shall start @executor_path instead of being the executor itself (tests)
+ * @keeps_spare:   an executor is kept ready for the next session, if there is a tranche-parent
  * @runtime_dir:   private folder in which sessions get their own folders; NULL: none is made (tests)
  * @host_device:   index over all devices of all platforms of the host's OpenCL
  * @takes_all:     no quota was chosen: it is what the host's device says of its memory, known with the first session
@@ -45,6 +46,7 @@ struct compute_config {
 	const char *executor_path;
 	const char *forker_path;
 	bool forker_execs;
+	bool keeps_spare;
 	const char *runtime_dir;
 	uint32_t host_device;
 	bool takes_all;
@@ -62,6 +64,9 @@ int compute_parent_register(struct trn_core *core, const char *name, const struc
 
 /* Takes over a connected socket: a session of the device, or a refusal that the peer is told. */
 void compute_device_connect(struct trn_device *dev, int sock);
+
+/* No further session will come: gives up what is kept ready for one. idle() may be called for that. */
+void compute_device_retire(struct trn_device *dev);
 
 /* Ends all sessions, each with a sentence; idle() is called when they are gone, also when there are none. */
 void compute_device_stop(struct trn_device *dev);

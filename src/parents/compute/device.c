@@ -35,7 +35,12 @@ void compute_device_schedule_gc(struct compute_device *d)
 
 static bool is_idle(const struct compute_device *d)
 {
-	return base_list_is_empty(&d->sessions) && base_list_is_empty(&d->executors) && d->nr_jobs == 0;
+	const struct compute_executor *ex;
+
+	base_list_for_each(ex, &d->executors, node)
+		if (ex != d->spare)
+			return false;
+	return base_list_is_empty(&d->sessions) && d->nr_jobs == 0;
 }
 
 static int on_gc(sd_event_source *source, void *data)
@@ -147,6 +152,7 @@ int compute_device_create(struct trn_device *dev, struct trn_error *err)
 	trn_device_set_priv(dev, d);
 	/* It loads the host's OpenCL while the first program starts. */
 	compute_forker_start(&d->forker);
+	compute_spare_start(d);
 	return 0;
 }
 
@@ -201,11 +207,20 @@ void compute_device_stop(struct trn_device *dev)
 	struct trn_error err = { 0 };
 
 	d->is_stopping = true;
+	compute_device_retire(dev);
 	trn_error_set(&err, -ESHUTDOWN, "DeviceStopping", "the device is being stopped");
 	base_list_for_each(s, &d->sessions, node)
 		compute_session_lose(s, TRNC_LOST_DEVICE, &err);
 	d->was_idle = false;
 	compute_device_schedule_gc(d);
+}
+
+void compute_device_retire(struct trn_device *dev)
+{
+	struct compute_device *d = to_compute(dev);
+
+	d->takes_no_more = true;
+	compute_spare_drop(d);
 }
 
 bool compute_device_is_idle(struct trn_device *dev)

@@ -33,15 +33,32 @@ static struct compute_executor *executor_of(struct compute_link *link)
 
 /* ----------------------------------------------------------------- link */
 
+/* The spare one is nobody's loss. */
+static void drop_spare(struct compute_executor *ex, const char *why)
+{
+	log_debug("the spare executor %s", why);
+	ex->device->spare = NULL;
+	compute_executor_kill(ex);
+}
+
 static void handle_message(struct compute_link *link, const void *data, size_t len, int *fd)
 {
-	compute_session_executor_message(executor_of(link)->session, data, len, fd);
+	struct compute_executor *ex = executor_of(link);
+
+	if (ex->session)
+		compute_session_executor_message(ex->session, data, len, fd);
+	else if (!ex->is_killed)
+		drop_spare(ex, "spoke before it was asked");
 }
 
 static void tell_end(struct compute_executor *ex, const struct trn_error *why)
 {
-	if (!ex->is_killed)
+	if (ex->is_killed)
+		return;
+	if (ex->session)
 		compute_session_executor_ended(ex->session, why);
+	else
+		drop_spare(ex, why->text);
 }
 
 static int on_grace(sd_event_source *source, uint64_t usec, void *data)
@@ -67,7 +84,10 @@ static void handle_link_ended(struct compute_link *link, int reason)
 
 static void handle_drained(struct compute_link *link)
 {
-	compute_link_pause(&executor_of(link)->session->client, false);
+	const struct compute_executor *ex = executor_of(link);
+
+	if (ex->session)
+		compute_link_pause(&ex->session->client, false);
 }
 
 static const struct compute_link_ops executor_ops = {
@@ -162,7 +182,8 @@ static int on_exit_of(sd_event_source *source, int fd, uint32_t events, void *da
 	wait4(pid, NULL, 0, &usage);
 	ex->pid = 0;
 	ex->exit = sd_event_source_disable_unref(ex->exit);
-	ex->device->stats.cpu_ns += ns_of(&usage.ru_utime) + ns_of(&usage.ru_stime);
+	if (ex->session)
+		ex->device->stats.cpu_ns += ns_of(&usage.ru_utime) + ns_of(&usage.ru_stime);
 	compute_strays_kill(ex->device);
 	describe_end(&info, &why);
 	tell_end(ex, &why);
@@ -306,9 +327,8 @@ static void undo_start(struct compute_executor *ex)
 	free_executor(ex);
 }
 
-static struct compute_executor *new_executor(struct compute_session *s)
+static struct compute_executor *new_executor(struct compute_device *d)
 {
-	struct compute_device *d = s->device;
 	const char *above = d->config->runtime_dir ? d->config->runtime_dir : "";
 	size_t len = strlen(above) + 40;
 	struct compute_executor *ex = calloc(1, sizeof(*ex) + len);
@@ -324,9 +344,9 @@ static struct compute_executor *new_executor(struct compute_session *s)
 	return ex;
 }
 
-int compute_executor_start(struct compute_session *s, struct trn_error *err)
+int compute_executor_create(struct compute_device *d, struct compute_executor **ret, struct trn_error *err)
 {
-	struct compute_executor *ex = new_executor(s);
+	struct compute_executor *ex = new_executor(d);
 	_cleanup_close_ int theirs = -1;
 	int ends[2], r;
 
@@ -336,27 +356,42 @@ int compute_executor_start(struct compute_session *s, struct trn_error *err)
 	if (r < 0)
 		goto undo;
 	theirs = ends[1];
-	r = compute_link_open(&ex->link, s->device->config->event, ends[0]);
+	r = compute_link_open(&ex->link, d->config->event, ends[0]);
 	if (r < 0) {
 		base_close(ends[0]);
 		goto undo;
 	}
 	/* Before there is a process: one that is no executor's is a stray. */
-	base_list_append(&s->device->executors, &ex->node);
+	base_list_append(&d->executors, &ex->node);
 	r = make_folder(ex);
 	if (r == 0)
 		r = start_somehow(ex, &theirs);
 	if (r < 0)
 		goto undo;
-	ex->session = s;
-	s->executor = ex;
+	*ret = ex;
 	return 0;
 
 undo:
-	trn_error_set(err, r, "NoExecutor", "cannot start the executor %s: %s", s->device->config->executor_path,
-		      strerror(-r));
+	trn_error_set(err, r, "NoExecutor", "cannot start the executor %s: %s", d->config->executor_path, strerror(-r));
 	undo_start(ex);
 	return r;
+}
+
+int compute_executor_start(struct compute_session *s, struct trn_error *err)
+{
+	struct compute_executor *ex = compute_spare_take(s->device);
+	int r = ex ? 0 : compute_executor_create(s->device, &ex, err);
+
+	if (r < 0)
+		return r;
+	ex->session = s;
+	s->executor = ex;
+	return 0;
+}
+
+uint32_t compute_executor_flags(void)
+{
+	return getenv("TRANCHE_NOT_COHERENT") ? TRNC_EXEC_FLAG_NOT_COHERENT : 0;
 }
 
 /* --------------------------------------------------- told by the forker */

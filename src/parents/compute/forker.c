@@ -65,6 +65,12 @@ static void lose(struct compute_forker *f)
 	}
 }
 
+void compute_forker_stop(struct compute_forker *f)
+{
+	if (f->sock >= 0)
+		lose(f);
+}
+
 static int on_exit_of(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct compute_forker *f = data;

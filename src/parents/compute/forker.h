@@ -39,6 +39,9 @@ void compute_forker_start(struct compute_forker *f);
  */
 int compute_forker_ask(struct compute_forker *f, struct compute_executor *ex, char *const env[], int sock, int folder);
 
+/* Ends it without waiting: what it was asked for and has not told of is started without it, if it is wanted still. */
+void compute_forker_stop(struct compute_forker *f);
+
 /* Ends it, and waits for that. */
 void compute_forker_finish(struct compute_forker *f);
 

@@ -35,6 +35,9 @@ struct compute_device {
 	unsigned int nr_jobs; /* with the worker */
 	struct base_list sessions;
 	struct base_list executors;
+	struct compute_executor *spare; /* one of them, which waits for a session; NULL: none */
+	sd_event_source *spare_pause;	/* until the next one is made */
+	bool takes_no_more;		/* sessions */
 	struct base_list held; /* struct compute_segment without a session: somebody still has the memory */
 	struct compute_probe probe;
 	uint64_t service_used;
@@ -91,6 +94,10 @@ struct compute_executor {
 	char folder[]; /* below the runtime folder: caches and temporary files */
 };
 
+/* Makes one that has no session. Return: 0 or -errno. */
+int compute_executor_create(struct compute_device *d, struct compute_executor **ret, struct trn_error *err);
+/* TRNC_EXEC_FLAG_* for all executors. */
+uint32_t compute_executor_flags(void);
 /* Starts the executor of a session; its events are told to the session (below). Return: 0 or -errno. */
 int compute_executor_start(struct compute_session *s, struct trn_error *err);
 /* Ends its process group. NULL is accepted. Its link is closed; it is reaped and freed later. */
@@ -101,6 +108,15 @@ void compute_executor_forked(struct compute_executor *ex, pid_t pid, int pidfd);
 void compute_executor_not_forked(struct compute_executor *ex, int reason);
 /* Frees what is gone. From the gc. */
 void compute_executor_collect(struct compute_device *d);
+
+/* --- spare.c --- */
+
+/* Makes a spare executor, unless there is one or the device keeps none. */
+void compute_spare_start(struct compute_device *d);
+/* The spare, for a session; the next one is made in a while. NULL: there is none. */
+struct compute_executor *compute_spare_take(struct compute_device *d);
+/* Ends it; no other is made by itself. */
+void compute_spare_drop(struct compute_device *d);
 
 /* --- strays.c --- */
 

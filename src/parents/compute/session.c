@@ -82,6 +82,7 @@ static void send_setup(struct compute_session *s, const struct trnc_session_crea
 		.head = { .type = TRNC_EXEC_SETUP, .len = sizeof(packet), .id = 1 },
 		.setup = {
 			.host_device = d->config->host_device,
+			.flags = compute_executor_flags(),
 			.window_base = c->features & TRNC_FEATURE_SVM ? c->window_base : 0,
 			.window_size = compute_window_size(d),
 		},
@@ -91,8 +92,6 @@ static void send_setup(struct compute_session *s, const struct trnc_session_crea
 	if (heap < (1ull << 30))
 		heap = 1ull << 30;
 	packet.setup.heap_limit = heap + d->stats.quota;
-	if (getenv("TRANCHE_NOT_COHERENT"))
-		packet.setup.flags |= TRNC_EXEC_FLAG_NOT_COHERENT;
 	snprintf(packet.setup.cwd, sizeof(packet.setup.cwd), "%s", c->cwd);
 	compute_link_send(&s->executor->link, &packet, sizeof(packet), -1);
 }
