@@ -24,12 +24,39 @@ struct replay {
 	cl_event *list;	  /* room for a wait list */
 };
 
+/* A kernel does not count what its arguments name; the commands of a buffer do. */
+static void count_args(cl_kernel k)
+{
+	for (uint32_t i = 0; i < k->info->nr_args; i++) {
+		struct kernel_arg *a = &k->args[i];
+
+		/* One that is gone already is not to be looked at again. */
+		a->mem = IS_MEM(a->mem) ? a->mem : NULL;
+		a->sampler = IS_SAMPLER(a->sampler) ? a->sampler : NULL;
+		if (a->mem)
+			head_ref(&a->mem->head);
+		if (a->sampler)
+			head_ref(&a->sampler->head);
+	}
+}
+
+static void release_args(cl_kernel k)
+{
+	for (uint32_t i = 0; i < k->info->nr_args; i++) {
+		if (k->args[i].mem)
+			clReleaseMemObject(k->args[i].mem);
+		if (k->args[i].sampler)
+			clReleaseSampler(k->args[i].sampler);
+	}
+}
+
 static void recorded_free(struct recorded *r)
 {
 	for (int i = 0; i < 2; i++)
 		if (r->mems[i])
 			clReleaseMemObject(r->mems[i]);
 	if (r->clone) {
+		release_args(r->clone);
 		/* Gives back the reference that recording_end() took from the program. */
 		head_ref(&r->clone->program->head);
 		clReleaseKernel(r->clone);
@@ -125,9 +152,11 @@ static struct recorded *recorded_new(const struct recording *r, const struct rec
 			head_ref(&copy->mems[i]->head);
 	if (copy->kernel)
 		head_ref(&copy->kernel->head);
-	/* The program counts its kernels; it does not see this one, and the other keeps it alive. */
-	if (copy->clone)
+	if (copy->clone) {
+		count_args(copy->clone);
+		/* The program sees no reference for this one; the other kernel keeps it alive. */
 		head_unref(&copy->clone->program->head);
+	}
 	return copy;
 }
 

@@ -135,6 +135,7 @@ static cl_int set_sampler(cl_kernel k, struct kernel_arg *a, const void *value)
 	if (!IS_SAMPLER(sampler) || sampler->context != k->program->context)
 		return CL_INVALID_SAMPLER;
 	set_handle(a, sampler->handle, NULL);
+	a->sampler = sampler;
 	return CL_SUCCESS;
 }
 
@@ -234,6 +235,7 @@ cl_int kernel_args_copy(cl_kernel k, const struct _cl_kernel *source)
 		to->size = from->size;
 		to->handle = from->handle;
 		to->mem = from->mem;
+		to->sampler = from->sampler;
 		to->is_set = true;
 		to->is_foreign = from->is_foreign;
 		/* Sent once more: the host's copy may lack what the source has not sent yet. */

@@ -326,7 +326,8 @@ struct kernel_arg {
 	uint32_t kind;	 /* TRNC_ARG_* */
 	uint64_t size;	 /* VALUE: bytes in value; LOCAL: bytes of local memory */
 	uint64_t handle; /* BUFFER: 0 for NULL; IMAGE, SAMPLER; SVM: the address */
-	struct _cl_mem *mem; /* BUFFER: not counted, as OpenCL says; for shadows */
+	struct _cl_mem *mem; /* BUFFER, IMAGE: not counted, as OpenCL says; for shadows and command buffers */
+	struct _cl_sampler *sampler; /* SAMPLER: not counted; for command buffers */
 	uint32_t cap;	 /* bytes of room in value */
 	uint8_t *value;	 /* VALUE: owned; else NULL */
 };
