@@ -106,17 +106,19 @@ static void handle_hello(struct fake *f, const struct trnc_msg *req)
 	send_reply(f, req, 0, &r, sizeof(r), -1);
 }
 
-static void handle_session(struct fake *f, const struct trnc_msg *req)
+static void handle_session(struct fake *f, const struct trnc_msg *req, const struct trnc_session_create *c)
 {
 	struct trnc_session_reply r = {
 		.session = atomic_fetch_add(&f->nr_sessions, 1) + 1,
 		.quota = f->quota,
 		.service = f->service,
-		.flags = TRNC_SESSION_COHERENT,
+		.flags = TRNC_SESSION_COHERENT | (f->has_svm ? TRNC_SESSION_SVM : 0),
 		.probe_len = strlen(f->probe),
 	};
 	int fd = base_memfd_create("probe", 4096);
 
+	atomic_store(&f->features, c->features);
+	atomic_store(&f->window_base, c->window_base);
 	if (pwrite(fd, f->probe, strlen(f->probe), 0) < 0)
 		fake_fail(f, "probe: %s", strerror(errno));
 	send_reply(f, req, 0, &r, sizeof(r), fd);
@@ -353,7 +355,7 @@ static void handle_request(struct fake *f, const struct trnc_msg *req, const voi
 		handle_hello(f, req);
 		break;
 	case TRNC_MSG_SESSION_CREATE:
-		handle_session(f, req);
+		handle_session(f, req, body);
 		break;
 	case TRNC_MSG_SEGMENT_CREATE:
 		handle_segment_create(f, req, body);

@@ -74,6 +74,7 @@ struct fake {
 	/* what it says; set before a connection */
 	uint64_t quota, service, window;
 	const char *probe;
+	bool has_svm; /* if the client asks for it */
 
 	/* how it behaves; any time */
 	_Atomic enum fake_nonsense nonsense;
@@ -86,6 +87,7 @@ struct fake {
 	_Atomic uint64_t nr_requests[FAKE_MSG_TYPES], nr_records, nr_pads, nr_skips, nr_commands;
 	_Atomic uint64_t used[2];
 	_Atomic uint32_t nr_segments, nr_sessions;
+	_Atomic uint64_t features, window_base; /* of the newest SESSION_CREATE */
 	_Atomic uint64_t nr_still_mapped; /* segments that came back while the client had them mapped */
 
 	/* private */

@@ -200,6 +200,52 @@ static void test_contexts(void **state)
 	fake_stop(f);
 }
 
+/* Where the host is likely to have room, too; elsewhere when that range is full. */
+static void test_shared_window(void **state)
+{
+	const uint64_t room = TRNC_WINDOW_TO - TRNC_WINDOW_FROM;
+	struct fake *f = fake_start();
+	struct client_session *s;
+	struct client_context *c;
+	uint64_t last = 0, base;
+	struct client_mem mem;
+	void *hog;
+
+	f->has_svm = true;
+	for (int i = 0; i < 3; i++) {
+		s = fake_connect();
+		base = (uintptr_t)s->window;
+		assert_true(client_session_has_svm(s));
+		assert_int_equal(atomic_load(&f->features), TRNC_FEATURE_SVM);
+		assert_int_equal(atomic_load(&f->window_base), base);
+		assert_true(base >= TRNC_WINDOW_FROM && base <= TRNC_WINDOW_TO - f->window);
+		assert_int_not_equal(base, last);
+		last = base;
+		client_session_put(s);
+	}
+	c = fake_context_new();
+	assert_int_equal(client_mem_alloc(c, 5000, &mem, NULL), 0);
+	assert_ptr_equal(mem.ptr, client_context_session(c)->window + mem.offset);
+	assert_true(client_context_has_address(c, mem.ptr));
+	assert_false(client_context_has_address(c, &mem));
+	assert_false(client_context_has_address(c, client_context_session(c)->window + f->window));
+	assert_false(client_context_has_address(c, client_context_session(c)->window - 1));
+	client_mem_free(c, &mem);
+	fake_context_free(c);
+
+	f->has_svm = false;
+	hog = mmap((void *)(uintptr_t)TRNC_WINDOW_FROM, room, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	assert_ptr_not_equal(hog, MAP_FAILED);
+	s = fake_connect();
+	base = (uintptr_t)s->window;
+	assert_true(base && (base < TRNC_WINDOW_FROM || base >= TRNC_WINDOW_TO));
+	assert_false(client_session_has_svm(s));
+	client_session_put(s);
+	munmap(hog, room);
+	fake_stop(f);
+}
+
 /* Without room for the window each segment lies somewhere. */
 static void test_no_window(void **state)
 {
@@ -241,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_lost_context),
 		cmocka_unit_test(test_contexts),
+		cmocka_unit_test(test_shared_window),
 		cmocka_unit_test(test_no_window),
 	};
 

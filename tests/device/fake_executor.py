@@ -85,6 +85,19 @@ def flood():
         pass
 
 
+def flags_of(body):
+    """Coherent; with SVM where the window can be, from 64 KiB on, once only after the word svm-once."""
+    base = struct.unpack_from("<Q", body, 8)[0]
+    if base < 65536:
+        return 1
+    if "svm-once" in WORDS:
+        try:
+            os.close(os.open(os.environ["FAKE_ONCE"], os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return 1
+    return 3
+
+
 def setup(ident, body):
     if "refuse" in WORDS:
         send(SETUP | REPLY, ident, error(b"the fake host has no device"), status=19)
@@ -113,7 +126,7 @@ def setup(ident, body):
     if "no-probe" in WORDS:
         send(SETUP | REPLY, ident, struct.pack("<QQ", 1, length))
     else:
-        send(SETUP | REPLY, ident, struct.pack("<QQ", 1, length), fds=[fd])
+        send(SETUP | REPLY, ident, struct.pack("<QQ", flags_of(body), length), fds=[fd])
     if "garbage" in WORDS:
         sock.send(b"\xff" * 100)
     if "short" in WORDS:

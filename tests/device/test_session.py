@@ -7,6 +7,7 @@ import os
 import signal
 import struct
 import sys
+import tempfile
 import time
 
 sys.dont_write_bytecode = True
@@ -47,6 +48,42 @@ def test_bad_requests():
             assert refused.text
         assert not d.executors()
         assert c.ask(SESSION_CREATE, c.create_body())
+
+
+def session(client, features=0, base=0):
+    """The flags of the session that is made."""
+    reply = client.hello().ask(SESSION_CREATE, client.create_body(features=features, base=base))
+    os.close(reply.fds[0])
+    return struct.unpack("<6Q", reply.body)[3]
+
+
+def test_shared_window():
+    with device() as d:
+        place = 0x200000000000
+        assert session(d.connect()) & 2 == 0, "it was not picked"
+        assert session(d.connect(), base=place) & 2 == 0, "it was not picked"
+        assert session(d.connect(), 1, place) & 2
+        first = d.connect()
+        assert session(first, 1, place) & 2, "each executor has its own addresses"
+        assert first.features == 1
+        assert session(d.connect(), 1, 0x1000) & 2 == 0, "no process has that address"
+        for wrong in (0, 0x1001, (1 << 64) - 4096):
+            c = d.connect().hello()
+            expect_refusal(lambda c=c, wrong=wrong: c.ask(SESSION_CREATE, c.create_body(features=1, base=wrong)),
+                           errno.EINVAL)
+
+
+def test_promised_window():
+    """The second session was told that its window stands where it wants it; its executor cannot keep that."""
+    with tempfile.TemporaryDirectory() as folder, \
+            device(fake="svm-once", env={"FAKE_ONCE": os.path.join(folder, "once")}) as d:
+        place = 0x200000000000
+        assert session(d.connect(), 1, place) & 2
+        low = d.connect()
+        assert session(low, 1, 0x100000) & 2 == 0, "where libraries may be the executor is asked first"
+        second = d.connect()
+        assert session(second, 1, place) & 2
+        expect_gone(second)
 
 
 def test_only_once():

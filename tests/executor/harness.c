@@ -90,9 +90,14 @@ void harness_spawn(struct harness *h, uint32_t host_device, uint32_t flags, uint
 
 void harness_start(struct harness *h, uint32_t flags)
 {
+	harness_start_at(h, flags, 0);
+}
+
+void harness_start_at(struct harness *h, uint32_t flags, uint64_t window_base)
+{
 	const struct trnc_context_create c = { .context = 1, .ring_len = RING_LEN, .control_seq = 2 };
 
-	harness_spawn(h, 0, flags, 0);
+	harness_spawn(h, 0, flags, window_base);
 	harness_map_segment(h, 0, SERVICE_SIZE, TRNC_SEGMENT_SERVICE);
 	harness_map_segment(h, BUFFERS_AT, BUFFERS_SIZE, TRNC_SEGMENT_BUFFER);
 	h->user = (void *)(h->window + TRNC_CHANNEL_USER);

@@ -58,6 +58,7 @@ struct harness {
 void harness_spawn(struct harness *h, uint32_t host_device, uint32_t flags, uint64_t window_base);
 /* The same, with segments and context 1. */
 void harness_start(struct harness *h, uint32_t flags);
+void harness_start_at(struct harness *h, uint32_t flags, uint64_t window_base);
 /* Ends it and sees that it is gone. */
 void harness_stop(struct harness *h);
 
