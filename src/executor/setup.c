@@ -20,7 +20,6 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/socket.h"
-#include "executor/broker.h"
 #include "executor/entry.h"
 #include "executor/executor.h"
 #include "executor/probe.h"
