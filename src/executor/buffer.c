@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/range.h"
 #include "executor/events.h"
+#include "executor/quick.h"
 
 /* Reached by the host when the last user of the memory objects is gone, maybe long after the program let go. */
 struct exec_buffer_end {
@@ -105,7 +106,7 @@ int32_t exec_buffer_create(struct exec_context *c, const struct trnc_rec_buffer_
 		free(b);
 		return CL_INVALID_VALUE;
 	}
-	b->addr = addr;
+	b->addr = b->bytes = addr;
 	b->host = c->ex->host.CreateBuffer(c->host, r->flags | CL_MEM_USE_HOST_PTR, r->size, addr, &cl_err);
 	return add_buffer(c, b, r->buffer, cl_err);
 }
@@ -124,6 +125,7 @@ int32_t exec_sub_buffer_create(struct exec_context *c, const struct trnc_rec_sub
 	if (!b)
 		return CL_OUT_OF_HOST_MEMORY;
 	b->parent = exec_buffer_ref(parent);
+	b->bytes = parent->bytes + r->origin;
 	b->host = c->ex->host.CreateSubBuffer(parent->host, r->flags, CL_BUFFER_CREATE_TYPE_REGION, &region, &cl_err);
 	return add_buffer(c, b, r->buffer, cl_err);
 }
@@ -179,6 +181,8 @@ struct exec_buffer *exec_buffer_unref(struct exec_context *c, struct exec_buffer
 
 		base_list_for_each_safe(m, tmp, &b->maps, link)
 			free(m);
+		if (b->quick)
+			c->ex->host.ReleaseMemObject(b->quick);
 		c->ex->host.ReleaseMemObject(b->host);
 		free(b->layout);
 		free(b);
@@ -216,6 +220,17 @@ void exec_buffers_release_all(struct exec_context *c)
 	while ((b = base_handles_next(&c->buffers, &pos)))
 		exec_buffer_unref(c, b);
 	base_handles_finish(&c->buffers);
+}
+
+cl_mem exec_buffer_quick(struct exec_context *c, struct exec_buffer *b)
+{
+	const cl_mem_flags access = CL_MEM_READ_WRITE | CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY;
+	cl_int err;
+
+	if (!b->quick && b->bytes)
+		b->quick = c->ex->host.CreateBuffer(exec_quick_context(c), (b->flags & access) | CL_MEM_USE_HOST_PTR,
+						    b->size, b->bytes, &err);
+	return b->quick;
 }
 
 int32_t exec_buffer_add_map(struct exec_buffer *b, uint64_t id, void *addr)

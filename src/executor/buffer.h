@@ -15,9 +15,11 @@ struct exec_buffer_end;
 struct exec_buffer {
 	uint32_t refs; /* the table's, sub-buffers', images', held commands' and their arguments' */
 	cl_mem host;
+	cl_mem quick; /* the same bytes in the quick context; NULL: not made yet */
 	uint64_t size;
 	uint64_t flags;
 	void *addr;		     /* first byte; NULL for a sub-buffer or image */
+	uint8_t *bytes;		     /* the same, of a sub-buffer, too */
 	struct exec_buffer *parent;  /* of a sub-buffer or image; one reference */
 	struct exec_buffer_end *end; /* what happens when the host lets go; the host's callbacks own it */
 	struct base_list maps;	     /* of exec_map, on hosts that do not work in place */
@@ -39,6 +41,9 @@ struct exec_buffer *exec_buffer_get(struct exec_context *c, uint64_t handle);
 struct exec_buffer *exec_buffer_ref(struct exec_buffer *b);
 /* Accepts NULL; returns NULL. */
 struct exec_buffer *exec_buffer_unref(struct exec_context *c, struct exec_buffer *b);
+
+/* The buffer's bytes for kernels of the quick device (quick.h). NULL: it cannot have them. */
+cl_mem exec_buffer_quick(struct exec_context *c, struct exec_buffer *b);
 
 /* A map that the program has, on a host that does not work in place. */
 struct exec_map {

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "executor/kernel_table.h"
 #include "executor/precompile.h"
+#include "executor/quick.h"
 
 #define ARG_INFO "-cl-kernel-arg-info"
 
@@ -345,6 +346,14 @@ static void put_globals_size(struct exec_program *p, struct base_blob *reply)
 		base_blob_put_u64(reply, TRNC_TAG_GLOBALS_SIZE, size);
 }
 
+static void prepare_quick(struct exec_context *c, struct exec_kernel_table *t, const struct exec_build_request *q)
+{
+	_cleanup_free_ char *options = full_options(q->options);
+
+	if (options)
+		t->quick = exec_quick_program_new(c, &q->source, options, q->cwd);
+}
+
 void exec_build_run(struct exec_context *c, struct exec_program *p, const struct exec_build_request *q,
 		    struct base_blob *reply, struct exec_kernel_table **ret_table)
 {
@@ -366,5 +375,7 @@ void exec_build_run(struct exec_context *c, struct exec_program *p, const struct
 	base_blob_put_u32(reply, TRNC_TAG_PRINTF, p->may_print);
 	if (!err && !is_load && build_status == CL_BUILD_SUCCESS && type == CL_PROGRAM_BINARY_TYPE_EXECUTABLE)
 		table_err = exec_kernel_table_make(p, strstr(q->options, ARG_INFO) != NULL, reply, ret_table);
+	if (*ret_table && !p->may_print && q->op == TRNC_OP_BUILD && q->source.data)
+		prepare_quick(c, *ret_table, q);
 	base_blob_put_u32(reply, TRNC_TAG_STATUS, (uint32_t)(err ? err : table_err));
 }

@@ -131,7 +131,8 @@ static int32_t enqueue_ndrange(struct exec_context *c, cl_command_queue queue, c
 	bool has_offset = false;
 	int32_t err;
 
-	err = ops->args ? exec_snapshot_apply(c, ops->kernel, ops->args) : exec_kernel_apply(c, ops->kernel);
+	err = ops->args ? exec_snapshot_apply(c, ops->kernel, EXEC_MAIN, ops->args) :
+			  exec_kernel_apply(c, ops->kernel, EXEC_MAIN);
 	if (err)
 		return err;
 	for (int i = 0; i < 3; i++) {
@@ -140,7 +141,7 @@ static int32_t enqueue_ndrange(struct exec_context *c, cl_command_queue queue, c
 		local[i] = r->local[i];
 		has_offset |= offset[i] != 0;
 	}
-	return c->ex->host.EnqueueNDRangeKernel(queue, ops->kernel->host, r->dims, has_offset ? offset : NULL, global,
+	return c->ex->host.EnqueueNDRangeKernel(queue, ops->kernel->faces[EXEC_MAIN].host, r->dims, has_offset ? offset : NULL, global,
 						r->flags & TRNC_NDRANGE_LOCAL ? local : NULL, nr_waits, waits,
 						ret_event);
 }

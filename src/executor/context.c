@@ -16,6 +16,7 @@
 #include "executor/image.h"
 #include "executor/kernel.h"
 #include "executor/program.h"
+#include "executor/quick.h"
 #include "executor/ring.h"
 #include "executor/sampler.h"
 
@@ -36,6 +37,7 @@ static void free_context(struct exec_context *c)
 	base_handles_finish(&c->queues);
 	base_handles_finish(&c->events);
 	base_handles_finish(&c->programs);
+	exec_quick_free(c, c->quick);
 	free(c->waits);
 	free(c->record);
 	free(c);
@@ -114,6 +116,7 @@ int exec_context_create(struct executor *ex, const struct trnc_context_create *m
 		r = trn_error_set(err, -EIO, "HostContext", "the host's OpenCL makes no context: error %d", cl_err);
 		goto fail;
 	}
+	c->quick = exec_quick_new(c);
 	/* The device process may have said which executor of the session this is. */
 	if (c->page->generation == 0)
 		c->page->generation = 1;

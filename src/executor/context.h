@@ -33,6 +33,7 @@ struct exec_context {
 	struct executor *ex;
 	uint32_t id;
 	cl_context host;
+	struct exec_quick *quick; /* NULL: all commands go to the host's workers */
 
 	/* channel; constant */
 	struct exec_segment *channel; /* one use */

@@ -30,7 +30,7 @@ void exec_dispatch_end(struct exec_context *c, const struct exec_dispatch *d, in
 			t.submit = t.start = t.end = base_clock_raw_ns();
 		exec_command_end_locked(d->cmd, status, &t);
 	} else {
-		exec_queue_end_at_once_locked(d->q, d->r->cmd->seq, t.queued, d->event, status);
+		exec_queue_end_at_once_locked(d->q, d->r->cmd->seq, t.queued, d->event, status, NULL);
 	}
 	pthread_mutex_unlock(&c->lock);
 	exec_context_signal(c);
@@ -175,17 +175,20 @@ void exec_dispatch(struct exec_context *c, struct exec_dispatch *d)
 	const struct trnc_cmd *head = d->r->cmd;
 	cl_event ev = NULL;
 	int32_t err;
+	struct exec_measure *measure;
 	bool told;
 
-	if (try_without_host(c, d))
+	if (try_without_host(c, d) || exec_quick_run(c, d))
 		return;
 	if (!cmd)
 		d->event = barrier_event(c, q, d->r, d->event);
-	told = !is_joined(d) && (cmd || d->event || !d->more || !q->in_order || d->ops->source ||
+	measure = exec_quick_measure(c, d, !is_joined(d));
+	told = !is_joined(d) && (cmd || measure || d->event || !d->more || !q->in_order || d->ops->source ||
 				 (q->loose_from && head->seq - q->loose_from >= MAX_LOOSE));
 	if (told && !cmd) {
 		cmd = exec_command_new(q, head->seq, head->queued_ns, d->event);
 		if (!cmd) {
+			exec_measure_free(measure);
 			exec_dispatch_drop_waits(c, d->nr_waits);
 			exec_window_put(d->ops->source);
 			exec_dispatch_refuse(c, d, CL_OUT_OF_HOST_MEMORY);
@@ -197,6 +200,7 @@ void exec_dispatch(struct exec_context *c, struct exec_dispatch *d)
 	if (err && cmd && cmd->from != cmd->to && !end_run(c, cmd, err, &ev))
 		err = CL_SUCCESS;
 	if (err) {
+		exec_measure_free(measure);
 		if (!d->cmd) {
 			free(cmd);
 			exec_window_put(d->ops->source);
@@ -220,6 +224,7 @@ void exec_dispatch(struct exec_context *c, struct exec_dispatch *d)
 		cmd->state = EXEC_ON_HOST;
 		cmd->prints |= may_print(d->ops);
 		cmd->host = ev;
+		cmd->measure = measure;
 		if (cmd->event) {
 			cmd->event->host = ev;
 			cmd->event->queue = q;

@@ -4,6 +4,7 @@
 #define EXECUTOR_DISPATCH_H
 
 #include "executor/graph.h"
+#include "executor/quick.h"
 
 /* A command on its way: from a record, or from a command that was held. */
 struct exec_dispatch {
@@ -15,6 +16,7 @@ struct exec_dispatch {
 	struct exec_command *join; /* with cmd: the next one, which goes to the host right after it; or NULL */
 	cl_uint nr_waits;	  /* in the context's scratch, each with a reference, consumed */
 	bool more;		  /* another record lies in the ring already */
+	struct exec_quick_look look;
 };
 
 void exec_dispatch(struct exec_context *c, struct exec_dispatch *d);

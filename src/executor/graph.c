@@ -46,6 +46,7 @@ static void look_at_waits(struct exec_context *c, struct exec_queue *q, const st
 
 void exec_graph_settle(struct exec_context *c)
 {
+	exec_quick_settle(c);
 	while (!base_list_is_empty(&c->unsettled)) {
 		struct exec_queue *q = base_container_of(c->unsettled.next, struct exec_queue, unsettled);
 
@@ -101,6 +102,7 @@ void exec_graph_command(struct exec_context *c, const struct exec_record *r, int
 	struct exec_operands ops = { 0 };
 	struct outlook o = { 0 };
 	struct exec_dispatch d = { .q = q, .r = r, .ops = &ops, .more = more };
+	bool waits_turn;
 
 	if (!q || r->cmd->seq != q->seq + 1) {
 		fail_event(c, r, err ? err : q ? CL_INVALID_VALUE : CL_INVALID_COMMAND_QUEUE);
@@ -114,8 +116,10 @@ void exec_graph_command(struct exec_context *c, const struct exec_record *r, int
 		look_at_waits(c, q, r, &o);
 		err = o.err;
 	}
+	waits_turn = !err && !o.hold && !o.failed && !o.nr_waits && exec_quick_should_wait(c, &d);
+	o.hold |= waits_turn;
 	if (!err && o.hold && !o.failed)
-		err = exec_hold(c, q, r, &ops, d.event);
+		err = exec_hold(c, q, r, &ops, d.event, waits_turn);
 	if (err || o.hold || o.failed) {
 		exec_dispatch_drop_waits(c, o.nr_waits);
 		if (err || o.failed)

@@ -26,6 +26,7 @@ struct exec_queue {
 	struct exec_context *context;
 	cl_command_queue host;
 	bool in_order, profiling;
+	bool is_quick; /* short commands may run in the ring's thread (quick.h) */
 	bool destroyed; /* by the program; what runs goes on */
 	struct base_list unsettled; /* in the context's list while the host has commands that it was not made to begin */
 
@@ -33,6 +34,7 @@ struct exec_queue {
 	uint64_t seq;	      /* of the newest command */
 	struct base_list held; /* of exec_command.held, in order of arrival */
 	uint64_t fail_upto;   /* in order: held commands up to this number fail, one before them did */
+	uint32_t streak; /* launches in a row that were believed to be short, and went to the host */
 	struct exec_event *barrier; /* out of order: the newest barrier's event; one reference, or NULL */
 
 	/* under the context's lock */
@@ -61,11 +63,13 @@ struct exec_command {
 	enum exec_state state;
 	bool prints;
 	bool began; /* CLIENT: has been told */
+	bool waits_turn; /* HELD for what is outstanding before it, nothing else */
 	uint64_t from, to; /* sequence numbers that it stands for */
 	uint64_t queued_ns;
 	struct exec_event *event; /* one reference, or NULL */
 	cl_event host;		  /* owned while ON_HOST */
 	struct exec_segment *source; /* WRITE: one use */
+	struct exec_measure *measure; /* NULL: nobody asks how long it takes */
 
 	/* while held */
 	struct exec_record record; /* points into bytes */

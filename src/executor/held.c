@@ -96,7 +96,7 @@ static struct exec_command *new_held(struct exec_context *c, struct exec_queue *
 }
 
 int32_t exec_hold(struct exec_context *c, struct exec_queue *q, const struct exec_record *r,
-		    struct exec_operands *ops, struct exec_event *event)
+		    struct exec_operands *ops, struct exec_event *event, bool waits_turn)
 {
 	struct exec_event *own = event;
 	struct exec_command *cmd;
@@ -114,6 +114,7 @@ int32_t exec_hold(struct exec_context *c, struct exec_queue *q, const struct exe
 		return CL_OUT_OF_HOST_MEMORY;
 	}
 
+	cmd->waits_turn = waits_turn;
 	pthread_mutex_lock(&c->lock);
 	exec_queue_append_locked(q, cmd);
 	base_list_append(&q->held, &cmd->held);
@@ -166,6 +167,9 @@ static bool may_go(const struct exec_command *cmd)
 
 	if (must_fail(cmd))
 		return is_first || !q->in_order;
+	/* Behind something long, the host's workers are the sooner ones. */
+	if (cmd->waits_turn && q->streak >= EXEC_STREAM && q->outstanding.next != &cmd->link)
+		return false;
 	if (cmd->state == EXEC_CLIENT || cmd->unresolved)
 		return false;
 	return is_first || (!q->in_order && !exec_waits_for_all(&cmd->record));
@@ -209,7 +213,7 @@ static struct exec_command *sure_follower(struct exec_context *c, const struct e
 {
 	struct exec_command *next = first_held(q);
 
-	return next && q->in_order && may_go(next) && !must_fail(next) && !next->nr_waits &&
+	return next && q->in_order && !next->waits_turn && may_go(next) && !must_fail(next) && !next->nr_waits &&
 			       !exec_command_is_order_only(c, &next->record) ?
 		       next :
 		       NULL;
@@ -230,6 +234,7 @@ static void let_go(struct exec_context *c, struct exec_command *cmd, bool failed
 		exec_dispatch_end(c, &d, EXEC_WAIT_FAILED);
 	} else {
 		d.join = sure_follower(c, cmd->queue);
+		d.more = !base_list_is_empty(&cmd->queue->held);
 		exec_dispatch(c, &d);
 	}
 	exec_operands_drop(c, &ops);

@@ -15,9 +15,10 @@ enum exec_dependency exec_dependency_locked(const struct exec_event *e, const st
 /* Adds an event's host event to the context's scratch, with a reference. */
 void exec_add_host_wait_locked(struct exec_context *c, const struct exec_event *e, cl_uint *nr);
 
-/* Holds the command of a record. Takes over event and ops, unless it fails. Return: cl error. */
+/* Holds the command of a record. waits_turn: for nothing but what is outstanding (quick.h). Takes over event and ops,
+ * unless it fails. Return: cl error. */
 int32_t exec_hold(struct exec_context *c, struct exec_queue *q, const struct exec_record *r,
-		  struct exec_operands *ops, struct exec_event *event);
+		  struct exec_operands *ops, struct exec_event *event, bool waits_turn);
 
 /* Ends all commands that a queue holds, for a context that is being destroyed. */
 void exec_held_end_all(struct exec_context *c, struct exec_queue *q);

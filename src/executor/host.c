@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/range.h"
+#include "executor/pocl.h"
 
 #define MAX_PLATFORMS 64
 #define MAX_DEVICES 256
@@ -80,6 +81,20 @@ static cl_uint list_devices(struct exec_host *h, struct found *list, cl_uint max
 	return nr;
 }
 
+/* Takes the quick devices out of the list. Return: how many are left. */
+static cl_uint hide_quick(const struct exec_host *h, struct found *list, cl_uint nr, struct found *ret_quick)
+{
+	cl_uint left = 0;
+
+	for (cl_uint i = 0; i < nr; i++) {
+		if (exec_pocl_is_quick(h, list[i].platform, list[i].device))
+			*ret_quick = list[i];
+		else
+			list[left++] = list[i];
+	}
+	return left;
+}
+
 /* "0: name, 1: name", cut where the buffer ends. */
 static void describe(struct exec_host *h, const struct found *list, cl_uint nr, char *buf, size_t cap)
 {
@@ -100,11 +115,12 @@ static void describe(struct exec_host *h, const struct found *list, cl_uint nr, 
 	}
 }
 
-int exec_host_load(struct exec_host *h, uint32_t index, struct trn_error *err)
+int exec_host_load(struct exec_host *h, uint32_t index, bool wants_quick, struct trn_error *err)
 {
 	_cleanup_free_ struct found *list = calloc(MAX_DEVICES, sizeof(*list));
 	cl_device_type type = 0;
 	cl_uint nr, nr_platforms;
+	struct found quick = { 0 };
 	char names[200];
 	int r;
 
@@ -113,7 +129,11 @@ int exec_host_load(struct exec_host *h, uint32_t index, struct trn_error *err)
 	r = load_functions(h, err);
 	if (r < 0)
 		return r;
+	if (wants_quick)
+		wants_quick = exec_pocl_ask_for_quick();
 	nr = list_devices(h, list, MAX_DEVICES, &nr_platforms);
+	if (wants_quick)
+		nr = hide_quick(h, list, nr, &quick);
 	if (nr == 0) {
 		trn_error_set(err, -ENODEV, "NoHostDevice", "the host's OpenCL lists %u platforms and no device",
 			      nr_platforms);
@@ -127,6 +147,8 @@ int exec_host_load(struct exec_host *h, uint32_t index, struct trn_error *err)
 	}
 	h->platform = list[index].platform;
 	h->device = list[index].device;
+	if (quick.platform == h->platform)
+		h->quick = quick.device;
 	if (h->GetDeviceInfo(h->device, CL_DEVICE_TYPE, sizeof(type), &type, NULL) == CL_SUCCESS)
 		h->is_cpu = (type & CL_DEVICE_TYPE_CPU) != 0;
 	return 0;
@@ -142,11 +164,28 @@ bool exec_host_has_svm(const struct exec_host *h)
 	       caps & CL_DEVICE_SVM_COARSE_GRAIN_BUFFER;
 }
 
-cl_context exec_host_create_context(struct exec_host *h, cl_int *ret_err)
+static cl_context create_context(struct exec_host *h, cl_device_id device, cl_int *ret_err)
 {
 	const cl_context_properties properties[] = { CL_CONTEXT_PLATFORM, (cl_context_properties)h->platform, 0 };
 
-	return h->CreateContext(properties, 1, &h->device, NULL, NULL, ret_err);
+	return h->CreateContext(properties, 1, &device, NULL, NULL, ret_err);
+}
+
+cl_context exec_host_create_context(struct exec_host *h, cl_int *ret_err)
+{
+	return create_context(h, h->device, ret_err);
+}
+
+cl_context exec_host_create_quick_context(struct exec_host *h, cl_int *ret_err)
+{
+	return create_context(h, h->quick, ret_err);
+}
+
+cl_command_queue exec_host_create_quick_queue(struct exec_host *h, cl_context context, cl_int *ret_err)
+{
+	if (h->CreateCommandQueueWithProperties)
+		return h->CreateCommandQueueWithProperties(context, h->quick, NULL, ret_err);
+	return h->CreateCommandQueue(context, h->quick, 0, ret_err);
 }
 
 cl_command_queue exec_host_create_queue(struct exec_host *h, cl_context context, cl_command_queue_properties properties,

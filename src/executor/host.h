@@ -45,6 +45,7 @@
 	F(GetKernelInfo)              \
 	F(GetKernelArgInfo)           \
 	F(GetKernelWorkGroupInfo)     \
+	F(CreateUserEvent)            \
 	F(RetainEvent)                \
 	F(ReleaseEvent)               \
 	F(SetEventCallback)           \
@@ -81,14 +82,16 @@ struct exec_host {
 
 	cl_platform_id platform;
 	cl_device_id device;
+	cl_device_id quick; /* runs kernels on the calling thread, else like device; or NULL (quick.h) */
 	struct exec_subdevice *_Atomic subdevices; /* made so far (subdevice.c) */
 	bool is_cpu;
 	bool coherent;	  /* buffers are used in place (self-test) */
 	cl_context spare; /* made by the self-test; the first context takes it */
 };
 
-/* Loads the host's OpenCL and picks device number index over all platforms. Return: 0 or -errno with a sentence. */
-int exec_host_load(struct exec_host *h, uint32_t index, struct trn_error *err);
+/* Loads the host's OpenCL and picks device number index over all platforms, and if that is wanted its quick one, which
+ * has no number. Return: 0 or -errno with a sentence. */
+int exec_host_load(struct exec_host *h, uint32_t index, bool wants_quick, struct trn_error *err);
 
 /* Makes the spare context and finds out whether buffers are used in place. */
 int exec_host_self_test(struct exec_host *h, struct trn_error *err);
@@ -98,6 +101,10 @@ bool exec_host_has_svm(const struct exec_host *h);
 
 /* A context of the chosen device. */
 cl_context exec_host_create_context(struct exec_host *h, cl_int *ret_err);
+
+/* A context and an in-order queue of the quick device. */
+cl_context exec_host_create_quick_context(struct exec_host *h, cl_int *ret_err);
+cl_command_queue exec_host_create_quick_queue(struct exec_host *h, cl_context context, cl_int *ret_err);
 
 /* A queue with the properties that the wire carries. */
 cl_command_queue exec_host_create_queue(struct exec_host *h, cl_context context, cl_command_queue_properties properties,

@@ -21,7 +21,7 @@ static int32_t new_kernel(struct exec_context *c, struct exec_kernel_table *tabl
 		return CL_OUT_OF_HOST_MEMORY;
 	}
 	k->refs = 1;
-	k->host = host;
+	k->faces[EXEC_MAIN].host = host;
 	k->table = exec_kernel_table_ref(table);
 	k->index = index;
 	k->nr_args = nr_args;
@@ -75,7 +75,7 @@ static int32_t copy_arg(struct exec_kernel_arg *to, const struct exec_kernel_arg
 	*to = *from;
 	to->value = NULL;
 	to->cap = 0;
-	to->stale = from->kind != 0;
+	to->stale = from->kind != 0 ? EXEC_ALL_FACES : 0;
 	if (!has_value(from->kind))
 		return CL_SUCCESS;
 	to->value = malloc(from->size);
@@ -84,6 +84,13 @@ static int32_t copy_arg(struct exec_kernel_arg *to, const struct exec_kernel_arg
 	to->cap = (uint32_t)from->size;
 	memcpy(to->value, from->value, from->size);
 	return CL_SUCCESS;
+}
+
+/* One more argument differs from what these objects of the host have. */
+static void count_stale(struct exec_kernel *k, uint8_t faces)
+{
+	for (uint32_t i = 0; i < EXEC_NR_FACES; i++)
+		k->faces[i].nr_stale += faces >> i & 1;
 }
 
 int32_t exec_kernel_clone(struct exec_context *c, const struct trnc_rec_kernel_clone *r)
@@ -106,7 +113,7 @@ int32_t exec_kernel_clone(struct exec_context *c, const struct trnc_rec_kernel_c
 			exec_kernel_unref(c, k);
 			return err;
 		}
-		k->nr_stale += k->args[i].stale;
+		count_stale(k, k->args[i].stale);
 		k->nr_set += k->args[i].kind != 0;
 	}
 	return add_kernel(c, r->kernel, k);
@@ -131,7 +138,7 @@ int32_t exec_kernel_set_exec_info(struct exec_context *c, const struct trnc_rec_
 		return CL_INVALID_OPERATION;
 	if (r->param == CL_KERNEL_EXEC_INFO_SVM_PTRS && !has_addresses(c, value, r->len / sizeof(uint64_t)))
 		return CL_INVALID_VALUE;
-	return c->ex->host.SetKernelExecInfo(k->host, r->param, r->len, value);
+	return c->ex->host.SetKernelExecInfo(k->faces[EXEC_MAIN].host, r->param, r->len, value);
 }
 
 struct exec_kernel *exec_kernel_get(struct exec_context *c, uint64_t handle)
@@ -151,7 +158,9 @@ struct exec_kernel *exec_kernel_unref(struct exec_context *c, struct exec_kernel
 		return NULL;
 	for (uint32_t i = 0; i < k->nr_args; i++)
 		free(k->args[i].value);
-	c->ex->host.ReleaseKernel(k->host);
+	for (uint32_t i = 0; i < EXEC_NR_FACES; i++)
+		if (k->faces[i].host)
+			c->ex->host.ReleaseKernel(k->faces[i].host);
 	exec_kernel_table_unref(k->table);
 	free(k);
 	return NULL;
@@ -238,9 +247,10 @@ static int32_t store_arg(struct exec_context *c, struct exec_kernel *k, const st
 	if (!arg->kind)
 		k->nr_set++;
 	arg->kind = a->kind;
-	if (!arg->stale)
-		k->nr_stale++;
-	arg->stale = true;
+	count_stale(k, EXEC_ALL_FACES & ~arg->stale);
+	arg->stale = EXEC_ALL_FACES;
+	if (has_value(a->kind) || a->kind == TRNC_ARG_LOCAL)
+		k->has_values = false;
 	return CL_SUCCESS;
 }
 
@@ -283,46 +293,85 @@ int32_t exec_kernel_take_args(struct exec_context *c, struct exec_kernel *k, con
 	return check_memory(c, k);
 }
 
-static int32_t set_host_arg(struct exec_context *c, struct exec_kernel *k, uint32_t index, uint16_t kind,
-			    uint64_t size, const struct exec_buffer *memory, const void *value)
+static int32_t set_host_arg(struct exec_context *c, struct exec_kernel *k, enum exec_face face, uint32_t index,
+			    uint16_t kind, uint64_t size, struct exec_buffer *memory, const void *value)
 {
-	cl_mem mem = memory ? memory->host : NULL;
+	cl_kernel kernel = k->faces[face].host;
+	cl_mem mem = NULL;
 
+	if (memory)
+		mem = face == EXEC_MAIN ? memory->host : exec_buffer_quick(c, memory);
 	switch (kind) {
 	case TRNC_ARG_VALUE:
 	case TRNC_ARG_SAMPLER:
-		return c->ex->host.SetKernelArg(k->host, index, size, value);
+		return c->ex->host.SetKernelArg(kernel, index, size, value);
 	case TRNC_ARG_LOCAL:
-		return c->ex->host.SetKernelArg(k->host, index, size, NULL);
+		return c->ex->host.SetKernelArg(kernel, index, size, NULL);
 	case TRNC_ARG_SVM: {
 		uint64_t address;
 
 		memcpy(&address, value, sizeof(address));
-		return c->ex->host.SetKernelArgSVMPointer(k->host, index, (void *)(uintptr_t)address);
+		return c->ex->host.SetKernelArgSVMPointer(kernel, index, (void *)(uintptr_t)address);
 	}
 	default:
-		return c->ex->host.SetKernelArg(k->host, index, sizeof(mem), mem ? &mem : NULL);
+		if (memory && !mem)
+			return CL_OUT_OF_RESOURCES;
+		return c->ex->host.SetKernelArg(kernel, index, sizeof(mem), mem ? &mem : NULL);
 	}
 }
 
-int32_t exec_kernel_apply(struct exec_context *c, struct exec_kernel *k)
+int32_t exec_kernel_apply(struct exec_context *c, struct exec_kernel *k, enum exec_face face)
 {
-	if (!k->nr_stale)
+	if (!k->faces[face].nr_stale)
 		return CL_SUCCESS;
 	for (uint32_t i = 0; i < k->nr_args; i++) {
 		struct exec_kernel_arg *a = &k->args[i];
 		int32_t err;
 
-		if (!a->stale)
+		if (!(a->stale >> face & 1))
 			continue;
-		err = set_host_arg(c, k, i, a->kind, a->size,
+		err = set_host_arg(c, k, face, i, a->kind, a->size,
 				   has_memory(a->kind) ? get_memory(c, a->kind, a->memory) : NULL, a->value);
 		if (err)
 			return err;
-		a->stale = false;
-		k->nr_stale--;
+		a->stale &= (uint8_t)~(1u << face);
+		k->faces[face].nr_stale--;
 	}
 	return CL_SUCCESS;
+}
+
+/* FNV's way of mixing, eight bytes at a time: a prediction goes by it, nothing else. */
+static uint64_t mix(uint64_t hash, const uint8_t *bytes, uint64_t len)
+{
+	while (len) {
+		uint64_t word = 0, n = len < sizeof(word) ? len : sizeof(word);
+
+		memcpy(&word, bytes, n);
+		hash = (hash ^ word) * 0x100000001b3u;
+		hash ^= hash >> 29;
+		bytes += n;
+		len -= n;
+	}
+	return hash;
+}
+
+uint64_t exec_kernel_values(struct exec_kernel *k)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	if (k->has_values)
+		return k->values;
+	for (uint32_t i = 0; i < k->nr_args; i++) {
+		const struct exec_kernel_arg *a = &k->args[i];
+
+		if (a->kind == TRNC_ARG_LOCAL)
+			hash = mix(hash, (const uint8_t *)&a->size, sizeof(a->size));
+		else if (a->kind == TRNC_ARG_VALUE)
+			hash = mix(hash, a->value, a->size);
+	}
+	k->values = hash;
+	k->has_values = true;
+	return hash;
 }
 
 /* --------------------------------------------------------------- snapshots */
@@ -346,6 +395,7 @@ struct exec_snapshot *exec_kernel_snapshot(struct exec_context *c, struct exec_k
 	s->refs = 1;
 	s->kernel = k;
 	s->nr_args = k->nr_args;
+	s->values = exec_kernel_values(k);
 	value = (uint8_t *)s + head;
 	for (uint32_t i = 0; i < k->nr_args; i++) {
 		const struct exec_kernel_arg *a = &k->args[i];
@@ -364,23 +414,25 @@ struct exec_snapshot *exec_kernel_snapshot(struct exec_context *c, struct exec_k
 	return s;
 }
 
-int32_t exec_snapshot_apply(struct exec_context *c, struct exec_kernel *k, const struct exec_snapshot *s)
+int32_t exec_snapshot_apply(struct exec_context *c, struct exec_kernel *k, enum exec_face face,
+			    const struct exec_snapshot *s)
 {
 	bool is_latest = s == k->latest;
+	uint8_t bit = (uint8_t)(1u << face);
 
-	if (is_latest && !k->nr_stale)
+	if (is_latest && !k->faces[face].nr_stale)
 		return CL_SUCCESS;
 	for (uint32_t i = 0; i < s->nr_args; i++) {
 		const struct exec_snapshot_arg *a = &s->args[i];
-		int32_t err = set_host_arg(c, k, i, a->kind, a->size, a->memory, a->value);
+		int32_t err = set_host_arg(c, k, face, i, a->kind, a->size, a->memory, a->value);
 
 		if (err)
 			return err;
 	}
 	/* The host's object has the snapshot now: the shadow, or all of it differs from the shadow. */
 	for (uint32_t i = 0; i < s->nr_args; i++)
-		k->args[i].stale = !is_latest;
-	k->nr_stale = is_latest ? 0 : k->nr_args;
+		k->args[i].stale = is_latest ? k->args[i].stale & (uint8_t)~bit : k->args[i].stale | bit;
+	k->faces[face].nr_stale = is_latest ? 0 : k->nr_args;
 	return CL_SUCCESS;
 }
 

@@ -14,9 +14,13 @@
 #include "executor/decode.h"
 #include "executor/program.h"
 
+/* A kernel has an object of the host on each of its devices that it runs on (quick.h). */
+enum exec_face { EXEC_MAIN, EXEC_QUICK, EXEC_NR_FACES };
+#define EXEC_ALL_FACES 3u
+
 struct exec_kernel_arg {
 	uint16_t kind; /* 0: not set yet */
-	bool stale;    /* the host's object has something else */
+	uint8_t stale; /* bit of each face whose object has something else */
 	uint32_t cap;
 	uint64_t size;
 	uint64_t memory; /* BUFFER, IMAGE: handle, 0 for NULL */
@@ -26,6 +30,7 @@ struct exec_kernel_arg {
 struct exec_snapshot {
 	uint32_t refs;		    /* held commands'; each has one on the kernel, too */
 	struct exec_kernel *kernel;
+	uint64_t values; /* exec_kernel_values() */
 	uint32_t nr_args;
 	struct exec_snapshot_arg {
 		uint16_t kind;
@@ -37,10 +42,15 @@ struct exec_snapshot {
 
 struct exec_kernel {
 	uint32_t refs; /* the table's, held commands' */
-	cl_kernel host;
+	struct exec_kernel_face {
+		cl_kernel host; /* NULL for EXEC_QUICK: not made yet */
+		uint32_t nr_stale;
+	} faces[EXEC_NR_FACES];
 	struct exec_kernel_table *table; /* one reference */
 	uint32_t index;
-	uint32_t nr_args, nr_set, nr_stale;
+	uint32_t nr_args, nr_set;
+	bool has_values; /* values is up to date */
+	uint64_t values;
 	uint64_t seen_gone;	      /* context's buffers_gone when all buffers and images were there */
 	struct exec_snapshot *latest; /* of the shadow as it is, or NULL; its holders' */
 	struct exec_kernel_arg args[];
@@ -61,11 +71,15 @@ struct exec_kernel *exec_kernel_unref(struct exec_context *c, struct exec_kernel
 /* Takes a launch's changed arguments into the shadow, all or none, and sees that every argument is there. */
 int32_t exec_kernel_take_args(struct exec_context *c, struct exec_kernel *k, const struct exec_record *r);
 /* Brings the host's object up to the shadow. */
-int32_t exec_kernel_apply(struct exec_context *c, struct exec_kernel *k);
+int32_t exec_kernel_apply(struct exec_context *c, struct exec_kernel *k, enum exec_face face);
+
+/* A hash of all values in the arguments, and of the sizes of local memory. */
+uint64_t exec_kernel_values(struct exec_kernel *k);
 
 /* The shadow as it is, for later; one reference. NULL: no memory. */
 struct exec_snapshot *exec_kernel_snapshot(struct exec_context *c, struct exec_kernel *k);
-int32_t exec_snapshot_apply(struct exec_context *c, struct exec_kernel *k, const struct exec_snapshot *s);
+int32_t exec_snapshot_apply(struct exec_context *c, struct exec_kernel *k, enum exec_face face,
+			    const struct exec_snapshot *s);
 /* Accepts NULL; returns NULL. */
 struct exec_snapshot *exec_snapshot_unref(struct exec_context *c, struct exec_snapshot *s);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +21,8 @@
 /* Exit status of a helper that could not build for a reason which the executor's own build will tell.  Any other one is
  * not ours: LLVM ends its process with 1 when, for one, the disk is full. */
 #define HELPER_FAILED 3
+
+#define LOW_PRIORITY 19
 
 /* ------------------------------------------------------------- executor */
 
@@ -51,12 +54,13 @@ static int write_source(char path[PATH_MAX], const struct exec_build_text *sourc
 	return 0;
 }
 
-static pid_t start_helper(char *path, uint32_t host_device, const char *options)
+static pid_t start_helper(char *path, uint32_t host_device, const char *options, bool is_quick, char **env)
 {
 	posix_spawn_file_actions_t actions;
 	char index[16];
 	char *argv[] = { (char[]){ "tranche-executor" }, (char[]){ "--compile" }, path, index,
-			 (char *)(uintptr_t)options, NULL };
+			 (char *)(uintptr_t)options,
+			 is_quick ? (char[]){ "quick" } : (char[]){ "main" }, NULL };
 	pid_t pid;
 	int r;
 
@@ -65,14 +69,15 @@ static pid_t start_helper(char *path, uint32_t host_device, const char *options)
 	/* Its messages come a second time from the executor's own build, which has the program's log. */
 	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	r = posix_spawn(&pid, "/proc/self/exe", &actions, NULL, argv, environ);
+	r = posix_spawn(&pid, "/proc/self/exe", &actions, NULL, argv, env);
 	posix_spawn_file_actions_destroy(&actions);
 	if (r)
 		log_debug("no compile helper: %s", strerror(r));
 	return r ? -1 : pid;
 }
 
-int exec_precompile(uint32_t host_device, const struct exec_build_text *source, const char *options)
+static int run_helper(uint32_t host_device, const struct exec_build_text *source, const char *options, bool is_quick,
+		      char **env)
 {
 	char path[PATH_MAX];
 	int status = 0;
@@ -80,13 +85,57 @@ int exec_precompile(uint32_t host_device, const struct exec_build_text *source, 
 
 	if (!source->len || write_source(path, source) < 0)
 		return 0;
-	pid = start_helper(path, host_device, options);
+	pid = start_helper(path, host_device, options, is_quick, env);
+	if (pid > 0 && env != environ)
+		setpriority(PRIO_PROCESS, (id_t)pid, LOW_PRIORITY);
 	if (pid > 0)
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
 		}
 	unlink(path);
 	if (pid <= 0 || (WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_SUCCESS || WEXITSTATUS(status) == HELPER_FAILED)))
 		return 0;
+	return status;
+}
+
+int exec_precompile(uint32_t host_device, const struct exec_build_text *source, const char *options)
+{
+	return run_helper(host_device, source, options, false, environ);
+}
+
+/* Our environment but for one variable. Free the array and its last entry. */
+static char **environment_with(const char *name, const char *value)
+{
+	size_t nr = 0, len = strlen(name), kept = 0;
+	char **env;
+
+	while (environ[nr])
+		nr++;
+	env = calloc(nr + 2, sizeof(*env));
+	if (!env)
+		return NULL;
+	for (size_t i = 0; i < nr; i++)
+		if (strncmp(environ[i], name, len) != 0 || environ[i][len] != '=')
+			env[kept++] = environ[i];
+	if (asprintf(&env[kept], "%s=%s", name, value) >= 0)
+		return env;
+	free(env);
+	return NULL;
+}
+
+int exec_precompile_apart(uint32_t host_device, bool is_quick, const struct exec_build_text *source,
+			  const char *options, const char *cache)
+{
+	char **env = environment_with("POCL_CACHE_DIR", cache);
+	size_t last = 0;
+	int status;
+
+	if (!env)
+		return -1;
+	status = run_helper(host_device, source, options, is_quick, env);
+	while (env[last + 1])
+		last++;
+	free(env[last]);
+	free(env);
 	return status;
 }
 
@@ -108,7 +157,7 @@ static int build(struct exec_host *h, const char *source, size_t len, const char
 
 int exec_precompile_main(int argc, char **argv)
 {
-	_cleanup_close_ int fd = argc == 5 ? open(argv[2], O_RDONLY | O_CLOEXEC) : -1;
+	_cleanup_close_ int fd = argc == 6 ? open(argv[2], O_RDONLY | O_CLOEXEC) : -1;
 	struct exec_host host = { 0 };
 	struct trn_error err = { 0 };
 	struct stat st;
@@ -117,8 +166,13 @@ int exec_precompile_main(int argc, char **argv)
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
 		return HELPER_FAILED;
 	source = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (source == MAP_FAILED || exec_host_load(&host, (uint32_t)strtoul(argv[3], NULL, 10), &err) < 0)
+	if (source == MAP_FAILED || exec_host_load(&host, (uint32_t)strtoul(argv[3], NULL, 10), true, &err) < 0)
 		return HELPER_FAILED;
+	if (strcmp(argv[5], "quick") == 0) {
+		if (!host.quick)
+			return HELPER_FAILED;
+		host.device = host.quick;
+	}
 	/* Without the libraries' farewells: what matters is in the cache, and the end is waited for. */
 	_exit(build(&host, source, (size_t)st.st_size, argv[4]));
 }

@@ -7,6 +7,7 @@
 #ifndef EXECUTOR_PRECOMPILE_H
 #define EXECUTOR_PRECOMPILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "executor/build.h"
@@ -18,7 +19,13 @@
  */
 int exec_precompile(uint32_t host_device, const struct exec_build_text *source, const char *options);
 
-/* The helper: argv is { program, "--compile", file, index of the host's device, options }. Return: exit status. */
+/* The same with a cache folder of its own, for the host's device or its quick one (quick.h), in a helper that leaves the
+ * processors to everybody else. */
+int exec_precompile_apart(uint32_t host_device, bool is_quick, const struct exec_build_text *source,
+			  const char *options, const char *cache);
+
+/* The helper: argv is { program, "--compile", file, index of the host's device, options, "main" or "quick" }.
+ * Return: exit status. */
 int exec_precompile_main(int argc, char **argv);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "executor/build.h"
+#include "executor/quick.h"
 
 /* -------------------------------------------------------------- counting */
 
@@ -26,7 +27,9 @@ void exec_kernel_table_unref(struct exec_kernel_table *t)
 	for (uint32_t i = 0; i < t->nr_kernels; i++) {
 		free(t->kernels[i].name);
 		free(t->kernels[i].kinds);
+		free(t->kernels[i].routes);
 	}
+	exec_quick_program_free(t->quick);
 	free(t);
 }
 

@@ -14,16 +14,19 @@
 #include "base/blob.h"
 #include "executor/context.h"
 
-/* What is known of a program's kernels after a build. Constant once made. */
+/* What is known of a program's kernels after a build. Constant once made, except what quick.h needs. */
 struct exec_kernel_table {
 	_Atomic uint32_t refs;
 	cl_program host; /* kernels keep it, and the program that this table belongs to */
 	bool may_print;
+	struct exec_quick_program *quick; /* owned; NULL: its kernels stay on the main device */
 	uint32_t nr_kernels;
 	struct exec_kernel_entry {
 		char *name;
 		uint32_t nr_args;
 		uint8_t *kinds; /* nr_args times enum trnc_arg_kind */
+		struct exec_routes *routes; /* ring's thread; owned, NULL: none yet */
+		bool never_quick;	    /* ring's thread */
 	} kernels[];
 };
 

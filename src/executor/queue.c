@@ -6,6 +6,7 @@
 
 #include "base/futex.h"
 #include "executor/dispatch.h"
+#include "executor/quick.h"
 #include "executor/subdevice.h"
 
 /* A host whose clock is another one differs by more than this; then its times are moved to ours. */
@@ -87,13 +88,13 @@ void exec_queue_add_loose_locked(struct exec_queue *q, uint64_t seq, bool prints
 }
 
 void exec_queue_end_at_once_locked(struct exec_queue *q, uint64_t seq, uint64_t queued_ns, struct exec_event *event,
-				   int32_t status)
+				   int32_t status, const struct exec_times *times)
 {
 	if (event) {
-		uint64_t now = q->profiling ? base_clock_raw_ns() : 0;
-		const struct exec_times times = { .queued = queued_ns, .submit = now, .start = now, .end = now };
+		uint64_t now = q->profiling && !times ? base_clock_raw_ns() : 0;
+		const struct exec_times none = { .queued = queued_ns, .submit = now, .start = now, .end = now };
 
-		exec_event_end_locked(q->context, event, status, &times);
+		exec_event_end_locked(q->context, event, status, times ? times : &none);
 		exec_event_unref(event);
 	}
 	/* Behind loose commands its number is theirs: the next command in the row stands for all of them. */
@@ -118,6 +119,7 @@ static void end_one(struct exec_command *cmd, int32_t status, const struct exec_
 		exec_event_end_locked(q->context, cmd->event, status, times);
 		exec_event_unref(cmd->event);
 	}
+	exec_measure_free(cmd->measure);
 	exec_window_put(cmd->source);
 	count_commands(q->context, nr);
 	exec_context_unpend_locked(q->context, nr);
@@ -131,6 +133,8 @@ static void advance(struct exec_queue *q)
 		struct exec_command *first = base_container_of(q->outstanding.next, struct exec_command, link);
 		struct exec_times times = { .queued = first->queued_ns };
 
+		if (first->state == EXEC_HELD && first->waits_turn)
+			exec_command_set_ready_locked(first);
 		if (first->state == EXEC_CLIENT)
 			exec_client_check_locked(first);
 		if (first->state != EXEC_VIRTUAL)
@@ -215,14 +219,21 @@ static void CL_CALLBACK host_done(cl_event ev, cl_int status, void *arg)
 	struct exec_queue *q = cmd->queue;
 	struct exec_context *c = q->context;
 	struct exec_times times = { 0 };
+	struct exec_measure *measure;
 
 	atomic_fetch_add(&c->callbacks, 1);
 	if (cmd->prints)
 		exec_output_drain(&c->ex->output);
 	if (q->profiling && cmd->event)
 		read_times(cmd, ev, &times);
+	measure = cmd->measure;
+	if (measure)
+		exec_quick_read_time(c, measure, ev);
 
 	pthread_mutex_lock(&c->lock);
+	if (measure)
+		exec_quick_measured_locked(c, measure);
+	cmd->measure = NULL;
 	if (status < 0)
 		exec_queue_fail_locked(q, status);
 	exec_command_end_locked(cmd, status < 0 ? status : CL_COMPLETE, &times);
@@ -264,6 +275,7 @@ void exec_queue_unref_locked(struct exec_queue *q)
 int32_t exec_queue_create(struct exec_context *c, const struct trnc_rec_queue_create *r)
 {
 	struct exec_queue *q;
+	cl_command_queue_properties properties;
 	struct exec_event *e;
 	int32_t err;
 	cl_int cl_err;
@@ -277,11 +289,14 @@ int32_t exec_queue_create(struct exec_context *c, const struct trnc_rec_queue_cr
 	q->context = c;
 	q->in_order = !(r->properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
 	q->profiling = (r->properties & CL_QUEUE_PROFILING_ENABLE) != 0;
+	q->is_quick = c->quick && !r->nr_units;
 	q->refs = 1;
 	base_list_init(&q->held);
 	base_list_init(&q->unsettled);
 	base_list_init(&q->outstanding);
-	q->host = exec_subdevice_create_queue(&c->ex->host, c->host, r->properties, r->first_unit, r->nr_units, &cl_err);
+	/* Launches are measured by the host's own times, which cost next to nothing. */
+	properties = r->properties | (q->is_quick ? CL_QUEUE_PROFILING_ENABLE : 0);
+	q->host = exec_subdevice_create_queue(&c->ex->host, c->host, properties, r->first_unit, r->nr_units, &cl_err);
 	if (!q->host) {
 		free(q);
 		return cl_err;

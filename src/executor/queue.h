@@ -15,9 +15,9 @@ void exec_queue_append_locked(struct exec_queue *q, struct exec_command *cmd);
 /* Ends a command that is in the row: publishes, lets go of all that it has, frees it. */
 void exec_command_end_locked(struct exec_command *cmd, int32_t status, const struct exec_times *times);
 
-/* Ends a command that was never in the row. Consumes the reference on event (may be NULL). */
+/* Ends a command that was never in the row. Consumes the reference on event (may be NULL). times NULL: it took none. */
 void exec_queue_end_at_once_locked(struct exec_queue *q, uint64_t seq, uint64_t queued_ns, struct exec_event *event,
-				   int32_t status);
+				   int32_t status, const struct exec_times *times);
 
 /* The newest command was given to the host without an event. */
 void exec_queue_add_loose_locked(struct exec_queue *q, uint64_t seq, bool prints);

@@ -50,7 +50,7 @@ static int make_host_ready(struct executor *ex, struct prepared *p, struct trn_e
 	const uint32_t host_device = p->what.host_device, flags = p->what.flags;
 	int r;
 
-	if (flags & ~TRNC_EXEC_FLAG_NOT_COHERENT)
+	if (flags & ~(TRNC_EXEC_FLAG_NOT_COHERENT | TRNC_EXEC_FLAG_NO_QUICK))
 		return trn_error_set(err, -EINVAL, "Flags", "unknown flags %#x", flags);
 	/* Before the sandbox, which forbids it. */
 	p->probe = memfd_create("tranche-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -61,7 +61,7 @@ static int make_host_ready(struct executor *ex, struct prepared *p, struct trn_e
 		return trn_error_set(err, r, "Output", "no pipe for the output: %s", strerror(-r));
 	r = exec_sandbox_enter(err);
 	if (r == 0)
-		r = exec_host_load(&ex->host, host_device, err);
+		r = exec_host_load(&ex->host, host_device, !(flags & TRNC_EXEC_FLAG_NO_QUICK), err);
 	if (r == 0)
 		r = exec_host_self_test(&ex->host, err);
 	if (r == 0)

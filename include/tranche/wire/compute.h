@@ -269,7 +269,8 @@ struct trnc_host_page {
 	__s32 last_refusal; /* cl error of the newest one */
 	__u32 reserved1;
 	__u64 commands;	   /* commands completed */
-	__u32 reserved2[8];
+	__u64 quick;	   /* of them, those that needed no worker of the host */
+	__u32 reserved2[6];
 };
 TRNC_ASSERT_SIZE(trnc_host_page, 128);
 

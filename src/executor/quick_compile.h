@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Compiled code for the quick device.  The one place that makes it; blocks, so for a builder's thread. */
+#ifndef EXECUTOR_QUICK_COMPILE_H
+#define EXECUTOR_QUICK_COMPILE_H
+
+#include "executor/build.h"
+#include "executor/pocl.h"
+
+/* One program's folders in the session's cache. */
+struct exec_quick_folders {
+	char main[EXEC_POCL_FOLDER], quick[EXEC_POCL_FOLDER];
+};
+
+/* Sees to it that the session's cache holds the program for the quick device, and tells where the main device's
+ * functions of it lie. Return: 0 or -errno. */
+int exec_quick_compile(uint32_t host_device, const struct exec_build_text *source, const char *options,
+		       struct exec_quick_folders *ret);
+
+#endif
