@@ -16,6 +16,8 @@ cl_int command_init(struct command *c, cl_command_queue queue, cl_command_type t
 		return recording_check(queue->recording);
 	if (client_context_is_lost(queue->context->client))
 		return CL_OUT_OF_RESOURCES;
+	if (type == CL_COMMAND_NDRANGE_KERNEL || type == CL_COMMAND_TASK)
+		return wait_list_init_lenient(&c->waits, queue->context, nr_waits, waits);
 	return wait_list_init(&c->waits, queue->context, nr_waits, waits);
 }
 

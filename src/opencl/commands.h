@@ -26,6 +26,9 @@ struct wait_list {
 /* Checks and collects. CL_INVALID_EVENT_WAIT_LIST, CL_INVALID_CONTEXT, CL_OUT_OF_HOST_MEMORY; nothing to finish then. */
 cl_int wait_list_init(struct wait_list *w, cl_context ctx, cl_uint nr, const cl_event *events);
 void wait_list_finish(struct wait_list *w);
+/* For launches, whose lists the host's driver does not check: no count is no list, NULL events are left out, and so are
+ * those of other contexts that are complete. */
+cl_int wait_list_init_lenient(struct wait_list *w, cl_context ctx, cl_uint nr, const cl_event *events);
 /* Its errors alone, for calls that look at the list before they look at the rest; and the first of them. */
 cl_int wait_list_check(cl_context ctx, cl_uint nr, const cl_event *events);
 cl_int wait_list_check_count(cl_uint nr, const cl_event *events);

@@ -3,25 +3,48 @@
 #include "opencl/commands.h"
 #include "opencl/ndrange.h"
 
-/* In the order in which the host's driver looks. */
+static bool has_required_size(const struct kernel_info *info)
+{
+	return info->compile_group_size[0] && info->compile_group_size[1] && info->compile_group_size[2];
+}
+
+/* In the order in which the host's driver looks; a product that overflows is of sizes that are too large. */
 static cl_int check_local(const struct kernel_info *info, const struct device_limits *limits, cl_uint dims,
 			  const size_t *global, const size_t *local)
 {
-	const uint64_t *required = info->compile_group_size;
 	uint64_t product = 1;
 
-	for (cl_uint i = 0; i < dims; i++)
-		if (!local[i] || __builtin_mul_overflow(product, local[i], &product))
+	for (cl_uint i = 0; i < dims; i++) {
+		if (!local[i]) /* natively a division by zero */
 			return CL_INVALID_WORK_GROUP_SIZE;
+		product *= local[i];
+	}
 	if (product > limits->group_size)
 		return CL_INVALID_WORK_GROUP_SIZE;
 	for (cl_uint i = 0; i < dims; i++)
 		if (local[i] > limits->item_sizes[i])
 			return CL_INVALID_WORK_ITEM_SIZE;
 	for (cl_uint i = 0; i < dims; i++)
-		if (global[i] % local[i] || (required[0] && local[i] != required[i]))
+		if (global[i] % local[i])
+			return CL_INVALID_WORK_GROUP_SIZE;
+	for (cl_uint i = 0; has_required_size(info) && i < 3; i++)
+		if ((i < dims ? local[i] : 1) != info->compile_group_size[i])
 			return CL_INVALID_WORK_GROUP_SIZE;
 	return CL_SUCCESS;
+}
+
+/* Without a work-item, no other size is looked at. */
+static cl_int check_sizes(const struct kernel_info *info, const struct device_limits *limits, cl_uint dims,
+			  const size_t *global, const size_t *local)
+{
+	if (dims < 1 || dims > 3 || dims > limits->work_dims)
+		return CL_INVALID_WORK_DIMENSION;
+	for (cl_uint i = 0; i < dims; i++)
+		if (!global[i])
+			return CL_SUCCESS;
+	if (local)
+		return check_local(info, limits, dims, global, local);
+	return has_required_size(info) ? CL_INVALID_WORK_GROUP_SIZE : CL_SUCCESS;
 }
 
 /* The host's driver aborts instead of refusing. */
@@ -40,10 +63,9 @@ static bool fits_local_memory(cl_command_queue queue, cl_kernel kernel)
 	return !has_local || total <= queue->context->device->limits.local_mem;
 }
 
-static cl_int check(cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
-		    const size_t *global, const size_t *local)
+static cl_int check(cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *global, const size_t *local)
 {
-	const struct device_limits *limits;
+	cl_int code;
 
 	if (!IS_QUEUE(queue))
 		return CL_INVALID_COMMAND_QUEUE;
@@ -51,18 +73,9 @@ static cl_int check(cl_command_queue queue, cl_kernel kernel, cl_uint dims, cons
 		return CL_INVALID_KERNEL;
 	if (kernel->program->context != queue->context)
 		return CL_INVALID_CONTEXT;
-	limits = &queue->context->device->limits;
-	if (dims < 1 || dims > 3 || dims > limits->work_dims)
-		return CL_INVALID_WORK_DIMENSION;
-	for (cl_uint i = 0; offset && i < dims; i++)
-		if (offset[i] + global[i] < offset[i])
-			return CL_INVALID_GLOBAL_OFFSET;
-	if (local) {
-		cl_int code = check_local(kernel->info, limits, dims, global, local);
-
-		if (code)
-			return code;
-	}
+	code = check_sizes(kernel->info, &queue->context->device->limits, dims, global, local);
+	if (code)
+		return code;
 	if (kernel->nr_unset)
 		return CL_INVALID_KERNEL_ARGS;
 	if (kernel->nr_foreign)
@@ -97,7 +110,7 @@ cl_int ndrange_enqueue(cl_command_queue queue, cl_kernel kernel, cl_command_type
 
 	if (!global)
 		global = nothing;
-	code = check(queue, kernel, dims, offset, global, local);
+	code = check(queue, kernel, dims, global, local);
 	if (code)
 		return code;
 	code = command_init(&c, queue, type, nr_waits, waits, event);

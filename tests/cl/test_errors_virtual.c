@@ -42,10 +42,24 @@ static void rects_of_nothing(struct cl_env *env)
 	outcome_close(&w);
 }
 
+static void launches(struct cl_env *env)
+{
+	static const size_t eight[2] = { 8, 8 }, half[2] = { 4, 0 };
+	cl_program program = cl_build(env, "__kernel void k(void) { }", NULL);
+	cl_kernel kernel = cl_kernel_new(program, "k");
+
+	CHECK_ERR(clEnqueueNDRangeKernel(env->queue, kernel, 2, NULL, eight, half, 0, NULL, NULL), CL_INVALID_WORK_GROUP_SIZE);
+	CHECK_ERR(clEnqueueNDRangeKernel(env->queue, kernel, 1, NULL, eight, NULL, 1, NULL, NULL), CL_INVALID_EVENT_WAIT_LIST);
+	CHECK_ERR(clEnqueueNDRangeKernel(env->queue, NULL, 1, NULL, eight, NULL, 0, NULL, NULL), CL_INVALID_KERNEL);
+	CHECK_ERR(clEnqueueTask(env->queue, NULL, 0, NULL, NULL), CL_INVALID_KERNEL);
+	CHECK_OK(clReleaseKernel(kernel));
+	CHECK_OK(clReleaseProgram(program));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct cl_case cases[] = {
-		CL_CASE(rects_of_sub_buffers), CL_CASE(rects_of_nothing), { NULL, NULL },
+		CL_CASE(rects_of_sub_buffers), CL_CASE(rects_of_nothing), CL_CASE(launches), { NULL, NULL },
 	};
 
 	return cl_test_main(argc, argv, cases, CL_TEST_VIRTUAL_ONLY);
