@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How an executor comes to be: this process forks a middleman, which forks the executor and ends, so that the executor
+ * How an executor comes to be: the mould (mould.c) forks a middleman, which forks the executor and ends, so that the executor
  * becomes the child of the next ancestor that is a reaper: the device process.
  *
  * The executor gets its own process group, says its number on the broker's socket, and waits there to be let go; only
- * then does it read from the socket of the device process.  If this process dies before, the socket closes and the
+ * then does it read from the socket of the device process.  If tranche-parent dies before, the socket closes and the
  * executor ends, with nothing read: whoever starts one instead finds all messages.
  */
 #include <errno.h>
@@ -12,23 +12,17 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/log.h"
 #include "executor/entry.h"
 #include "parent/parent.h"
 
 #define EXECUTOR_NAME "tranche-executor"
-
-/* Nothing that a child does before it is let go takes time; one that is stopped by hand must not stop everybody. */
-#define ANSWER_S 5
 
 /* --------------------------------------------------------- the executor */
 
@@ -105,9 +99,9 @@ static void __attribute__((noreturn)) be_executor(const struct parent_process *p
 	exec_run();
 }
 
-/* ---------------------------------------------------------- the parent */
+/* ---------------------------------------------------------- the mould */
 
-static int fork_twice(const struct parent_process *p, const struct parent_start *s, int sock, int broker)
+int parent_fork_twice(const struct parent_process *p, const struct parent_start *s, int sock, int broker)
 {
 	pid_t middle = fork(), child;
 	int status;
@@ -124,46 +118,4 @@ static int fork_twice(const struct parent_process *p, const struct parent_start 
 		if (errno != EINTR)
 			return -errno;
 	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS ? 0 : -EAGAIN;
-}
-
-/* Its first word is the only one that is believed: nothing but our own code has run in it. */
-static int receive_pid(int sock, pid_t *ret)
-{
-	const struct timeval limit = { .tv_sec = ANSWER_S };
-	const struct timeval none = { 0 };
-	ssize_t n;
-
-	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	n = recv(sock, ret, sizeof(*ret), MSG_WAITALL);
-	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none));
-	if (n < 0)
-		return -errno;
-	return n == sizeof(*ret) && *ret > 0 ? 0 : -ECHILD;
-}
-
-int parent_fork(const struct parent_process *p, const struct parent_start *s, int sock, struct parent_child *ret)
-{
-	_cleanup_close_ int ours = -1;
-	int ends[2], r;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		return -errno;
-	ours = ends[0];
-	r = fork_twice(p, s, sock, ends[1]);
-	/* Now its end is the child's alone: when that dies, we are not left waiting. */
-	base_close(ends[1]);
-	if (r == 0)
-		r = receive_pid(ours, &ret->pid);
-	if (r < 0)
-		return r;
-	ret->pidfd = pidfd_open(ret->pid, 0);
-	if (ret->pidfd < 0)
-		return -errno;
-	ret->broker = TAKE_FD(ours);
-	return 0;
-}
-
-int parent_child_go(const struct parent_child *c)
-{
-	return send(c->broker, "", 1, MSG_NOSIGNAL) == 1 ? 0 : -errno;
 }

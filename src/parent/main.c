@@ -127,7 +127,9 @@ int main(int argc, char **argv)
 	begin(&p);
 	note_title(&p, argc, argv);
 	p.forks = can_fork(&p);
-	r = parent_serve(&p);
+	r = parent_mould_start(&p);
+	if (r == 0)
+		r = parent_serve(&p);
 	if (r < 0)
 		log_debug("%s", strerror(-r));
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -20,14 +20,20 @@ struct parent_process {
 	pid_t device;	  /* the device process */
 	char *title;	  /* the bytes of our command line, for a copy of us that goes by another name */
 	size_t title_len;
+	int mould;	  /* socket to the process that executors are copies of */
 	sd_event *event;
 	struct parent_broker *broker;
 };
 
 /* --- start.c: the message, checked --- */
 
+/* Of a message: an environment is as long as the socket lets it be. */
+#define PARENT_MAX_PACKET (1u << 20)
+
 /* A START as it came; env points into the packet. */
 struct parent_start {
+	const char *packet;
+	size_t len;
 	uint64_t id;
 	char **env; /* owned; ends with NULL */
 };
@@ -38,6 +44,21 @@ void parent_start_finish(struct parent_start *s);
 
 /* --- fork.c --- */
 
+/*
+ * Makes an executor that is a child of the device process, in a process group of its own. @sock: its TRNC_EXEC_FD,
+ * @broker: its TRNC_EXEC_BROKER_FD, on which it says its number and waits to be let go. Return: 0 or -errno.
+ */
+int parent_fork_twice(const struct parent_process *p, const struct parent_start *s, int sock, int broker);
+
+/* --- mould.c --- */
+
+/*
+ * Makes the process that forks: a copy of this one as it is now, with the host's OpenCL loaded and nothing else in its
+ * memory.  What this one comes to know later, such as the sources of programs, is nothing for an executor.
+ * Return: 0 or -errno.
+ */
+int parent_mould_start(struct parent_process *p);
+
 /* What was started, and is not let go yet: it waits for a byte on the broker's socket, and ends when that closes. */
 struct parent_child {
 	pid_t pid;
@@ -45,9 +66,8 @@ struct parent_child {
 	int broker; /* our end of its stream socket */
 };
 
-/* Makes an executor that is a child of the device process, in a process group of its own. @sock: its TRNC_EXEC_FD.
- * Return: 0 or -errno. */
-int parent_fork(const struct parent_process *p, const struct parent_start *s, int sock, struct parent_child *ret);
+/* Has an executor made. @sock: its TRNC_EXEC_FD. Return: 0 or -errno; -EPIPE: the mould is gone. */
+int parent_mould_ask(const struct parent_process *p, const struct parent_start *s, int sock, struct parent_child *ret);
 /* Lets it go. Return: 0 or -errno. */
 int parent_child_go(const struct parent_child *c);
 

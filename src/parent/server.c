@@ -13,12 +13,9 @@
 #include "parent/broker.h"
 #include "parent/parent.h"
 
-/* Of a message: an environment is as long as the socket lets it be. */
-#define MAX_PACKET (1u << 20)
-
 struct server {
 	struct parent_process *process;
-	char *packet; /* MAX_PACKET bytes */
+	char *packet; /* PARENT_MAX_PACKET bytes */
 };
 
 static int refuse(uint64_t id, const struct trn_error *err)
@@ -57,8 +54,11 @@ static int answer(uint64_t id, const struct parent_child *c)
 static int start(const struct parent_process *p, const struct parent_start *s, const int fds[2], struct trn_error *err)
 {
 	struct parent_child c = { .pidfd = -1, .broker = -1 };
-	int folder, r = parent_fork(p, s, fds[0], &c);
+	int folder, r = parent_mould_ask(p, s, fds[0], &c);
 
+	/* The device process then starts it by itself, and us anew. */
+	if (r == -EPIPE)
+		exit(EXIT_FAILURE);
 	if (r < 0)
 		return trn_error_set(err, r, "NoProcess", "an executor cannot be forked: %s", strerror(-r));
 	r = answer(s->id, &c);
@@ -102,7 +102,7 @@ static int on_packet(sd_event_source *source, int fd, uint32_t events, void *dat
 	struct server *s = data;
 	int fds[BASE_MAX_FDS];
 	size_t nr_fds = BASE_MAX_FDS;
-	ssize_t len = base_recv(fd, s->packet, MAX_PACKET, fds, &nr_fds);
+	ssize_t len = base_recv(fd, s->packet, PARENT_MAX_PACKET, fds, &nr_fds);
 
 	if (len == -EAGAIN || len == -EINTR)
 		return 0;
@@ -135,7 +135,7 @@ static int run(struct parent_process *p, struct server *s)
 
 int parent_serve(struct parent_process *p)
 {
-	struct server s = { .process = p, .packet = malloc(MAX_PACKET) };
+	struct server s = { .process = p, .packet = malloc(PARENT_MAX_PACKET) };
 	int r = s.packet ? run(p, &s) : -ENOMEM;
 
 	free(s.packet);

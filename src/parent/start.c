@@ -32,7 +32,7 @@ int parent_start_parse(struct parent_start *ret, char *packet, size_t len, size_
 	struct trnc_msg head = { 0 };
 	int r;
 
-	*ret = (struct parent_start){ 0 };
+	*ret = (struct parent_start){ .packet = packet, .len = len };
 	memcpy(&head, packet, len < sizeof(head) ? len : sizeof(head));
 	ret->id = head.id;
 	if (len < sizeof(head) + sizeof(body) || head.len != len)

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/socket.h"
+#include "parent/parent.h"
+
+/* Nothing that a child does before it is let go takes time; one that is stopped by hand must not stop everybody. */
+#define ANSWER_S 5
+
+/* ------------------------------------------------------------ the mould */
+
+static int make(const struct parent_process *p, char *packet, size_t len, const int *fds, size_t nr_fds)
+{
+	struct trn_error err = { 0 };
+	struct parent_start s;
+	int r = parent_start_parse(&s, packet, len, nr_fds, &err);
+
+	if (r == 0)
+		r = parent_fork_twice(p, &s, fds[0], fds[1]);
+	parent_start_finish(&s);
+	return r;
+}
+
+static void __attribute__((noreturn)) be_mould(const struct parent_process *p, int sock)
+{
+	char *packet = malloc(PARENT_MAX_PACKET);
+
+	/* The socket's end tells when to end; this is for a process that is stopped. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!packet || dup2(sock, TRNC_PARENT_FD) < 0)
+		_exit(EXIT_FAILURE);
+	syscall(SYS_close_range, TRNC_PARENT_FD + 1, ~0u, 0);
+	fcntl(TRNC_PARENT_FD, F_SETFD, FD_CLOEXEC);
+	for (;;) {
+		int fds[BASE_MAX_FDS], r;
+		size_t nr_fds = BASE_MAX_FDS;
+		ssize_t len = base_recv(TRNC_PARENT_FD, packet, PARENT_MAX_PACKET, fds, &nr_fds);
+
+		if (len == -EINTR)
+			continue;
+		if (len <= 0)
+			_exit(EXIT_SUCCESS);
+		r = make(p, packet, (size_t)len, fds, nr_fds);
+		for (size_t i = 0; i < nr_fds; i++)
+			base_close(fds[i]);
+		if (base_send(TRNC_PARENT_FD, &r, sizeof(r), NULL, 0) < 0)
+			_exit(EXIT_FAILURE);
+	}
+}
+
+/* ----------------------------------------------------------- its parent */
+
+static void limit_wait(int sock, long seconds)
+{
+	const struct timeval limit = { .tv_sec = seconds };
+
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
+int parent_mould_start(struct parent_process *p)
+{
+	int ends[2], r = base_socket_pair(ends);
+	pid_t pid;
+
+	if (r < 0)
+		return r;
+	pid = fork();
+	r = -errno;
+	if (pid == 0)
+		be_mould(p, ends[1]);
+	base_close(ends[1]);
+	if (pid < 0) {
+		base_close(ends[0]);
+		return r;
+	}
+	p->mould = ends[0];
+	limit_wait(p->mould, ANSWER_S);
+	return 0;
+}
+
+/* Its first word is the only one that is believed: nothing but our own code has run in it. */
+static int receive_pid(int sock, pid_t *ret)
+{
+	ssize_t n;
+
+	limit_wait(sock, ANSWER_S);
+	n = recv(sock, ret, sizeof(*ret), MSG_WAITALL);
+	limit_wait(sock, 0);
+	if (n < 0)
+		return -errno;
+	return n == sizeof(*ret) && *ret > 0 ? 0 : -ECHILD;
+}
+
+static int ask(const struct parent_process *p, const struct parent_start *s, int sock, int broker)
+{
+	size_t nr_fds = 0;
+	int answer = 0;
+
+	if (base_send(p->mould, s->packet, s->len, (const int[]){ sock, broker }, 2) < 0 ||
+	    base_recv(p->mould, &answer, sizeof(answer), NULL, &nr_fds) != sizeof(answer))
+		return -EPIPE;
+	return answer;
+}
+
+int parent_mould_ask(const struct parent_process *p, const struct parent_start *s, int sock, struct parent_child *ret)
+{
+	_cleanup_close_ int ours = -1;
+	int ends[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	ours = ends[0];
+	r = ask(p, s, sock, ends[1]);
+	/* Now its end is the child's alone: when that dies, we are not left waiting. */
+	base_close(ends[1]);
+	if (r == 0)
+		r = receive_pid(ours, &ret->pid);
+	if (r < 0)
+		return r;
+	ret->pidfd = pidfd_open(ret->pid, 0);
+	if (ret->pidfd < 0)
+		return -errno;
+	ret->broker = TAKE_FD(ours);
+	return 0;
+}
+
+int parent_child_go(const struct parent_child *c)
+{
+	return send(c->broker, "", 1, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+}
