@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <string.h>
 
 #include "opencl/objects.h"
 #include "opencl/version.h"
@@ -14,30 +15,44 @@ static const cl_name_version extensions[] = {
 	{ CL_MAKE_VERSION(1, 0, 0), "cl_pocl_content_size" },
 };
 
-/* The host's answer from the first device that answers at all; NULL without one. */
-static const void *host_info(struct _cl_platform_id *p, cl_platform_info param, size_t *ret_size)
-{
-	const void *value;
-
-	for (uint32_t i = 0; i < p->nr_devices; i++) {
-		value = platform_host_info(p->devices[i], param, ret_size);
-		if (value)
-			return value;
-	}
-	return NULL;
-}
-
-static void host_version(struct _cl_platform_id *p, unsigned int *major, unsigned int *minor)
+/* A string of the host of one device; NULL without a connection, or when it is no string. */
+static const char *host_text(cl_device_id d, cl_platform_info param)
 {
 	size_t size;
-	const char *text = host_info(p, CL_PLATFORM_VERSION, &size);
+	const char *text = platform_host_info(d, param, &size);
 
-	*major = 3;
-	*minor = 0;
-	if (text && size && text[size - 1] == '\0' && sscanf(text, "OpenCL %3u.%3u", major, minor) != 2) {
-		*major = 3;
-		*minor = 0;
+	return text && size && text[size - 1] == '\0' ? text : NULL;
+}
+
+/* The newest of the hosts': a device may be of an older version than its platform, not of a newer one. */
+static void host_version(struct _cl_platform_id *p, unsigned int *major, unsigned int *minor)
+{
+	unsigned int best = 0;
+
+	for (uint32_t i = 0; i < p->nr_devices; i++) {
+		const char *text = host_text(p->devices[i], CL_PLATFORM_VERSION);
+
+		if (!text || sscanf(text, "OpenCL %3u.%3u", major, minor) != 2)
+			continue;
+		if (CL_MAKE_VERSION(*major, *minor, 0) > best)
+			best = CL_MAKE_VERSION(*major, *minor, 0);
 	}
+	*major = best ? CL_VERSION_MAJOR(best) : 3;
+	*minor = CL_VERSION_MINOR(best);
+}
+
+/* What all the hosts have: the full profile, unless one of them says something else. */
+static const char *host_profile(struct _cl_platform_id *p)
+{
+	static const char full[] = "FULL_PROFILE";
+
+	for (uint32_t i = 0; i < p->nr_devices; i++) {
+		const char *text = host_text(p->devices[i], CL_PLATFORM_PROFILE);
+
+		if (text && strcmp(text, full) != 0)
+			return text;
+	}
+	return full;
 }
 
 static cl_int version_text(struct _cl_platform_id *p, size_t cap, void *dst, size_t *size_ret)
@@ -62,9 +77,6 @@ CL_API_ENTRY cl_int CL_API_CALL clGetPlatformInfo(cl_platform_id platform, cl_pl
 						  size_t param_value_size, void *param_value,
 						  size_t *param_value_size_ret)
 {
-	const void *value;
-	size_t size;
-
 	if (!IS_PLATFORM(platform))
 		return CL_INVALID_PLATFORM;
 
@@ -87,10 +99,7 @@ CL_API_ENTRY cl_int CL_API_CALL clGetPlatformInfo(cl_platform_id platform, cl_pl
 	case CL_PLATFORM_NUMERIC_VERSION:
 		return numeric_version(platform, param_value_size, param_value, param_value_size_ret);
 	case CL_PLATFORM_PROFILE:
-		value = host_info(platform, param_name, &size);
-		if (value)
-			return info_return(value, size, param_value_size, param_value, param_value_size_ret);
-		return info_return_str("FULL_PROFILE", param_value_size, param_value, param_value_size_ret);
+		return info_return_str(host_profile(platform), param_value_size, param_value, param_value_size_ret);
 	case CL_PLATFORM_HOST_TIMER_RESOLUTION:
 		/* 0: clGetHostTimer is not offered. */
 		return INFO_RETURN(cl_ulong, 0, param_value_size, param_value, param_value_size_ret);
