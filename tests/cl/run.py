@@ -5,17 +5,22 @@
     run.py PROGRAM [ARG...]                         natively
     run.py --wrapper 'tranche run --' PROGRAM ...   on the virtual device
     run.py --wrapper ... --compare PROGRAM ...      both, and standard output must be equal
+    run.py --beside LIBRARY ...                     with another driver beside the machine's own ones
 
 Exit status: the program's own (0 passed, 1 failed, 77 skipped); 1 for a
 signal, a time-out or different output. With any wrapper but `env` the program
 is told to fail, not skip, when it finds the host's own driver.
 """
 import argparse
+import contextlib
 import os
+import pathlib
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
 
 def run(command, env, timeout, capture):
@@ -35,6 +40,17 @@ def run(command, env, timeout, capture):
     return status, text
 
 
+@contextlib.contextmanager
+def beside(library, env):
+    """Shows the loader one more driver than the machine's vendors folder does."""
+    with tempfile.TemporaryDirectory(prefix='vendors-') as folder:
+        for icd in pathlib.Path('/etc/OpenCL/vendors').glob('*.icd'):
+            shutil.copy(icd, folder)
+        pathlib.Path(folder, 'beside.icd').write_text(f'{library}\n', encoding='ascii')
+        env.update(OCL_ICD_VENDORS=folder, CL_TEST_MIXED='1')
+        yield
+
+
 def first_difference(ours, native):
     for number, (a, b) in enumerate(zip(ours.splitlines(), native.splitlines()), 1):
         if a != b:
@@ -47,6 +63,7 @@ def main():
     parser.add_argument('--wrapper', default='', help='command put before the program')
     parser.add_argument('--compare', action='store_true', help='standard output must equal the native one')
     parser.add_argument('--cache', help='folder for the native driver\'s compiled kernels')
+    parser.add_argument('--beside', help='library of a driver that has no .icd file; skips without it')
     parser.add_argument('--timeout', type=float, default=150)
     parser.add_argument('program', nargs=argparse.REMAINDER)
     args = parser.parse_args()
@@ -57,6 +74,14 @@ def main():
     if args.cache:
         os.makedirs(args.cache, exist_ok=True)
         env['POCL_CACHE_DIR'] = args.cache
+    if args.beside and not os.path.exists(args.beside):
+        print(f'there is no {args.beside}')
+        return 77
+    with beside(args.beside, env) if args.beside else contextlib.nullcontext():
+        return run_both(args, env)
+
+
+def run_both(args, env):
     wrapper = shlex.split(args.wrapper)
     wrapped_env = dict(env)
     if wrapper and os.path.basename(wrapper[0]) != 'env':
