@@ -95,6 +95,8 @@ static int make_ready(struct executor *ex, const struct setup *s, struct prepare
 		return p->err.code;
 	ex->host_device = what.host_device;
 	ex->coherent = ex->host.coherent && !(what.flags & TRNC_EXEC_FLAG_NOT_COHERENT);
+	if (!ex->coherent || !exec_host_has_svm(&ex->host))
+		ex->window.svm = false;
 	ready->probe_len = p->probe_len;
 	ready->flags = (ex->coherent ? TRNC_SESSION_COHERENT : 0) | (ex->window.svm ? TRNC_SESSION_SVM : 0);
 	return 0;
