@@ -62,6 +62,8 @@ static pid_t start_device(const struct run_options *o, int i, const struct piece
 		ARG("--memory"), ARG(o->memory[i]);
 	if (o->no_fork_server)
 		ARG("--no-fork-server");
+	if (o->no_quick)
+		ARG("--no-quick");
 	argv[n] = NULL;
 #undef ARG
 	return child_start_device(argv, place->listener, control, err);

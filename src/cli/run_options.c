@@ -13,7 +13,7 @@
 #include "base/size.h"
 #include "cli/verbs.h"
 
-enum { OPT_NO_FORK_SERVER = 256 };
+enum { OPT_NO_FORK_SERVER = 256, OPT_NO_QUICK };
 
 static void print_help(void)
 {
@@ -26,6 +26,7 @@ static void print_help(void)
 	       "                         memory of each device, such as 512M or 1.5G, or one size\n"
 	       "                         for all (default: as much as the host's device has)\n"
 	       "  -s, --stats            afterwards, tell on stderr what was used\n"
+	       "      --no-quick         short kernels run on the host's workers, like all others\n"
 	       "      --no-fork-server   start each program's executor by itself (slower; see\n"
 	       "                         tranche-run(1))\n"
 	       "  -h, --help             show this text\n\n"
@@ -147,6 +148,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 		{ "host-device", required_argument, NULL, 'd' },
 		{ "stats", no_argument, NULL, 's' },
 		{ "no-fork-server", no_argument, NULL, OPT_NO_FORK_SERVER },
+		{ "no-quick", no_argument, NULL, OPT_NO_QUICK },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -171,6 +173,9 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 			break;
 		case OPT_NO_FORK_SERVER:
 			o->no_fork_server = true;
+			break;
+		case OPT_NO_QUICK:
+			o->no_quick = true;
 			break;
 		case 'h':
 			print_help();

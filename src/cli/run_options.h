@@ -14,6 +14,7 @@ struct run_options {
 	int nr_sizes; /* given: none, one for all, or one for each */
 	bool stats;
 	bool no_fork_server;
+	bool no_quick;
 	char **program;
 };
 

@@ -29,6 +29,7 @@ static void print_help(void)
 	       "      --runtime-dir DIR     existing private folder for sessions\n"
 	       "                            (default: the folder of the socket)\n"
 	       "      --executor PATH       the executor's program (default: the one that belongs to this one)\n"
+	       "      --no-quick            short kernels run on the host's workers, like all others\n"
 	       "      --no-fork-server      start each executor by itself: slower, but each has a random address layout of its own\n"
 	       "      --fork-server PATH    the fork server's program (default: the one that belongs to this one; none with --executor)\n"
 	       "      --spare N             executors that the fork server keeps ready, 0 or 1 (default: 1; with --executor 0)\n\n"
@@ -88,6 +89,7 @@ enum {
 	OPT_EXECUTOR,
 	OPT_FORK_SERVER,
 	OPT_NO_FORK_SERVER,
+	OPT_NO_QUICK,
 	OPT_SPARE
 };
 
@@ -108,6 +110,7 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 		{ "executor", required_argument, NULL, OPT_EXECUTOR },
 		{ "fork-server", required_argument, NULL, OPT_FORK_SERVER },
 		{ "no-fork-server", no_argument, NULL, OPT_NO_FORK_SERVER },
+		{ "no-quick", no_argument, NULL, OPT_NO_QUICK },
 		{ "spare", required_argument, NULL, OPT_SPARE },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -165,6 +168,9 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 			break;
 		case OPT_NO_FORK_SERVER:
 			o.no_fork_server = true;
+			break;
+		case OPT_NO_QUICK:
+			o.no_quick = true;
 			break;
 		case OPT_SPARE:
 			r = parse_number("spare", optarg, 1, &n, err);

@@ -25,6 +25,7 @@ struct device_options {
 	const char *executor;	 /* NULL: the one that belongs to this program */
 	const char *fork_server; /* NULL: the one that belongs to this program, if the executor does, too */
 	bool no_fork_server;
+	bool no_quick;
 	int spare; /* executors that are kept ready; -1: not given */
 	int fd;			 /* listening socket, or -1 */
 	int control_fd;		 /* of "tranche run", or -1 */

@@ -184,6 +184,7 @@ int device_compute_register(struct device_process *p, struct trn_error *err)
 		.keeps_spare = p->options.spare < 0 ? !p->options.executor : p->options.spare > 0,
 		.runtime_dir = s->runtime_dir,
 		.host_device = p->options.host_device,
+		.no_quick = p->options.no_quick,
 		.takes_all = !p->options.memory,
 		.idle = handle_idle,
 		.data = s,

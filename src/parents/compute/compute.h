@@ -35,6 +35,7 @@ struct compute_start {
  * @keeps_spare:   an executor is kept ready for the next session, if there is a tranche-parent
  * @runtime_dir:   private folder in which sessions get their own folders; NULL: none is made (tests)
  * @host_device:   index over all devices of all platforms of the host's OpenCL
+ * @no_quick:      short kernels, too, run on the host's workers
  * @takes_all:     no quota was chosen: it is what the host's device says of its memory, known with the first session
  * @start:         starts an executor in a process group of its own when no tranche-parent does; NULL: posix_spawn(). Return: 0 or -errno; a
  *                 *ret_pid of 0 means that there is no process to wait for (tests)
@@ -49,6 +50,7 @@ struct compute_config {
 	bool keeps_spare;
 	const char *runtime_dir;
 	uint32_t host_device;
+	bool no_quick;
 	bool takes_all;
 	int (*start)(const struct compute_start *start, void *data, pid_t *ret_pid);
 	void (*idle)(void *data);

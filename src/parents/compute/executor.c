@@ -389,9 +389,10 @@ int compute_executor_start(struct compute_session *s, struct trn_error *err)
 	return 0;
 }
 
-uint32_t compute_executor_flags(void)
+uint32_t compute_executor_flags(const struct compute_config *config)
 {
-	return getenv("TRANCHE_NOT_COHERENT") ? TRNC_EXEC_FLAG_NOT_COHERENT : 0;
+	return (getenv("TRANCHE_NOT_COHERENT") ? TRNC_EXEC_FLAG_NOT_COHERENT : 0) |
+	       (config->no_quick ? TRNC_EXEC_FLAG_NO_QUICK : 0);
 }
 
 /* --------------------------------------------------- told by the forker */

@@ -97,7 +97,7 @@ struct compute_executor {
 /* Makes one that has no session. Return: 0 or -errno. */
 int compute_executor_create(struct compute_device *d, struct compute_executor **ret, struct trn_error *err);
 /* TRNC_EXEC_FLAG_* for all executors. */
-uint32_t compute_executor_flags(void);
+uint32_t compute_executor_flags(const struct compute_config *config);
 /* Starts the executor of a session; its events are told to the session (below). Return: 0 or -errno. */
 int compute_executor_start(struct compute_session *s, struct trn_error *err);
 /* Ends its process group. NULL is accepted. Its link is closed; it is reaped and freed later. */

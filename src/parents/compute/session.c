@@ -82,7 +82,7 @@ static void send_setup(struct compute_session *s, const struct trnc_session_crea
 		.head = { .type = TRNC_EXEC_SETUP, .len = sizeof(packet), .id = 1 },
 		.setup = {
 			.host_device = d->config->host_device,
-			.flags = compute_executor_flags(),
+			.flags = compute_executor_flags(d->config),
 			.window_base = c->features & TRNC_FEATURE_SVM ? c->window_base : 0,
 			.window_size = compute_window_size(d),
 		},
