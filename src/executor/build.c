@@ -220,7 +220,7 @@ static int32_t build(struct exec_program *p, const struct exec_build_request *q,
 
 	if (!options)
 		return CL_OUT_OF_HOST_MEMORY;
-	if (q->source.data) {
+	if (q->source.data && !q->is_compiled) {
 		int death = exec_precompile(p->context->ex->host_device, &q->source, options);
 
 		if (death) {
@@ -277,6 +277,10 @@ static int32_t link_inputs(struct exec_program *p, const struct exec_build_reque
 	for (; nr < q->nr_inputs && !err; nr++) {
 		struct exec_program *input = base_handles_get(&c->programs, q->inputs[nr]);
 
+		while (input && input->is_unmade) {
+			pthread_cond_wait(&c->builders_quiet, &c->programs_lock);
+			input = base_handles_get(&c->programs, q->inputs[nr]);
+		}
 		if (!input || !input->host || input->building) {
 			err = CL_INVALID_PROGRAM;
 			break;
@@ -318,6 +322,26 @@ static int32_t run_op(struct exec_program *p, const struct exec_build_request *q
 			return CL_INVALID_PROGRAM;
 		return q->op == TRNC_OP_COMPILE ? compile(p, q) : build(p, q, reply);
 	}
+}
+
+bool exec_build_is_from_source(const struct exec_build_request *q)
+{
+	return q->source.len && (q->op == TRNC_OP_BUILD || q->op == TRNC_OP_COMPILE);
+}
+
+int32_t exec_build_again(struct exec_program *p, const struct exec_build_request *q)
+{
+	struct base_blob none = { 0 };
+	int32_t err = run_op(p, q, &none);
+
+	base_blob_finish(&none);
+	return err;
+}
+
+void exec_build_forget(struct exec_program *p)
+{
+	replace_host(p, NULL);
+	p->may_print = false;
 }
 
 /* -------------------------------------------------------------- reporting */

@@ -25,11 +25,20 @@ struct exec_build_request {
 	} *headers; /* owned */
 	uint32_t nr_inputs;
 	uint64_t *inputs; /* owned */
+	bool is_compiled; /* what a build compiles is in the cache already, or this process is there for that alone */
 };
 
 /* Reads a request from a private copy, which must outlive it. Return: 0, -EINVAL, -ENOMEM. */
 int exec_build_parse(const void *data, size_t len, struct exec_build_request *ret);
 void exec_build_request_finish(struct exec_build_request *q);
+
+/* May a compile broker do it? It knows sources alone. */
+bool exec_build_is_from_source(const struct exec_build_request *q);
+
+/* The host's part of a request whose reply has been given already. Return: cl error. */
+int32_t exec_build_again(struct exec_program *p, const struct exec_build_request *q);
+/* Forgets what the program was: its build failed, and nobody has asked the host. */
+void exec_build_forget(struct exec_program *p);
 
 /* Does what the request asks for: p->host is made or made anew. The program is busy; no lock held.
  * Writes the whole reply blob, and *ret_table if there are kernels now. */

@@ -13,6 +13,7 @@
 #include "executor/window.h"
 #include "tranche/wire/executor.h"
 
+struct exec_broker;
 struct exec_context;
 
 struct executor {
@@ -23,6 +24,7 @@ struct executor {
 	struct exec_host host;
 	struct exec_window window;
 	struct exec_output output;
+	struct exec_broker *broker; /* or NULL */
 	struct exec_context *contexts[TRNC_MAX_CONTEXTS + 1]; /* by number, from 1; control thread */
 	_Atomic bool ending[TRNC_MAX_CONTEXTS + 1];	      /* the number is still in use */
 };

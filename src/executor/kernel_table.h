@@ -11,4 +11,7 @@
 int32_t exec_kernel_table_make(struct exec_program *p, bool show_info, struct base_blob *reply,
 			       struct exec_kernel_table **ret);
 
+/* The same from a build's reply; the host's program is still to be set. NULL: there is none in it, or no memory. */
+struct exec_kernel_table *exec_kernel_table_parse(const void *blob, size_t len);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "executor/entry.h"
+#include "executor/helper.h"
 #include "executor/precompile.h"
 #include "tranche/wire/executor.h"
 
@@ -14,6 +15,8 @@ int main(int argc, char **argv)
 	exec_tune_malloc();
 	if (argc > 1 && !strcmp(argv[1], "--compile"))
 		return exec_precompile_main(argc, argv);
+	if (argc == 2 && !strcmp(argv[1], "--build"))
+		exec_helper_run();
 	if (argc > 1 || !exec_has_socket()) {
 		fprintf(stderr, "usage: %s, started by tranche-device with its socket as descriptor %d\n", argv[0],
 			TRNC_EXEC_FD);

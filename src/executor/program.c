@@ -9,7 +9,10 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "executor/broker.h"
 #include "executor/build.h"
+#include "executor/kernel_table.h"
+#include "tranche/wire/parent.h"
 #include "executor/quick.h"
 
 /* -------------------------------------------------------------- counting */
@@ -47,6 +50,7 @@ void exec_program_unref(struct exec_program *p)
 	if (p->host)
 		p->context->ex->host.ReleaseProgram(p->host);
 	base_blob_finish(&p->result);
+	free(p->request);
 	free(p);
 }
 
@@ -94,12 +98,17 @@ int32_t exec_program_create_kernel(struct exec_context *c, uint64_t program, uin
 
 	pthread_mutex_lock(&c->programs_lock);
 	p = base_handles_get(&c->programs, program);
+	/* Destroying it is this thread's own business: it stays. */
+	while (p && p->is_unmade)
+		pthread_cond_wait(&c->builders_quiet, &c->programs_lock);
 	if (!p)
 		err = CL_INVALID_PROGRAM;
 	else if (p->building || !p->table)
 		err = CL_INVALID_PROGRAM_EXECUTABLE;
 	else if (index >= p->table->nr_kernels)
 		err = CL_INVALID_VALUE;
+	else if (!p->table->host)
+		err = CL_OUT_OF_RESOURCES;
 	else
 		t = exec_kernel_table_ref(p->table);
 	/* Under the lock: a builder must not come between. */
@@ -121,6 +130,7 @@ struct job {
 	struct exec_program *program; /* one reference */
 	uint32_t type;		      /* of the message */
 	uint64_t id;
+	bool is_answered;
 	uint32_t what; /* of a query */
 	uint64_t reply, reply_cap;
 	uint8_t *request; /* private copy */
@@ -174,11 +184,135 @@ static int place(struct job *j, const struct base_blob *b, struct trn_error *err
 	return 0;
 }
 
+static void answer(struct job *j, int r, uint64_t len, const struct trn_error *err)
+{
+	const struct trnc_blob_reply body = { .len = len };
+
+	if (r < 0)
+		exec_reply_error(j->c->ex, j->type, j->id, err);
+	else
+		exec_reply(j->c->ex, j->type, j->id, &body, sizeof(body));
+}
+
+/* Takes over reply and table. */
+static void set_result(struct job *j, struct base_blob *reply, struct exec_kernel_table *table)
+{
+	struct exec_program *p = j->program;
+
+	pthread_mutex_lock(&j->c->programs_lock);
+	exec_kernel_table_unref(p->table);
+	p->table = table;
+	base_blob_finish(&p->result);
+	p->result = *reply;
+	pthread_mutex_unlock(&j->c->programs_lock);
+	*reply = (struct base_blob){ 0 };
+}
+
+/* What another device's build of the same may ask for later. */
+static void keep_request(struct job *j)
+{
+	struct exec_program *p = j->program;
+
+	pthread_mutex_lock(&j->c->programs_lock);
+	free(p->request);
+	p->request = TAKE_PTR(j->request);
+	p->request_len = j->request_len;
+	pthread_mutex_unlock(&j->c->programs_lock);
+}
+
+static uint32_t status_in(const struct base_blob *reply)
+{
+	struct base_blob_reader r;
+	struct base_blob_item it;
+	uint32_t status = (uint32_t)CL_OUT_OF_RESOURCES;
+
+	base_blob_reader_init(&r, reply->data, reply->len);
+	while (base_blob_next(&r, &it))
+		if (it.tag == TRNC_TAG_STATUS)
+			base_blob_u32(&it, &status);
+	return status;
+}
+
+/* From here on the program may use what its reply promises; it waits where that is not made yet. */
+static void set_unmade(struct job *j, bool is_unmade)
+{
+	struct exec_program *p = j->program;
+
+	pthread_mutex_lock(&j->c->programs_lock);
+	p->is_unmade = is_unmade;
+	if (is_unmade)
+		p->building = false;
+	else if (p->table)
+		p->table->host = p->host;
+	pthread_cond_broadcast(&j->c->builders_quiet);
+	pthread_mutex_unlock(&j->c->programs_lock);
+}
+
+/* The broker's reply is the program's: it is given now, and the host's own build of what lies in the cache comes after it. */
+static void finish_early(struct job *j, const struct exec_build_request *q, struct base_blob *reply,
+			 struct exec_kernel_table *table, bool is_good)
+{
+	struct trn_error err = { 0 };
+	uint64_t len = reply->len;
+	int r = place(j, reply, &err);
+	int32_t cl_err;
+
+	set_result(j, reply, table);
+	if (is_good)
+		set_unmade(j, true);
+	answer(j, r, len, &err);
+	j->is_answered = true;
+	if (!is_good) {
+		exec_build_forget(j->program);
+		return;
+	}
+	cl_err = exec_build_again(j->program, q);
+	if (cl_err) {
+		log_warning("the host does not build what its compiler has built: error %d", cl_err);
+		exec_build_forget(j->program);
+	}
+	set_unmade(j, false);
+}
+
+/* Asks the compile broker. False: the host has to be asked for the reply; what it compiles may be there already. */
+static bool run_brokered(struct job *j, struct exec_build_request *q)
+{
+	struct exec_broker_answer a = { 0 };
+	struct exec_kernel_table *table = NULL;
+	struct base_blob reply;
+	bool is_good;
+
+	if (!exec_build_is_from_source(q) ||
+	    exec_broker_ask(j->c->ex, TRNC_BROKER_MAIN, j->request, j->request_len, &a) < 0)
+		return false;
+	q->is_compiled = true;
+	reply = (struct base_blob){ .data = a.blob, .len = a.blob_len, .cap = a.blob_len };
+	is_good = status_in(&reply) == CL_SUCCESS;
+	if (a.is_final && is_good && q->op == TRNC_OP_BUILD)
+		table = exec_kernel_table_parse(a.blob, a.blob_len);
+	if (!a.is_final || (is_good && q->op == TRNC_OP_BUILD && !table)) {
+		exec_broker_answer_finish(&a);
+		return false;
+	}
+	finish_early(j, q, &reply, table, is_good);
+	return true;
+}
+
+static int run_on_host(struct job *j, const struct exec_build_request *q, uint64_t *ret_len, struct trn_error *err)
+{
+	struct exec_kernel_table *table = NULL;
+	struct base_blob reply = { 0 };
+	int r;
+
+	exec_build_run(j->c, j->program, q, &reply, &table);
+	r = place(j, &reply, err);
+	*ret_len = reply.len;
+	set_result(j, &reply, table);
+	return r;
+}
+
 static int run_build(struct job *j, uint64_t *ret_len, struct trn_error *err)
 {
-	_cleanup_(base_blob_finish) struct base_blob reply = { 0 };
-	struct exec_kernel_table *table = NULL;
-	struct exec_program *p = j->program;
 	struct exec_build_request q;
 	int r = exec_build_parse(j->request, j->request_len, &q);
 
@@ -186,16 +320,10 @@ static int run_build(struct job *j, uint64_t *ret_len, struct trn_error *err)
 		/* The thread's own working folder: other builds run beside this one. */
 		if (q.cwd && (unshare(CLONE_FS) < 0 || chdir(q.cwd) < 0))
 			log_debug("working folder of a build: %m");
-		exec_build_run(j->c, p, &q, &reply, &table);
-		r = place(j, &reply, err);
-		*ret_len = reply.len;
-		pthread_mutex_lock(&j->c->programs_lock);
-		exec_kernel_table_unref(p->table);
-		p->table = table;
-		pthread_mutex_unlock(&j->c->programs_lock);
-		base_blob_finish(&p->result);
-		p->result = reply;
-		reply = (struct base_blob){ 0 };
+		if (!run_brokered(j, &q))
+			r = run_on_host(j, &q, ret_len, err);
+		if (exec_build_is_from_source(&q) && j->c->ex->broker)
+			keep_request(j);
 	} else {
 		trn_error_set(err, r, "BuildRequest", "the build request cannot be read");
 	}
@@ -252,24 +380,44 @@ static int run_query(struct job *j, uint64_t *ret_len, struct trn_error *err)
 	return place(j, answer, err);
 }
 
+/* What is known by now: the host tells nothing before a build has ended. */
+static int run_log_query(struct job *j, uint64_t *ret_len, struct trn_error *err)
+{
+	_cleanup_(base_blob_finish) struct base_blob b = { 0 };
+	struct exec_program *p = j->program;
+	struct base_blob_reader r;
+	struct base_blob_item it;
+	const char *log = NULL;
+
+	pthread_mutex_lock(&j->c->programs_lock);
+	base_blob_reader_init(&r, p->result.data, p->building ? 0 : p->result.len);
+	while (!log && base_blob_next(&r, &it))
+		if (it.tag == TRNC_TAG_LOG)
+			log = base_blob_str(&it);
+	base_blob_put_str(&b, TRNC_TAG_LOG, log ? log : "");
+	pthread_mutex_unlock(&j->c->programs_lock);
+	*ret_len = b.len;
+	return place(j, &b, err);
+}
+
 static void *job_thread(void *arg)
 {
 	struct job *j = arg;
 	struct exec_context *c = j->c;
-	struct trnc_blob_reply body = { 0 };
 	struct trn_error err = { 0 };
 	uint64_t len = 0;
 	int r;
 
-	occupy_program(j);
-	r = j->type == TRNC_MSG_PROGRAM_BUILD ? run_build(j, &len, &err) : run_query(j, &len, &err);
-	/* Before the answer: the program may create kernels as soon as it has that. */
-	release_program(j);
-	body.len = len;
-	if (r < 0)
-		exec_reply_error(c->ex, j->type, j->id, &err);
-	else
-		exec_reply(c->ex, j->type, j->id, &body, sizeof(body));
+	if (j->what == TRNC_QUERY_LOG) {
+		r = run_log_query(j, &len, &err);
+	} else {
+		occupy_program(j);
+		r = j->type == TRNC_MSG_PROGRAM_BUILD ? run_build(j, &len, &err) : run_query(j, &len, &err);
+		/* Before the answer: the program may create kernels as soon as it has that. */
+		release_program(j);
+	}
+	if (!j->is_answered)
+		answer(j, r, len, &err);
 	free_job(j);
 	pthread_mutex_lock(&c->programs_lock);
 	c->nr_builders--;
@@ -371,7 +519,7 @@ int exec_program_query(struct exec_context *c, uint64_t id, const struct trnc_pr
 	struct job *j;
 	int r;
 
-	if (q->what < TRNC_QUERY_RESULT || q->what > TRNC_QUERY_IL)
+	if (q->what < TRNC_QUERY_RESULT || q->what > TRNC_QUERY_LOG)
 		return trn_error_set(err, -EINVAL, "Query", "there is no program query %u", q->what);
 	j = calloc(1, sizeof(*j));
 	if (!j)

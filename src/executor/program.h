@@ -17,7 +17,7 @@
 /* What is known of a program's kernels after a build. Constant once made, except what quick.h needs. */
 struct exec_kernel_table {
 	_Atomic uint32_t refs;
-	cl_program host; /* kernels keep it, and the program that this table belongs to */
+	cl_program host; /* kernels keep it, and the program that this table belongs to; NULL: the host's build failed */
 	bool may_print;
 	struct exec_quick_program *quick; /* owned; NULL: its kernels stay on the main device */
 	uint32_t nr_kernels;
@@ -36,7 +36,10 @@ struct exec_program {
 	cl_program host;
 	bool busy;	 /* a builder's thread works on it */
 	bool building;	 /* and changes it */
+	bool is_unmade;	 /* its reply has been given, the host's own build is still under way: who needs that waits */
 	bool may_print;
+	uint8_t *request; /* of the last build from source, when there is a broker */
+	size_t request_len;
 	struct exec_kernel_table *table; /* one reference; NULL: not built to the end */
 	struct base_blob result;	 /* reply of the last build */
 };

@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/socket.h"
+#include "executor/broker.h"
 #include "executor/entry.h"
 #include "executor/executor.h"
 #include "executor/probe.h"
@@ -94,6 +95,7 @@ static int make_ready(struct executor *ex, const struct setup *s, struct prepare
 	if (p->err.code)
 		return p->err.code;
 	ex->host_device = what.host_device;
+	ex->broker = exec_broker_open();
 	ex->coherent = ex->host.coherent && !(what.flags & TRNC_EXEC_FLAG_NOT_COHERENT);
 	if (!ex->coherent || !exec_host_has_svm(&ex->host))
 		ex->window.svm = false;

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The executor's end of the compile broker (include/tranche/wire/parent.h): programs come compiled, as files of the
+ * driver's cache, and with the reply that their build would have.  Without a broker every call says -ENOTCONN.
+ */
+#ifndef EXECUTOR_BROKER_H
+#define EXECUTOR_BROKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct exec_broker;
+struct exec_program;
+struct executor;
+
+struct exec_broker_answer {
+	bool is_final;	/* the blob is what the host's own build will say: it may be given at once */
+	bool is_stored; /* nothing was compiled for it */
+	uint8_t *blob;	/* build reply; malloc'ed */
+	size_t blob_len;
+};
+
+/* Looks whether there is one at TRNC_EXEC_BROKER_FD; NULL: no. The sandbox is on. */
+struct exec_broker *exec_broker_open(void);
+
+/*
+ * Asks for a program; when this returns 0 the files are in this process's cache folder, and the host's own build will
+ * find them. @device: TRNC_BROKER_*; @request: as PROGRAM_BUILD brought it. Blocks as long as a build takes. Any thread; several
+ * requests are served beside each other.
+ * Return: 0; -ENOTCONN; else -errno, the broker does not do this one.
+ */
+int exec_broker_ask(struct executor *ex, uint32_t device, const void *request, size_t len,
+		    struct exec_broker_answer *ret);
+void exec_broker_answer_finish(struct exec_broker_answer *a);
+
+/*
+ * Fetches what the host's quick device (TRNC_BROKER_QUICK) has compiled of a program that was built from source, so that
+ * the host's build of it for that device finds all in the cache.  Blocks as above; for a thread that may.
+ * Return: 0 or -errno, then that build compiles by itself.
+ */
+int exec_broker_fetch_quick(struct exec_program *p);
+
+#endif
