@@ -1,21 +1,89 @@
 /* SPDX-License-Identifier: MIT */
-#include "parent/broker.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
+#include "parent/broker_priv.h"
+#include "parent/identity.h"
 
-int parent_broker_create(sd_event *event, struct parent_broker **ret)
+static void open_store(struct parent_broker *b)
 {
-	*ret = NULL;
+	_cleanup_free_ char *place = parent_store_place();
+	struct trn_error err = { 0 };
+
+	if (place && parent_store_open(place, PARENT_STORE_MAX, &b->store, &err) < 0)
+		base_log_error(BASE_LOG_INFO, &err);
+}
+
+int parent_broker_create(const struct parent_process *p, struct parent_broker **ret)
+{
+	struct parent_broker *b = calloc(1, sizeof(*b));
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (!b)
+		return -ENOMEM;
+	b->process = p;
+	b->chore_sock = -1;
+	b->max_running = processors > 0 ? (unsigned int)processors + 1 : 2;
+	base_list_init(&b->peers);
+	base_list_init(&b->jobs);
+	base_list_init(&b->chores);
+	open_store(b);
+	*ret = b;
 	return 0;
 }
 
 void parent_broker_destroy(struct parent_broker *b)
 {
+	struct broker_peer *p, *next;
+	struct broker_job *j, *next_job;
+
+	if (!b)
+		return;
+	base_list_for_each_safe(p, next, &b->peers, node)
+		broker_peer_close(p);
+	base_list_for_each_safe(j, next_job, &b->jobs, node)
+		broker_end_job(j);
+	broker_end_chores(b);
+	parent_store_close(b->store);
+	free(b);
 }
 
-/* Nothing is compiled for anybody yet: an executor whose socket is closed compiles itself. */
 void parent_broker_open(struct parent_broker *b, int sock, int folder)
 {
-	base_close(sock);
 	base_close(folder);
+	if (b)
+		broker_peer_open(b, sock);
+	else
+		base_close(sock);
+}
+
+struct broker_order *broker_order_unref(struct broker_order *o)
+{
+	if (o && --o->refs == 0)
+		free(o);
+	return NULL;
+}
+
+int broker_find_key(struct parent_broker *b, const struct broker_order *o, uint32_t device, struct parent_key *ret,
+		    struct parent_fate *ret_fate)
+{
+	struct parent_request q;
+	int r = parent_request_parse(o->rest, o->len - sizeof(o->head), &q);
+
+	if (r < 0)
+		return r;
+	if (!b->is_host_known) {
+		b->knows_host = parent_identify_host(b->process->forks, &b->host);
+		b->is_host_known = true;
+	}
+	q.device = device;
+	q.host_device = o->head.host_device;
+	parent_key_make(&b->host, &q, ret, ret_fate);
+	if (!b->knows_host)
+		ret_fate->is_storable = false;
+	return 0;
 }

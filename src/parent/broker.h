@@ -3,12 +3,12 @@
 #ifndef PARENT_BROKER_H
 #define PARENT_BROKER_H
 
-#include <systemd/sd-event.h>
+#include "parent/parent.h"
 
 struct parent_broker;
 
-/* On the thread of that loop, which is the process's only one.  SIGCHLD is blocked. Return: 0 or -errno. */
-int parent_broker_create(sd_event *event, struct parent_broker **ret);
+/* On the thread of p->event, which is the process's only one.  SIGCHLD is blocked. Return: 0 or -errno. */
+int parent_broker_create(const struct parent_process *p, struct parent_broker **ret);
 /* NULL is accepted. */
 void parent_broker_destroy(struct parent_broker *b);
 

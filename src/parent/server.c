@@ -123,7 +123,7 @@ static int run(struct parent_process *p, struct server *s)
 	int r = sd_event_new(&p->event);
 
 	if (r >= 0)
-		r = parent_broker_create(p->event, &p->broker);
+		r = parent_broker_create(p, &p->broker);
 	if (r >= 0)
 		r = sd_event_add_io(p->event, NULL, TRNC_PARENT_FD, EPOLLIN, on_packet, s);
 	if (r >= 0)

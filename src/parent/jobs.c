@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "parent/broker_priv.h"
+
+static void start_next(struct parent_broker *b);
+
+static void free_ask(struct broker_ask *a)
+{
+	a->peer->nr_asks--;
+	base_list_remove(&a->node);
+	free(a);
+}
+
+static int add_ask(struct broker_job *j, struct broker_peer *p, uint64_t id)
+{
+	struct broker_ask *a = malloc(sizeof(*a));
+
+	if (!a)
+		return -ENOMEM;
+	*a = (struct broker_ask){ .peer = p, .id = id };
+	base_list_append(&j->asks, &a->node);
+	p->nr_asks++;
+	return 0;
+}
+
+/* Who has asked first is who it runs for. */
+static struct broker_peer *owner_of(const struct broker_job *j)
+{
+	return base_container_of(j->asks.next, struct broker_ask, node)->peer;
+}
+
+/* ------------------------------------------------------------------- end */
+
+static void free_job(struct broker_job *j)
+{
+	struct broker_ask *a, *next;
+
+	base_list_for_each_safe(a, next, &j->asks, node)
+		free_ask(a);
+	base_list_remove(&j->node);
+	sd_event_source_disable_unref(j->io);
+	base_close(j->sock);
+	parent_built_finish(&j->built);
+	broker_order_unref(j->order);
+	free(j);
+}
+
+/* The worker is gone or about to be. */
+static void reap(struct broker_job *j)
+{
+	if (!j->pid)
+		return;
+	while (waitpid(j->pid, NULL, 0) < 0 && errno == EINTR) {
+	}
+	j->pid = 0;
+	j->broker->nr_running--;
+}
+
+void broker_end_job(struct broker_job *j)
+{
+	if (j->pid) {
+		/* Its helper ends with it. */
+		kill(-j->pid, SIGKILL);
+		kill(j->pid, SIGKILL);
+	}
+	reap(j);
+	free_job(j);
+}
+
+void broker_forget_asks(struct broker_peer *p)
+{
+	struct parent_broker *b = p->broker;
+	struct broker_job *j, *next_job;
+	struct broker_ask *a, *next;
+
+	base_list_for_each_safe(j, next_job, &b->jobs, node) {
+		base_list_for_each_safe(a, next, &j->asks, node)
+			if (a->peer == p)
+				free_ask(a);
+		/* One that is answered still goes to the store. */
+		if (base_list_is_empty(&j->asks) && !j->is_answered)
+			broker_end_job(j);
+	}
+	start_next(b);
+}
+
+/* ---------------------------------------------------------------- answers */
+
+static void answer_all(struct broker_job *j, int r)
+{
+	struct broker_ask *a, *next;
+
+	base_list_for_each_safe(a, next, &j->asks, node) {
+		if (r < 0)
+			broker_peer_refuse(a->peer, a->id, r, "a program cannot be compiled here");
+		else
+			broker_peer_answer(a->peer, a->id, &j->built, j->built.flags);
+		free_ask(a);
+	}
+}
+
+static int on_worker(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct broker_job *j = data;
+	struct parent_broker *b = j->broker;
+	int r;
+
+	if (!j->is_answered) {
+		r = parent_work_receive(j->sock, &j->built, &j->expected);
+		if (r == 0)
+			return 0;
+		answer_all(j, r);
+		if (r > 0) {
+			j->is_answered = true;
+			return 0;
+		}
+	}
+	/* The end of the socket: it has written all down, or has failed. */
+	reap(j);
+	free_job(j);
+	start_next(b);
+	return 0;
+}
+
+/* ----------------------------------------------------------------- begin */
+
+static int start(struct broker_job *j)
+{
+	struct parent_broker *b = j->broker;
+	int r = parent_work_start(&j->work, &j->pid, &j->sock);
+
+	if (r < 0) {
+		j->pid = 0;
+		return r;
+	}
+	b->nr_running++;
+	return sd_event_add_io(b->process->event, &j->io, j->sock, EPOLLIN, on_worker, j);
+}
+
+static unsigned int running_for(const struct parent_broker *b, const struct broker_peer *p)
+{
+	const struct broker_job *j;
+	unsigned int nr = 0;
+
+	base_list_for_each(j, &b->jobs, node)
+		nr += j->pid && !base_list_is_empty(&j->asks) && owner_of(j) == p;
+	return nr;
+}
+
+/* Of those that wait: the first one of the peer for whom least is running. */
+static struct broker_job *pick(struct parent_broker *b)
+{
+	struct broker_job *j, *best = NULL;
+	unsigned int least = ~0u;
+
+	base_list_for_each(j, &b->jobs, node) {
+		unsigned int nr;
+
+		if (j->pid || j->is_answered || base_list_is_empty(&j->asks))
+			continue;
+		nr = running_for(b, owner_of(j));
+		if (nr < least) {
+			least = nr;
+			best = j;
+		}
+	}
+	return best;
+}
+
+static void start_next(struct parent_broker *b)
+{
+	struct broker_job *j;
+
+	while (b->nr_running < b->max_running && (j = pick(b))) {
+		int r = start(j);
+
+		if (r < 0) {
+			answer_all(j, r);
+			broker_end_job(j);
+		}
+	}
+}
+
+static struct broker_job *find_job(struct parent_broker *b, const struct parent_key *key)
+{
+	struct broker_job *j;
+
+	base_list_for_each(j, &b->jobs, node)
+		if (memcmp(&j->work.key, key, sizeof(*key)) == 0)
+			return j;
+	return NULL;
+}
+
+static struct broker_job *new_job(struct parent_broker *b, struct broker_order *o, const struct parent_key *key,
+				  const struct parent_fate *fate)
+{
+	struct broker_job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->broker = b;
+	j->sock = -1;
+	j->order = o;
+	o->refs++;
+	j->work = (struct parent_work){
+		.process = b->process, .store = b->store, .key = *key, .fate = *fate,
+		.order = &o->head, .order_len = o->len,
+	};
+	parent_built_init(&j->built);
+	base_list_init(&j->asks);
+	base_list_append(&b->jobs, &j->node);
+	return j;
+}
+
+/* Somebody else has asked for it just now. What is not storable may differ from one moment to the next. */
+static bool join(struct broker_peer *p, uint64_t id, const struct parent_key *key, const struct parent_fate *fate)
+{
+	struct broker_job *j = fate->is_storable ? find_job(p->broker, key) : NULL;
+
+	if (!j)
+		return false;
+	if (j->is_answered)
+		broker_peer_answer(p, id, &j->built,
+				   (fate->reads_files ? 0 : TRNC_BROKER_REPLY_FINAL) | TRNC_BROKER_REPLY_STORED);
+	else
+		return add_ask(j, p, id) == 0;
+	return true;
+}
+
+static bool answer_from_store(struct broker_peer *p, uint64_t id, const struct broker_order *order,
+			      const struct parent_key *key)
+{
+	struct parent_built found;
+
+	if (!p->broker->store || parent_store_get(p->broker->store, key, &found) < 0)
+		return false;
+	broker_peer_answer(p, id, &found, found.flags | TRNC_BROKER_REPLY_STORED);
+	parent_built_finish(&found);
+	if (order->head.device == TRNC_BROKER_MAIN)
+		broker_found(p->broker, order, key);
+	return true;
+}
+
+void broker_compile(struct broker_peer *p, uint64_t id, struct broker_order *order)
+{
+	struct parent_broker *b = p->broker;
+	struct parent_fate fate;
+	struct parent_key key;
+	struct broker_job *j;
+	int r = broker_find_key(b, order, order->head.device, &key, &fate);
+
+	if (r < 0) {
+		broker_peer_refuse(p, id, r, "a program's request");
+		return;
+	}
+	if (join(p, id, &key, &fate) || (fate.is_storable && answer_from_store(p, id, order, &key)))
+		return;
+	j = new_job(b, order, &key, &fate);
+	if (!j || add_ask(j, p, id) < 0) {
+		broker_peer_refuse(p, id, -ENOMEM, "a program's request");
+		if (j)
+			broker_end_job(j);
+		return;
+	}
+	start_next(b);
+}
