@@ -13,9 +13,8 @@ CL_API_ENTRY cl_program CL_API_CALL clCreateProgramWithIL(cl_context context, co
 
 	if (!IS_CONTEXT(context))
 		return fail_with(errcode_ret, CL_INVALID_CONTEXT);
-	if (!device_host_str(context->device, CL_DEVICE_IL_VERSION)[0])
-		return fail_with(errcode_ret, CL_INVALID_OPERATION);
-	if (!il || length == 0)
+	/* A host's driver that takes none takes nothing for SPIR-V. */
+	if (!il || length == 0 || !device_host_str(context->device, CL_DEVICE_IL_VERSION)[0])
 		return fail_with(errcode_ret, CL_INVALID_VALUE);
 
 	p = program_new(context, &error);

@@ -12,8 +12,6 @@ cl_int command_init(struct command *c, cl_command_queue queue, cl_command_type t
 	c->event = NULL;
 	c->ret_event = ret_event;
 	c->queued_ns = c->start_ns = 0;
-	if (queue->recording)
-		return recording_check(queue->recording);
 	if (client_context_is_lost(queue->context->client))
 		return CL_OUT_OF_RESOURCES;
 	if (type == CL_COMMAND_NDRANGE_KERNEL || type == CL_COMMAND_TASK)
@@ -49,6 +47,8 @@ void command_wait_only_for(struct command *c, cl_event event)
 
 cl_int command_need_event(struct command *c)
 {
+	if (c->queue->recording)
+		return recording_check(c->queue->recording);
 	if (!c->event)
 		c->event = event_new(c->queue->context, c->queue, c->type);
 	if (c->event)
@@ -69,6 +69,8 @@ cl_int command_begin(struct command *c, enum trnc_rec_type type, size_t body_len
 	};
 	cl_int code;
 
+	if (c->queue->recording)
+		return recording_check(c->queue->recording);
 	if (c->ret_event) {
 		code = command_need_event(c);
 		if (code)
@@ -179,6 +181,8 @@ cl_int command_complete(struct command *c)
 {
 	uint64_t queued_ns = c->queued_ns, start_ns = c->start_ns;
 
+	if (c->queue->recording)
+		return recording_check(c->queue->recording);
 	if (!c->ret_event)
 		return CL_SUCCESS;
 	if (c->event) { /* its slot was not used */

@@ -13,7 +13,7 @@
 
 #define IS_COMMAND_BUFFER(o) head_is((o), KIND_COMMAND_BUFFER)
 
-/* What command_init() gives for a recording queue when a command may be recorded: not an OpenCL code. */
+/* What the first step of a good command comes to in a queue that only records: not an OpenCL code. */
 #define RECORDING_IS_GOOD 1
 
 /* The arguments of a call that are to be used again. Which fields mean what is the affair of the call's own file. */
@@ -64,7 +64,7 @@ struct recording {
  */
 cl_int recording_init(struct recording *r, cl_command_buffer_khr buffer, cl_command_queue queue, cl_uint nr_waits,
 		      const cl_sync_point_khr *waits, const cl_mutable_command_khr *mutable_handle);
-/* For command_init(): RECORDING_IS_GOOD or CL_INVALID_SYNC_POINT_WAIT_LIST_KHR. */
+/* For those steps (command.c, transfer.c): RECORDING_IS_GOOD or CL_INVALID_SYNC_POINT_WAIT_LIST_KHR. */
 cl_int recording_check(const struct recording *r);
 /* An origin, another one if the call has two (else NULL), and the region. */
 void recorded_set_boxes(struct recorded *command, const size_t *origin, const size_t *other, const size_t *region);

@@ -48,7 +48,10 @@ void context_zombies_finish(cl_context ctx);
 
 /* ------------------------------------------------------------- commands */
 
-/* One call of clEnqueue*: from the checks to the record. */
+/*
+ * One call of clEnqueue*: from the checks to the record.  For a queue that only records, the first function that would do
+ * something of the command returns that the command is good, as if it were an error (command_buffer.h).
+ */
 struct command {
 	cl_command_queue queue;
 	cl_command_type type;
@@ -58,10 +61,7 @@ struct command {
 	uint64_t queued_ns, start_ns; /* of what the client does at once, for its event */
 };
 
-/*
- * Checks the wait list. The queue was checked. Whatever it returns but CL_SUCCESS goes back to the caller, and nothing is to
- * be finished: an error, or for a queue that only records what tells it that the command is good (command_buffer.h).
- */
+/* Checks the wait list. The queue was checked. On an error nothing is to be finished. */
 cl_int command_init(struct command *c, cl_command_queue queue, cl_command_type type, cl_uint nr_waits,
 		    const cl_event *waits, cl_event *ret_event);
 /* Frees what is left, after command_end() or instead of it. Returns code. */

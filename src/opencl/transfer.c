@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/futex.h"
+#include "opencl/command_buffer.h"
 #include "opencl/commands.h"
 
 /* Up to here a non-blocking copy is done at once when nothing comes before it: about what handing it over costs. */
@@ -283,9 +284,11 @@ static cl_int enqueue_coherent(struct command *c, cl_mem mem, size_t offset, con
 cl_int transfer_enqueue(struct command *c, cl_mem mem, size_t offset, const struct transfer *t, bool blocking)
 {
 	bool is_ours = c->queue->context->coherent || !transfer_size(t); /* no bytes: no map of them either */
-	cl_int code = is_ours ? enqueue_coherent(c, mem, offset, t, blocking) :
-				transfer_mapped(c, mem, offset, t, blocking);
+	cl_int code;
 
+	if (c->queue->recording)
+		return recording_check(c->queue->recording);
+	code = is_ours ? enqueue_coherent(c, mem, offset, t, blocking) : transfer_mapped(c, mem, offset, t, blocking);
 	/* Afterwards: a shadow_sync() before the command was there would take the mark away for nothing. */
 	if (!code && !t->to_host)
 		shadow_mark(mem, c->queue);
