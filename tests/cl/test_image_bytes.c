@@ -188,7 +188,7 @@ static void one(struct cl_env *env, cl_program program, const struct shape *s, c
 	CHECK_OK(clEnqueueWriteImage(env->queue, b.image, CL_TRUE, zero, s->region, 0, 0, host, 0, NULL, NULL));
 	launch(env, program, s, f, &a, &b);
 	if (!over) { /* native: ends the program */
-		CHECK_OK(clEnqueueFillImage(env->queue, a.image, is_float(f) ? (void *)floats : (void *)ints,
+		CHECK_OK(clEnqueueFillImage(env->queue, a.image, is_float(f) ? (const void *)floats : (const void *)ints,
 					    (const size_t[3]){ 2, 0, 0 },
 					    (const size_t[3]){ 3, s->region[1], s->region[2] }, 0, NULL, NULL));
 		printf(" filled %08x", read_all(env, s, &a));
@@ -268,8 +268,8 @@ static void colours(struct cl_env *env)
 			cl_uint colour[4];
 
 			for (size_t c = 0; c < 4; c++)
-				memcpy(&colour[c], is_float(&list[f]) ? (void *)&floats[(i + c) % nr] :
-								       (void *)&ints[(i + c) % nr], 4);
+				memcpy(&colour[c], is_float(&list[f]) ? (const void *)&floats[(i + c) % nr] :
+								       (const void *)&ints[(i + c) % nr], 4);
 			CHECK_OK(clEnqueueFillImage(env->queue, m.image, colour, zero, (const size_t[3]){ 1, 1, 1 }, 0, NULL,
 						    NULL));
 			CHECK_OK(clEnqueueReadImage(env->queue, m.image, CL_TRUE, zero, (const size_t[3]){ 1, 1, 1 }, 0, 0,
