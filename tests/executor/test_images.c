@@ -229,6 +229,128 @@ static void test_shapes(void **state)
 	assert_int_equal(h.page->refused, 0);
 }
 
+/* ------------------------------------------- a host that has images in memory of their own */
+
+static int setup_own(void **state)
+{
+	(void)state;
+	harness_start(&h, TRNC_EXEC_FLAG_NOT_COHERENT);
+	program = harness_handle(&h);
+	assert_int_equal(harness_find_u32(&h, harness_build(&h, program, source, ""), TRNC_TAG_STATUS), 0);
+	invert = harness_kernel(&h, program, 0);
+	harness_queue(&h, &q, 0);
+	return 0;
+}
+
+static uint64_t move(uint16_t type, uint64_t image, const uint64_t box[6])
+{
+	struct trnc_cmd_image r = { .cmd = harness_head(&h, &q, harness_event(&h), 0), .image = image };
+
+	memcpy(r.origin, box, sizeof(r.origin));
+	memcpy(r.region, box + 3, sizeof(r.region));
+	harness_put(&h, &r, sizeof(r));
+	harness_submit(&h, type);
+	return r.cmd.event;
+}
+
+static int32_t fetch(uint64_t image, const uint64_t box[6])
+{
+	return harness_wait(&h, move(TRNC_REC_IMAGE_FETCH, image, box));
+}
+
+static int32_t store(uint64_t image, const uint64_t box[6])
+{
+	return harness_wait(&h, move(TRNC_REC_IMAGE_STORE, image, box));
+}
+
+/* The image begins with the bytes, and has them until they are stored again: whole, and a box of a few rows. */
+static void test_own_memory(void **state)
+{
+	static const uint64_t all[6] = { 0, 0, 0, W, H, 1 }, box[6] = { 3, 2, 0, 5, 4, 1 };
+	uint8_t *from = h.window + BUFFERS_AT, *to = from + PITCH * H, kept[PITCH * H];
+	uint64_t a = harness_buffer(&h, BUFFERS_AT, PITCH * H), b = harness_buffer(&h, BUFFERS_AT + PITCH * H, PITCH * H);
+	struct trnc_rec_image_create r = picture(a);
+	uint64_t in, out, s = create_sampler(0, CLAMP_TO_EDGE, NEAREST);
+
+	(void)state;
+	paint(from, to);
+	memcpy(kept, from, sizeof(kept));
+	r.flags |= 1u << 5; /* CL_MEM_COPY_HOST_PTR */
+	in = create(r);
+	out = create(picture(b));
+	harness_wait_refused(&h, 0);
+	memset(from, 0x77, PITCH * H);
+	assert_int_equal(harness_wait(&h, launch_invert(in, out, s, 0)), 0);
+	assert_int_equal(to[0], 0x33); /* not there yet */
+	assert_int_equal(fetch(out, all), 0);
+	check_inverted(kept, to);
+
+	memset(to, 0x33, PITCH * H);
+	assert_int_equal(store(in, box), 0);
+	assert_int_equal(launch_again(), 0);
+	assert_int_equal(fetch(out, box), 0);
+	for (uint32_t i = 0; i < PITCH * H; i++) {
+		uint32_t x = i % PITCH / 4, y = i / PITCH;
+
+		assert_int_equal(to[i], x >= 3 && x < 8 && y >= 2 && y < 6 ? 255 - 0x77 : 0x33);
+	}
+	assert_int_equal(fetch(out, all), 0);
+	assert_int_equal(to[0], 255 - kept[0]);
+	assert_int_equal(h.page->refused, 0);
+}
+
+static void test_own_refusals(void **state)
+{
+	static const uint64_t bad[][6] = {
+		{ 0, 0, 0, 0, 1, 1 }, { 0, 0, 0, W + 1, 1, 1 }, { 1, 0, 0, W, 1, 1 }, { 0, 0, 1, 1, 1, 1 },
+		{ 0, H, 0, 1, 1, 1 }, { 0, 1, 0, 1, H, 1 }, { UINT64_MAX, 0, 0, 2, 1, 1 },
+	};
+	static const uint64_t one[6] = { 0, 0, 0, 1, 1, 1 };
+	uint64_t buffer = harness_buffer(&h, BUFFERS_AT, PITCH * H), image = create(picture(buffer)), n = 0;
+	struct trnc_rec_image_create r = {
+		.buffer = buffer, .flags = 1, .order = RGBA, .data_type = UNSIGNED_INT8, .type = IMAGE1D_BUFFER,
+		.width = W, .height = 1, .depth = 1, .array_size = 1, .row_pitch = W * 4,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(fetch(image, bad[i]), -30);
+		assert_int_equal(store(image, bad[i]), -30);
+		n += 2;
+	}
+	assert_int_equal(fetch(buffer, one), -38);
+	assert_int_equal(fetch(0, one), -38);
+	/* An image of a buffer has the buffer's memory. */
+	assert_int_equal(fetch(create(r), one), -59);
+	r.width = PITCH * H / 4 + 1;
+	r.row_pitch = PITCH * H + 4;
+	create(r);
+	n += 4;
+	harness_wait_refused(&h, n);
+	assert_int_equal(h.page->last_refusal, -40);
+	assert_int_equal(fetch(image, one), 0);
+	destroy(TRNC_REC_IMAGE_DESTROY, image);
+	assert_int_equal(fetch(image, one), -38);
+}
+
+/* The buffer's end is told when the last image of it is gone. */
+static void test_image_of_buffer(void **state)
+{
+	uint64_t buffer = harness_buffer(&h, BUFFERS_AT, 4096), freed, image;
+	const struct trnc_rec_image_create r = {
+		.buffer = buffer, .flags = 1, .order = RGBA, .data_type = UNSIGNED_INT8, .type = IMAGE1D_BUFFER,
+		.width = W, .height = 1, .depth = 1, .array_size = 1, .row_pitch = W * 4,
+	};
+
+	(void)state;
+	image = create(r);
+	freed = destroy_buffer(buffer);
+	harness_wait_refused(&h, 0);
+	assert_true(harness_status(&h, freed) > 0);
+	destroy(TRNC_REC_IMAGE_DESTROY, image);
+	assert_int_equal(harness_wait(&h, freed), 0);
+}
+
 static void test_refusals(void **state)
 {
 	uint64_t buffer = harness_buffer(&h, BUFFERS_AT, PITCH * H), n = 0, image, s;
@@ -304,7 +426,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_in_place), T(test_kept_while_used), T(test_shapes), T(test_refusals),
+		T(test_in_place), T(test_kept_while_used), T(test_shapes), T(test_image_of_buffer), T(test_refusals),
+		cmocka_unit_test_setup_teardown(test_own_memory, setup_own, teardown),
+		cmocka_unit_test_setup_teardown(test_own_refusals, setup_own, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
