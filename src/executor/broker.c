@@ -200,6 +200,8 @@ static int receive_answer(struct exec_broker *b, struct ask *a, size_t len)
 	if (!a->answer.blob)
 		return -ENOMEM;
 	r = receive(b, a->answer.blob, reply.blob_len);
+	if (r == 0)
+		memcpy(a->answer.program, reply.program, sizeof(reply.program));
 	if (r == 0 && reply.program[0] && a->device == TRNC_BROKER_MAIN)
 		exec_broker_watch_program(&b->watch, a->id, reply.program, &a->files, a->answer.blob, a->answer.blob_len);
 	return r;

@@ -16,6 +16,7 @@ struct executor;
 
 struct exec_broker_answer {
 	bool is_final;	/* the blob is what the host's own build will say: it may be given at once */
+	char program[64]; /* its folder below the cache folder; empty: the driver keeps none */
 	bool is_stored; /* nothing was compiled for it */
 	uint8_t *blob;	/* build reply; malloc'ed */
 	size_t blob_len;

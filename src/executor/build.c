@@ -10,7 +10,6 @@
 #include "base/cleanup.h"
 #include "executor/kernel_table.h"
 #include "executor/precompile.h"
-#include "executor/quick.h"
 
 #define ARG_INFO "-cl-kernel-arg-info"
 
@@ -189,8 +188,7 @@ static int32_t load_il(struct exec_program *p, const struct exec_build_text *t)
 	return CL_SUCCESS;
 }
 
-/* The program's options, and one that makes the host tell kinds of arguments; it changes no code. */
-static char *full_options(const char *options)
+char *exec_build_options(const char *options)
 {
 	char *full;
 
@@ -215,7 +213,7 @@ static void put_death(struct base_blob *reply, int wait_status)
 
 static int32_t build(struct exec_program *p, const struct exec_build_request *q, struct base_blob *reply)
 {
-	_cleanup_free_ char *options = full_options(q->options);
+	_cleanup_free_ char *options = exec_build_options(q->options);
 	struct exec_host *h = &p->context->ex->host;
 
 	if (!options)
@@ -233,7 +231,7 @@ static int32_t build(struct exec_program *p, const struct exec_build_request *q,
 
 static int32_t compile(struct exec_program *p, const struct exec_build_request *q)
 {
-	_cleanup_free_ char *options = full_options(q->options);
+	_cleanup_free_ char *options = exec_build_options(q->options);
 	_cleanup_free_ cl_program *headers = calloc(q->nr_headers + 1, sizeof(*headers));
 	_cleanup_free_ const char **names = calloc(q->nr_headers + 1, sizeof(*names));
 	struct exec_host *h = &p->context->ex->host;
@@ -370,14 +368,6 @@ static void put_globals_size(struct exec_program *p, struct base_blob *reply)
 		base_blob_put_u64(reply, TRNC_TAG_GLOBALS_SIZE, size);
 }
 
-static void prepare_quick(struct exec_context *c, struct exec_kernel_table *t, const struct exec_build_request *q)
-{
-	_cleanup_free_ char *options = full_options(q->options);
-
-	if (options)
-		t->quick = exec_quick_program_new(c, &q->source, options, q->cwd);
-}
-
 void exec_build_run(struct exec_context *c, struct exec_program *p, const struct exec_build_request *q,
 		    struct base_blob *reply, struct exec_kernel_table **ret_table)
 {
@@ -399,7 +389,5 @@ void exec_build_run(struct exec_context *c, struct exec_program *p, const struct
 	base_blob_put_u32(reply, TRNC_TAG_PRINTF, p->may_print);
 	if (!err && !is_load && build_status == CL_BUILD_SUCCESS && type == CL_PROGRAM_BINARY_TYPE_EXECUTABLE)
 		table_err = exec_kernel_table_make(p, strstr(q->options, ARG_INFO) != NULL, reply, ret_table);
-	if (*ret_table && !p->may_print && q->op == TRNC_OP_BUILD && q->source.data)
-		prepare_quick(c, *ret_table, q);
 	base_blob_put_u32(reply, TRNC_TAG_STATUS, (uint32_t)(err ? err : table_err));
 }

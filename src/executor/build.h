@@ -32,6 +32,10 @@ struct exec_build_request {
 int exec_build_parse(const void *data, size_t len, struct exec_build_request *ret);
 void exec_build_request_finish(struct exec_build_request *q);
 
+/* The program's options as the host gets them: with one that makes it tell kinds of arguments, and changes no code. Owned
+ * by the caller. NULL: no memory. */
+char *exec_build_options(const char *options);
+
 /* May a compile broker do it? It knows sources alone. */
 bool exec_build_is_from_source(const struct exec_build_request *q);
 

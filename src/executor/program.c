@@ -199,6 +199,8 @@ static void set_result(struct job *j, struct base_blob *reply, struct exec_kerne
 {
 	struct exec_program *p = j->program;
 
+	if (table && !table->may_print)
+		table->quick = exec_quick_program_new(j->c, j->request, j->request_len);
 	pthread_mutex_lock(&j->c->programs_lock);
 	exec_kernel_table_unref(p->table);
 	p->table = table;

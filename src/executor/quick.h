@@ -26,7 +26,6 @@
 #include "executor/pocl.h"
 #include "executor/route.h"
 
-struct exec_build_text;
 struct exec_command;
 struct exec_dispatch;
 struct exec_kernel_table;
@@ -64,9 +63,8 @@ cl_context exec_quick_context(const struct exec_context *c);
 /* Of a kernel table: its program for the quick device. */
 struct exec_quick_program;
 
-/* Remembers what to build from; nothing is built yet. NULL: no memory, or no quick device. Builder's thread. */
-struct exec_quick_program *exec_quick_program_new(struct exec_context *c, const struct exec_build_text *source,
-						  const char *options, const char *cwd);
+/* Keeps a build request; nothing is built yet. NULL: no memory, no quick device, not from source. Builder's thread. */
+struct exec_quick_program *exec_quick_program_new(struct exec_context *c, const void *request, size_t len);
 /* Accepts NULL. Any thread. */
 void exec_quick_program_free(struct exec_quick_program *p);
 

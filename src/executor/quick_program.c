@@ -18,8 +18,8 @@
 
 struct exec_quick_program {
 	struct exec_context *context;
-	struct exec_build_text source; /* owned */
-	char *options, *cwd;	       /* cwd may be NULL */
+	uint8_t *request; /* owned */
+	size_t request_len;
 
 	_Atomic int state; /* enum exec_quick_state; READY: the fields below are constant */
 	cl_program host;
@@ -39,32 +39,34 @@ void exec_quick_program_free(struct exec_quick_program *p)
 		free(p->functions[i]);
 	if (p->host)
 		p->context->ex->host.ReleaseProgram(p->host);
-	free((char *)(uintptr_t)p->source.data);
-	free(p->options);
-	free(p->cwd);
+	free(p->request);
 	free(p);
 }
 
-struct exec_quick_program *exec_quick_program_new(struct exec_context *c, const struct exec_build_text *source,
-						  const char *options, const char *cwd)
+static bool is_source(const void *request, size_t len)
 {
-	struct exec_quick_program *p = c->quick && source->len ? calloc(1, sizeof(*p)) : NULL;
-	char *text;
+	struct exec_build_request q;
+	bool yes = exec_build_parse(request, len, &q) == 0 && q.op == TRNC_OP_BUILD && q.source.len;
+
+	exec_build_request_finish(&q);
+	return yes;
+}
+
+struct exec_quick_program *exec_quick_program_new(struct exec_context *c, const void *request, size_t len)
+{
+	struct exec_quick_program *p = c->quick && is_source(request, len) ? calloc(1, sizeof(*p)) : NULL;
 
 	if (!p)
 		return NULL;
-	text = malloc(source->len);
 	p->context = c;
-	p->source.data = text;
-	p->source.len = source->len;
-	p->options = strdup(options);
-	p->cwd = cwd ? strdup(cwd) : NULL;
-	if (!text || !p->options || (cwd && !p->cwd)) {
-		exec_quick_program_free(p);
-		return NULL;
+	p->request = malloc(len);
+	p->request_len = len;
+	if (p->request) {
+		memcpy(p->request, request, len);
+		return p;
 	}
-	memcpy(text, source->data, source->len);
-	return p;
+	free(p);
+	return NULL;
 }
 
 /* ------------------------------------------------------------- builders */
@@ -92,17 +94,17 @@ static bool make_context(struct exec_context *c)
 	return quick->queue != NULL;
 }
 
-static cl_program build(struct exec_quick_program *p)
+static cl_program build(struct exec_context *c, const struct exec_build_text *source, const char *options)
 {
-	struct exec_host *h = &p->context->ex->host;
+	struct exec_host *h = &c->ex->host;
 	cl_program host;
 	cl_int err;
 
-	host = h->CreateProgramWithSource(p->context->quick->host, 1, (const char *[]){ p->source.data },
-					  (const size_t[]){ p->source.len }, &err);
+	host = h->CreateProgramWithSource(c->quick->host, 1, (const char *[]){ source->data },
+					  (const size_t[]){ source->len }, &err);
 	if (!host)
 		return NULL;
-	err = h->BuildProgram(host, 1, &h->quick, p->options, NULL, NULL);
+	err = h->BuildProgram(host, 1, &h->quick, options, NULL, NULL);
 	if (err == CL_SUCCESS)
 		return host;
 	h->ReleaseProgram(host);
@@ -111,16 +113,21 @@ static cl_program build(struct exec_quick_program *p)
 
 static void make_program(struct exec_quick_program *p)
 {
-	struct executor *ex = p->context->ex;
-	int r;
+	struct exec_build_request q;
+	int r = exec_build_parse(p->request, p->request_len, &q);
 
 	/* The thread's own working folder: other builds run beside this one. */
-	if (p->cwd && (unshare(CLONE_FS) < 0 || chdir(p->cwd) < 0))
+	if (r == 0 && q.cwd && (unshare(CLONE_FS) < 0 || chdir(q.cwd) < 0))
 		log_debug("working folder of a build: %m");
-	r = exec_quick_compile(ex->host_device, &p->source, p->options, &p->folders);
-	if (r == 0 && make_context(p->context))
-		p->host = build(p);
+	if (r == 0)
+		r = exec_quick_compile(p->context->ex, p->request, p->request_len, &q, &p->folders);
+	if (r == 0 && make_context(p->context)) {
+		_cleanup_free_ char *options = exec_build_options(q.options);
+
+		p->host = options ? build(p->context, &q.source, options) : NULL;
+	}
 	log_debug("quick program %s of %s: %s", p->folders.quick, p->folders.main, p->host ? "ready" : strerror(-r));
+	exec_build_request_finish(&q);
 	atomic_store(&p->state, p->host ? EXEC_QUICK_READY : EXEC_QUICK_FAILED);
 }
 
