@@ -157,8 +157,6 @@ cl_int device_info(cl_device_id d, cl_device_info param, size_t cap, void *dst, 
 	size_t size;
 
 	error = device_override(d, param, cap, dst, size_ret, &is_ours);
-	if (!is_ours)
-		error = subdevice_info(d, param, cap, dst, size_ret, &is_ours);
 	if (is_ours)
 		return error;
 	value = device_host_info(d, param, &size, &error);

@@ -25,8 +25,8 @@ cl_device_id device_root(cl_device_id d);
 /* Keeps a sub-device's memory beyond the program's last reference: of a queue or sub-device of it. Roots stay anyway. */
 void device_hold(cl_device_id d);
 void device_let_go(cl_device_id d);
-/* clGetDeviceInfo where the answer is about a division. *ret_is_ours as device_override(). */
-cl_int subdevice_info(cl_device_id d, cl_device_info param, size_t cap, void *dst, size_t *size_ret, bool *ret_is_ours);
+/* clGetDeviceInfo where the answer is about divisions and parts. */
+cl_int subdevice_info(cl_device_id d, cl_device_info param, size_t cap, void *dst, size_t *size_ret);
 
 bool device_is_of_type(cl_device_id d, cl_device_type type);
 /* The devices of a type that answer, at most cap of them in ret. Return: how many there are. */

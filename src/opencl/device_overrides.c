@@ -23,6 +23,11 @@ static cl_int give_platform(cl_device_id d, const struct row *row, size_t cap, v
 	return INFO_RETURN(void *, d->platform, cap, dst, size_ret);
 }
 
+static cl_int give_division(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
+{
+	return subdevice_info(d, row->param, cap, dst, size_ret);
+}
+
 /* As many zeros as the host's answer has bytes: nothing of the kind. What the host refuses is refused. */
 static cl_int give_zeros(cl_device_id d, const struct row *row, size_t cap, void *dst, size_t *size_ret)
 {
@@ -140,8 +145,14 @@ static const struct row rows[] = {
 	/* the host's, but for pointers to what is not in the window; none where the window has another address there */
 	{ CL_DEVICE_SVM_CAPABILITIES, give_svm },
 
-	/* an affinity domain cannot be said on the wire; other divisions are answered by subdevice.c */
-	{ CL_DEVICE_PARTITION_AFFINITY_DOMAIN, give_zeros },
+	/* sub-devices are this driver's own objects */
+	{ CL_DEVICE_REFERENCE_COUNT, give_division },
+	{ CL_DEVICE_PARENT_DEVICE, give_division },
+	{ CL_DEVICE_PARTITION_TYPE, give_division },
+	{ CL_DEVICE_MAX_COMPUTE_UNITS, give_division },		/* a root's are the host's */
+	{ CL_DEVICE_PARTITION_MAX_SUB_DEVICES, give_division }, /* a root's are the host's */
+	{ CL_DEVICE_PARTITION_PROPERTIES, give_division },	/* the host's, but for affinity domains */
+	{ CL_DEVICE_PARTITION_AFFINITY_DOMAIN, give_zeros },	/* cannot be said on the wire */
 
 	/* kernels that enqueue kernels, pipes and sub-group queries have no records on the wire; PoCL has none of them */
 	{ CL_DEVICE_QUEUE_ON_DEVICE_PROPERTIES, give_zeros },

@@ -118,9 +118,21 @@ static cl_int give_partition(cl_device_id d, size_t cap, void *dst, size_t *size
 	return info_return(d->partition, d->nr_partition * sizeof(*d->partition), cap, dst, size_ret);
 }
 
-cl_int subdevice_info(cl_device_id d, cl_device_info param, size_t cap, void *dst, size_t *size_ret, bool *ret_is_ours)
+static cl_int give_number(cl_device_id d, cl_device_info param, size_t cap, void *dst, size_t *size_ret)
 {
-	*ret_is_ours = true;
+	const void *host;
+	cl_int error;
+	size_t size;
+
+	if (d->parent)
+		return INFO_RETURN(cl_uint, param == CL_DEVICE_MAX_COMPUTE_UNITS ? d->nr_units : subdevice_max(d), cap,
+				   dst, size_ret);
+	host = device_host_info(d, param, &size, &error);
+	return host ? info_return(host, size, cap, dst, size_ret) : error;
+}
+
+cl_int subdevice_info(cl_device_id d, cl_device_info param, size_t cap, void *dst, size_t *size_ret)
+{
 	switch (param) {
 	case CL_DEVICE_REFERENCE_COUNT: /* a root device is not counted: always 1 */
 		return INFO_RETURN(cl_uint, atomic_load(&d->head.refs), cap, dst, size_ret);
@@ -131,12 +143,6 @@ cl_int subdevice_info(cl_device_id d, cl_device_info param, size_t cap, void *ds
 	case CL_DEVICE_PARTITION_TYPE:
 		return give_partition(d, cap, dst, size_ret);
 	default:
-		break;
+		return give_number(d, param, cap, dst, size_ret);
 	}
-	*ret_is_ours = d->parent &&
-		       (param == CL_DEVICE_MAX_COMPUTE_UNITS || param == CL_DEVICE_PARTITION_MAX_SUB_DEVICES);
-	if (!*ret_is_ours)
-		return CL_SUCCESS;
-	return INFO_RETURN(cl_uint, param == CL_DEVICE_MAX_COMPUTE_UNITS ? d->nr_units : subdevice_max(d), cap, dst,
-			   size_ret);
 }
