@@ -270,7 +270,7 @@ static void test_own_memory(void **state)
 	uint8_t *from = h.window + BUFFERS_AT, *to = from + PITCH * H, kept[PITCH * H];
 	uint64_t a = harness_buffer(&h, BUFFERS_AT, PITCH * H), b = harness_buffer(&h, BUFFERS_AT + PITCH * H, PITCH * H);
 	struct trnc_rec_image_create r = picture(a);
-	uint64_t in, out, s = create_sampler(0, CLAMP_TO_EDGE, NEAREST);
+	uint64_t in, out, s = create_sampler(0, CLAMP_TO_EDGE, NEAREST), made = harness_event(&h);
 
 	(void)state;
 	paint(from, to);
@@ -278,7 +278,8 @@ static void test_own_memory(void **state)
 	r.flags |= 1u << 5; /* CL_MEM_COPY_HOST_PTR */
 	in = create(r);
 	out = create(picture(b));
-	harness_wait_refused(&h, 0);
+	harness_marker(&h, &q, TRNC_REC_MARKER, made, 0, NULL);
+	assert_int_equal(harness_wait(&h, made), 0);
 	memset(from, 0x77, PITCH * H);
 	assert_int_equal(harness_wait(&h, launch_invert(in, out, s, 0)), 0);
 	assert_int_equal(to[0], 0x33); /* not there yet */
