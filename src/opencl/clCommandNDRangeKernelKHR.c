@@ -5,6 +5,8 @@
 #include "opencl/kernel.h"
 #include "opencl/ndrange.h"
 
+/* Not as the host: a replay has the arguments of the time of recording, as the extension says; PoCL 3.1 takes later ones. */
+
 /* The clone's arguments travel with its first launch only. */
 static cl_int replay(const struct recorded *r, cl_command_queue queue, cl_uint nr_waits, const cl_event *waits,
 		     cl_event *event)

@@ -6,6 +6,8 @@
 #include "opencl/commands.h"
 #include "opencl/device.h"
 
+/* Not as the host: of a sub-buffer the function gets the sub-buffer's own place; PoCL 3.1 gives its buffer's. */
+
 /* A function of the program, which the queue's own thread calls in its turn: it may wait for one of another queue. */
 struct native {
 	struct worker_item item;

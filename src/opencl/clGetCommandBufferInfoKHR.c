@@ -3,6 +3,8 @@
 
 #include "opencl/command_buffer.h"
 
+/* Not as the host: queues and properties are given; PoCL 3.1 gives addresses of its own in their place. */
+
 /* As natively: what does not fit is cut off, and no error. */
 static cl_int answer(const void *value, size_t len, size_t size, size_t cap, void *dst, size_t *size_ret)
 {

@@ -11,7 +11,7 @@
  */
 static const char extension_names[] = "cl_khr_icd cl_pocl_content_size";
 static const cl_name_version extensions[] = {
-	{ CL_MAKE_VERSION(2, 0, 0), "cl_khr_icd" },
+	{ CL_MAKE_VERSION(2, 0, 0), "cl_khr_icd" }, /* the host's is 1.0.0: loaders of both kinds find this driver */
 	{ CL_MAKE_VERSION(1, 0, 0), "cl_pocl_content_size" },
 };
 

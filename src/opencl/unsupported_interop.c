@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sharing with OpenGL and EGL: never offered, because the program's graphics and the virtual device live in different
- * machines or processes.  The extensions are not listed, so that no program has a reason to come here.
+ * machines or processes.  The extensions are not listed, so that no program has a reason to come here.  These are the calls
+ * that PoCL has not, or that end the program there; what it refuses is in files of its own.
  */
 #include "opencl/objects.h" /* first: it picks the OpenCL version of the headers */
 
