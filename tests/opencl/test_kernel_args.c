@@ -188,6 +188,36 @@ static void test_a_copy_sends_everything(void **state)
 		free(args[i].value);
 }
 
+/* Pointers and buffers take turns; one to memory that is not shared is counted until something else is set. */
+static void test_pointers(void **state)
+{
+	struct fixture *f = *state;
+	cl_kernel k = &f->kernel;
+	cl_mem mem = &f->mem;
+	void *same = (void *)(uintptr_t)mem->handle;
+	uint32_t nr;
+
+	assert_int_equal(kernel_arg_set_svm(k, NR_ARGS, same, false), CL_INVALID_ARG_INDEX);
+	assert_int_equal(kernel_arg_set_svm(k, ARG_INT, same, false), CL_INVALID_ARG_VALUE);
+	assert_int_equal(kernel_arg_set_svm(k, ARG_LOCAL, same, false), CL_INVALID_ARG_VALUE);
+	assert_int_equal(k->nr_unset, NR_ARGS);
+	assert_int_equal(kernel_arg_set(k, ARG_BUFFER, 8, &mem), CL_SUCCESS);
+	f->args[ARG_BUFFER].is_changed = false;
+	/* the number is the same, what it means is not */
+	assert_int_equal(kernel_arg_set_svm(k, ARG_BUFFER, same, false), CL_SUCCESS);
+	assert_int_equal(kernel_args_size(k, &nr), sizeof(struct trnc_arg) + 8);
+	assert_int_equal(f->args[ARG_BUFFER].kind, TRNC_ARG_SVM);
+	f->args[ARG_BUFFER].is_changed = false;
+	assert_int_equal(kernel_arg_set_svm(k, ARG_BUFFER, same, false), CL_SUCCESS);
+	assert_int_equal(kernel_args_size(k, &nr), 0);
+	assert_int_equal(kernel_arg_set_svm(k, ARG_BUFFER, &nr, true), CL_SUCCESS);
+	assert_int_equal(kernel_arg_set_svm(k, ARG_BUFFER, &nr, true), CL_SUCCESS);
+	assert_int_equal(k->nr_foreign, 1);
+	assert_int_equal(kernel_arg_set(k, ARG_BUFFER, 8, &mem), CL_SUCCESS);
+	assert_int_equal(k->nr_foreign, 0);
+	assert_int_equal(k->nr_unset, NR_ARGS - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +227,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_structs_are_limited_by_the_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_record_holds_what_changed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_copy_sends_everything, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pointers, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("kernel_args", tests, NULL, NULL);
