@@ -432,7 +432,7 @@ struct trnc_rec_image_create {
 	struct trnc_rec rec;
 	__u64 image;
 	__u64 buffer;	 /* a whole buffer of the context, as large as the pitches say at least */
-	__u64 flags;	 /* cl_mem_flags: access bits only */
+	__u64 flags;	 /* cl_mem_flags: access bits; COPY_HOST_PTR: an image with memory of its own begins as the bytes */
 	__u32 order;	 /* cl_channel_order */
 	__u32 data_type; /* cl_channel_type */
 	__u32 type;	 /* cl_mem_object_type: 1D, 1D_BUFFER, 2D, 3D, and arrays of 1D and 2D */
