@@ -10,7 +10,9 @@
 
 #define ACCESS_FLAGS (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
 #define HOST_FLAGS (CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS)
-#define POINTER_FLAGS (CL_MEM_USE_HOST_PTR | CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR)
+
+/* The host's driver takes the ten lowest, of which one has no meaning. */
+#define HOST_DRIVERS_FLAGS ((cl_mem_flags)0x3ff)
 
 static bool at_most_one(cl_mem_flags flags)
 {
@@ -71,8 +73,6 @@ static cl_int copy_properties(cl_mem mem, const cl_mem_properties *properties)
 {
 	if (!properties)
 		return CL_SUCCESS;
-	if (properties[0])
-		return CL_INVALID_PROPERTY; /* none is known for buffers */
 	mem->properties = calloc(1, sizeof(*properties));
 	mem->nr_properties = 1;
 	return mem->properties ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
@@ -94,24 +94,27 @@ static cl_int write_create_record(cl_mem mem)
 	return CL_SUCCESS;
 }
 
+/* In the host driver's order. */
 static cl_int check_create(cl_context ctx, cl_mem_flags flags, size_t size, const void *host_ptr)
 {
 	cl_int code;
 
 	if (!IS_CONTEXT(ctx))
 		return CL_INVALID_CONTEXT;
+	if (!size)
+		return CL_INVALID_BUFFER_SIZE;
 	if (flags & CL_MEM_USE_HOST_PTR && host_ptr) {
 		size_t shared = svm_size(ctx, host_ptr);
 
 		if (shared && size > shared)
 			return CL_INVALID_BUFFER_SIZE;
 	}
-	code = buffer_check_flags(flags, ACCESS_FLAGS | HOST_FLAGS | POINTER_FLAGS);
+	code = buffer_check_flags(flags, HOST_DRIVERS_FLAGS);
 	if (code)
 		return code;
 	if (!host_ptr != !(flags & (CL_MEM_USE_HOST_PTR | CL_MEM_COPY_HOST_PTR)))
 		return CL_INVALID_HOST_PTR;
-	if (!size || size > ctx->device->limits.max_alloc)
+	if (size > ctx->device->limits.max_alloc)
 		return CL_INVALID_BUFFER_SIZE;
 	return CL_SUCCESS;
 }
@@ -161,11 +164,15 @@ static void add_shadow(cl_mem mem, void *host_ptr)
 cl_mem buffer_create(cl_context ctx, const cl_mem_properties *properties, cl_mem_flags flags, size_t size,
 		     void *host_ptr, cl_int *errcode_ret)
 {
-	cl_int code = check_create(ctx, flags, size, host_ptr);
+	/* None is known for buffers, and they are what is looked at first. */
+	cl_int code = IS_CONTEXT(ctx) && properties && properties[0] ? CL_INVALID_PROPERTY :
+								       check_create(ctx, flags, size, host_ptr);
 	cl_mem mem;
 
 	if (code)
 		return fail_with(errcode_ret, code);
+	if (!flags)
+		flags = CL_MEM_READ_WRITE; /* and so it says when asked */
 	mem = buffer_alloc(ctx, flags, size);
 	if (!mem)
 		return fail_with(errcode_ret, CL_OUT_OF_HOST_MEMORY);

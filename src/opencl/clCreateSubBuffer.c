@@ -15,6 +15,8 @@ static cl_int inherit_flags(cl_mem parent, cl_mem_flags *flags)
 		return CL_INVALID_VALUE;
 	if (parent->flags & CL_MEM_READ_ONLY && access & (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY))
 		return CL_INVALID_VALUE;
+	if (*flags & POINTER_FLAGS)
+		return CL_INVALID_VALUE;
 	if (parent->flags & CL_MEM_HOST_WRITE_ONLY && host & CL_MEM_HOST_READ_ONLY)
 		return CL_INVALID_VALUE;
 	if (parent->flags & CL_MEM_HOST_READ_ONLY && host & CL_MEM_HOST_WRITE_ONLY)
@@ -29,6 +31,7 @@ static cl_int inherit_flags(cl_mem parent, cl_mem_flags *flags)
 	return CL_SUCCESS;
 }
 
+/* In the host driver's order; flags that nobody knows are nobody's concern. */
 static cl_int check(cl_mem parent, cl_mem_flags *flags, cl_buffer_create_type type, const cl_buffer_region *region)
 {
 	cl_int code;
@@ -37,18 +40,22 @@ static cl_int check(cl_mem parent, cl_mem_flags *flags, cl_buffer_create_type ty
 		return CL_INVALID_MEM_OBJECT;
 	if (type != CL_BUFFER_CREATE_TYPE_REGION || !region)
 		return CL_INVALID_VALUE;
-	code = buffer_check_flags(*flags, ACCESS_FLAGS | HOST_FLAGS);
-	if (!code)
-		code = inherit_flags(parent, flags);
-	if (code)
-		return code;
 	if (!region->size)
 		return CL_INVALID_BUFFER_SIZE;
-	if (region->origin % parent->context->device->limits.base_align)
-		return CL_MISALIGNED_SUB_BUFFER_OFFSET;
 	if (!base_range_is_within(region->origin, region->size, parent->size))
 		return CL_INVALID_VALUE;
-	return CL_SUCCESS;
+	code = inherit_flags(parent, flags);
+	if (code)
+		return code;
+	return region->origin % parent->context->device->limits.base_align ? CL_MISALIGNED_SUB_BUFFER_OFFSET : CL_SUCCESS;
+}
+
+/* The program may name several; the host is told of one, or to take its parent's. */
+static cl_mem_flags record_flags(cl_mem_flags flags)
+{
+	cl_mem_flags access = flags & ACCESS_FLAGS;
+
+	return access & (access - 1) ? 0 : access;
 }
 
 static cl_int write_record(cl_mem sub)
@@ -61,7 +68,7 @@ static cl_int write_record(cl_mem sub)
 		return cl_error_from(r);
 	rec->buffer = sub->handle;
 	rec->parent = sub->parent->handle;
-	rec->flags = sub->flags & ACCESS_FLAGS;
+	rec->flags = record_flags(sub->flags);
 	rec->origin = sub->origin;
 	rec->size = sub->size;
 	client_rec_end(client);

@@ -74,7 +74,7 @@ CL_API_ENTRY cl_int CL_API_CALL clEnqueueUnmapMemObject(cl_command_queue queue, 
 		return code;
 	if (memobj->flags & CL_MEM_HOST_NO_ACCESS)
 		return command_finish(&c, CL_INVALID_OPERATION);
-	if (memobj->image && image_is_of_buffer(memobj))
+	if (memobj->parent)
 		memobj = memobj->parent; /* which was mapped in its place */
 	m = take_mapping(memobj, mapped_ptr);
 	if (!m)

@@ -6,13 +6,8 @@
 #include "opencl/commands.h"
 #include "opencl/map.h"
 
-#define MAP_FLAGS (CL_MAP_READ | CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)
-
 static cl_int check_flags(cl_mem mem, cl_map_flags flags)
 {
-	if (flags & ~(cl_map_flags)MAP_FLAGS ||
-	    (flags & CL_MAP_WRITE_INVALIDATE_REGION && flags & (CL_MAP_READ | CL_MAP_WRITE)))
-		return CL_INVALID_VALUE;
 	if (flags & CL_MAP_READ && mem->flags & (CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_NO_ACCESS))
 		return CL_INVALID_OPERATION;
 	if (flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION) &&
@@ -160,9 +155,17 @@ void *map_enqueue(cl_command_queue queue, const struct map_request *q, cl_uint n
 		  cl_event *event, cl_int *errcode_ret)
 {
 	cl_int code = check_flags(q->mem, q->flags);
+	struct map_request whole = *q;
 	struct command c;
 
 	if (!code)
 		code = command_init(&c, queue, q->type, nr_waits, waits, event);
-	return code ? fail_with(errcode_ret, code) : map_command(&c, q, errcode_ret);
+	if (code)
+		return fail_with(errcode_ret, code);
+	/* A part of a buffer is mapped, and unmapped, as the buffer's. */
+	if (q->mem->parent) {
+		whole.mem = q->mem->parent;
+		whole.offset += q->mem->origin;
+	}
+	return map_command(&c, &whole, errcode_ret);
 }

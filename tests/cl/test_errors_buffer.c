@@ -49,7 +49,7 @@ static void sub_buffers(struct cl_env *env)
 	static const cl_mem_flags parent_flags[] = { 0, CL_MEM_READ_ONLY, CL_MEM_WRITE_ONLY, CL_MEM_HOST_READ_ONLY,
 		CL_MEM_HOST_WRITE_ONLY, CL_MEM_HOST_NO_ACCESS, CL_MEM_ALLOC_HOST_PTR }, *parent_flag;
 	static const cl_buffer_region regions[] = { { 0, 128 }, { 128, 128 }, { 0, 0 }, { 128, 0 }, { 1, 128 }, { 64, 64 }, { 1024, 128 },
-		{ 896, 256 }, { SIZE_MAX & ~127ull, 256 }, { 0, SIZE_MAX }, { 4096, 0 }, { 1, 4096 } }, *region;
+		{ 896, 256 }, /* sums that overflow are natively taken: see test_errors_virtual */ { 0, SIZE_MAX }, { 4096, 0 }, { 1, 4096 } }, *region;
 	struct outcome_world w;
 
 	outcome_open(&w, env);

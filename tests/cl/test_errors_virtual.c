@@ -56,10 +56,27 @@ static void launches(struct cl_env *env)
 	CHECK_OK(clReleaseProgram(program));
 }
 
+static void sub_buffers(struct cl_env *env)
+{
+	static const cl_buffer_region overflow = { SIZE_MAX & ~127ull, 256 };
+	cl_mem buffer = cl_buffer(env, 0, 1024, NULL);
+	cl_int code;
+
+	CHECK_FAILS(code, clCreateSubBuffer(buffer, 0, CL_BUFFER_CREATE_TYPE_REGION, &overflow, &code), CL_INVALID_VALUE);
+	CHECK_OK(clReleaseMemObject(buffer));
+}
+
+static void queue_property(struct cl_env *env)
+{
+	CHECK_ERR(clSetCommandQueueProperty(env->queue, CL_QUEUE_PROFILING_ENABLE, CL_TRUE, NULL), CL_INVALID_OPERATION);
+	CHECK_ERR(clSetCommandQueueProperty(NULL, CL_QUEUE_PROFILING_ENABLE, CL_TRUE, NULL), CL_INVALID_COMMAND_QUEUE);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct cl_case cases[] = {
-		CL_CASE(rects_of_sub_buffers), CL_CASE(rects_of_nothing), CL_CASE(launches), { NULL, NULL },
+		CL_CASE(rects_of_sub_buffers), CL_CASE(rects_of_nothing), CL_CASE(launches), CL_CASE(sub_buffers),
+		CL_CASE(queue_property), { NULL, NULL },
 	};
 
 	return cl_test_main(argc, argv, cases, CL_TEST_VIRTUAL_ONLY);
