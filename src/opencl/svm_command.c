@@ -159,5 +159,8 @@ cl_int svm_work_enqueue(struct command *c, const struct svm_work *w, bool blocki
 cl_int svm_turn_enqueue(cl_command_queue queue, cl_command_type type, cl_uint nr_waits, const cl_event *waits,
 			cl_event *event)
 {
+	/* Its turn means nothing to anybody else, and nobody asks for it. */
+	if (!nr_waits && !waits && !event)
+		return client_context_is_lost(queue->context->client) ? CL_OUT_OF_RESOURCES : CL_SUCCESS;
 	return marker_enqueue(queue, type, TRNC_REC_MARKER, nr_waits, waits, event);
 }
