@@ -173,14 +173,35 @@ struct exec_buffer *exec_buffer_ref(struct exec_buffer *b)
 	return b;
 }
 
+/* A program may let go of what it still has mapped: the host keeps such an object till it is unmapped, so we do that. */
+static void end_maps(struct exec_context *c, struct exec_buffer *b)
+{
+	struct exec_host *h = &c->ex->host;
+	struct exec_map *m, *tmp;
+	cl_command_queue queue;
+	cl_int err;
+
+	if (base_list_is_empty(&b->maps))
+		return;
+	queue = exec_host_create_queue(h, c->host, 0, &err);
+	base_list_for_each_safe(m, tmp, &b->maps, link) {
+		if (queue)
+			h->EnqueueUnmapMemObject(queue, b->host, m->addr, 1, &m->mapped, NULL);
+		h->ReleaseEvent(m->mapped);
+		free(m);
+	}
+	if (!queue)
+		return;
+	h->Flush(queue);
+	h->ReleaseCommandQueue(queue);
+}
+
 struct exec_buffer *exec_buffer_unref(struct exec_context *c, struct exec_buffer *b)
 {
 	while (b && --b->refs == 0) {
 		struct exec_buffer *parent = b->parent;
-		struct exec_map *m, *tmp;
 
-		base_list_for_each_safe(m, tmp, &b->maps, link)
-			free(m);
+		end_maps(c, b);
 		if (b->quick)
 			c->ex->host.ReleaseMemObject(b->quick);
 		c->ex->host.ReleaseMemObject(b->host);
@@ -233,7 +254,7 @@ cl_mem exec_buffer_quick(struct exec_context *c, struct exec_buffer *b)
 	return b->quick;
 }
 
-int32_t exec_buffer_add_map(struct exec_buffer *b, uint64_t id, void *addr)
+int32_t exec_buffer_add_map(struct exec_context *c, struct exec_buffer *b, uint64_t id, void *addr, cl_event mapped)
 {
 	struct exec_map *m = malloc(sizeof(*m));
 
@@ -241,11 +262,13 @@ int32_t exec_buffer_add_map(struct exec_buffer *b, uint64_t id, void *addr)
 		return CL_OUT_OF_HOST_MEMORY;
 	m->id = id;
 	m->addr = addr;
+	m->mapped = mapped;
+	c->ex->host.RetainEvent(mapped);
 	base_list_append(&b->maps, &m->link);
 	return CL_SUCCESS;
 }
 
-void *exec_buffer_take_map(struct exec_buffer *b, uint64_t id)
+void *exec_buffer_take_map(struct exec_context *c, struct exec_buffer *b, uint64_t id)
 {
 	struct exec_map *m;
 
@@ -254,6 +277,7 @@ void *exec_buffer_take_map(struct exec_buffer *b, uint64_t id)
 			void *addr = m->addr;
 
 			base_list_remove(&m->link);
+			c->ex->host.ReleaseEvent(m->mapped);
 			free(m);
 			return addr;
 		}

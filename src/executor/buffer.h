@@ -50,9 +50,11 @@ struct exec_map {
 	struct base_list link;
 	uint64_t id;
 	void *addr; /* the host's */
+	cl_event mapped; /* of the map's command */
 };
-int32_t exec_buffer_add_map(struct exec_buffer *b, uint64_t id, void *addr);
+/* Retains the event. */
+int32_t exec_buffer_add_map(struct exec_context *c, struct exec_buffer *b, uint64_t id, void *addr, cl_event mapped);
 /* Removes the map and returns its address; NULL when there is none. */
-void *exec_buffer_take_map(struct exec_buffer *b, uint64_t id);
+void *exec_buffer_take_map(struct exec_context *c, struct exec_buffer *b, uint64_t id);
 
 #endif

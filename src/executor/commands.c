@@ -174,17 +174,25 @@ static int32_t enqueue_map(struct exec_context *c, cl_command_queue queue, const
 			   cl_event *ret_event)
 {
 	cl_int err = CL_SUCCESS;
+	cl_event mapped = NULL;
 	void *addr = c->ex->host.EnqueueMapBuffer(queue, ops->buffer->host, CL_FALSE, r->flags, r->offset, r->size,
-						  nr_waits, waits, ret_event, &err);
+						  nr_waits, waits, &mapped, &err);
 
-	return addr ? exec_buffer_add_map(ops->buffer, r->map, addr) : err;
+	if (!addr)
+		return err;
+	err = exec_buffer_add_map(c, ops->buffer, r->map, addr, mapped);
+	if (ret_event && !err)
+		*ret_event = mapped;
+	else
+		c->ex->host.ReleaseEvent(mapped);
+	return err;
 }
 
 static int32_t enqueue_unmap(struct exec_context *c, cl_command_queue queue, const struct trnc_cmd_map *r,
 			     const struct exec_operands *ops, cl_uint nr_waits, const cl_event *waits,
 			     cl_event *ret_event)
 {
-	void *addr = exec_buffer_take_map(ops->buffer, r->map);
+	void *addr = exec_buffer_take_map(c, ops->buffer, r->map);
 
 	if (!addr)
 		return CL_INVALID_VALUE;

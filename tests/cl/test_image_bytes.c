@@ -323,10 +323,32 @@ static void same_memory(struct cl_env *env)
 	drop(&m);
 }
 
+/* What is released while it is mapped goes with the context, which must not wait for it. */
+static void left_mapped(struct cl_env *env)
+{
+	static const cl_image_format format = { CL_RGBA, CL_UNSIGNED_INT8 };
+	cl_int err;
+
+	for (int i = 0; i < 8; i++) {
+		struct made m = make(env, &shapes[3], &format, CL_MEM_READ_WRITE);
+		cl_mem buffer = cl_buffer(env, CL_MEM_READ_WRITE, 1024, NULL);
+		size_t row;
+
+		clEnqueueMapImage(env->queue, m.image, i & 1, CL_MAP_READ | CL_MAP_WRITE, zero, shapes[3].region, &row, NULL,
+				  0, NULL, NULL, &err);
+		CHECK_OK(err);
+		clEnqueueMapBuffer(env->queue, buffer, i & 1, CL_MAP_WRITE, 0, 512, 0, NULL, NULL, &err);
+		CHECK_OK(err);
+		CHECK_OK(clReleaseMemObject(buffer));
+		drop(&m);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct cl_case cases[] = {
-		CL_CASE(every_format), CL_CASE(read_write), CL_CASE(colours), CL_CASE(same_memory), { NULL, NULL },
+		CL_CASE(every_format), CL_CASE(read_write), CL_CASE(colours), CL_CASE(same_memory), CL_CASE(left_mapped),
+		{ NULL, NULL },
 	};
 
 	return cl_test_main(argc, argv, cases, 0);
