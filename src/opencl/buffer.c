@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/futex.h"
 #include "opencl/buffer.h"
 #include "opencl/commands.h"
 #include "opencl/image.h"
@@ -209,28 +210,120 @@ static void run_destructors(cl_mem mem)
 	}
 }
 
-void buffer_destroy(cl_mem mem)
+static void leave_shadows(cl_mem mem)
+{
+	cl_context ctx = mem->context;
+	cl_command_queue dirty_queue;
+
+	if (!mem->is_shadow)
+		return;
+	pthread_mutex_lock(&ctx->lock);
+	base_list_remove(&mem->shadow_node);
+	dirty_queue = mem->dirty_queue;
+	pthread_mutex_unlock(&ctx->lock);
+	if (dirty_queue)
+		clReleaseCommandQueue(dirty_queue);
+}
+
+/* The object, when its record is written and its memory is somebody else's or given back. */
+static void drop(cl_mem mem)
 {
 	cl_context ctx = mem->context;
 	cl_mem parent = mem->parent;
-	cl_command_queue dirty_queue;
 
-	if (mem->is_shadow) {
-		pthread_mutex_lock(&ctx->lock);
-		base_list_remove(&mem->shadow_node);
-		dirty_queue = mem->dirty_queue;
-		pthread_mutex_unlock(&ctx->lock);
-		if (dirty_queue)
-			clReleaseCommandQueue(dirty_queue);
-	}
-	run_destructors(mem);
-	if (mem->image)
-		image_destroy(mem);
-	if (mem->handle) /* an image of a buffer has none of its own */
-		client_buffer_destroy(ctx->client, mem->handle, parent || mem->svm ? NULL : &mem->mem);
 	if (mem->svm)
 		svm_piece_put(ctx, mem->svm);
 	buffer_free(mem);
 	if (parent)
 		clReleaseMemObject(parent);
+}
+
+static bool has_own_memory(cl_mem mem)
+{
+	return !mem->parent && !mem->svm;
+}
+
+/* ------------------------------------------- destructors after the commands */
+
+#define SHORT_WAIT_NS 1000000 /* nothing uses it: then the host says so at once, and the callbacks come within the call */
+
+struct dying {
+	struct worker_item item;
+	cl_mem mem;
+};
+
+/* The host has let go of it, or is gone. */
+static void run_dying(struct worker_item *item, cl_int status)
+{
+	struct dying *d = base_container_of(item, struct dying, item);
+	struct client_context *client = d->mem->context->client;
+	cl_mem mem = d->mem;
+
+	/* The program gives its own memory away in the callback: what commands wrote must be there. */
+	if (mem->is_shadow && mem->is_dirty && status == CL_COMPLETE)
+		shadow_copy_out(mem, 0, mem->size);
+	leave_shadows(mem);
+	run_destructors(mem);
+	client_handle_free(client, CLIENT_BUFFER, mem->handle);
+	if (has_own_memory(mem))
+		client_mem_free(client, &mem->mem);
+	drop(mem);
+	free(d);
+}
+
+static bool write_destroy(cl_mem mem, uint64_t event)
+{
+	struct client_context *client = mem->context->client;
+	struct trnc_rec_buffer_destroy *rec;
+
+	if (client_rec_begin(client, TRNC_REC_BUFFER_DESTROY, sizeof(*rec), (void **)&rec))
+		return false;
+	rec->buffer = mem->handle;
+	rec->event = event;
+	client_rec_end(client);
+	return true;
+}
+
+static bool is_let_go(void *data)
+{
+	return event_status(data) <= CL_COMPLETE;
+}
+
+/* Destructors are called when the commands that use the object are done. False: lost, or no memory for it. */
+static bool destroy_later(cl_mem mem)
+{
+	struct dying *d = calloc(1, sizeof(*d));
+	cl_context ctx = mem->context;
+	cl_event event = d ? event_new(ctx, NULL, 0) : NULL;
+
+	if (!event || !write_destroy(mem, event->handle)) {
+		if (event)
+			event_free(event);
+		free(d);
+		return false;
+	}
+	d->mem = mem;
+	d->item.event = event;
+	d->item.level = CL_COMPLETE;
+	d->item.run = run_dying;
+	client_wait(ctx->client, is_let_go, event, base_clock_ns() + SHORT_WAIT_NS);
+	if (is_let_go(event) || worker_add(ctx, &ctx->callbacks, "tranche-cb", &d->item)) {
+		event_wait(event);
+		run_dying(&d->item, event_status(event));
+		clReleaseEvent(event);
+	}
+	return true;
+}
+
+void buffer_destroy(cl_mem mem)
+{
+	if (mem->image)
+		image_destroy(mem);
+	if (mem->destructors && mem->handle && destroy_later(mem))
+		return;
+	leave_shadows(mem);
+	run_destructors(mem);
+	if (mem->handle) /* an image of a buffer has none of its own */
+		client_buffer_destroy(mem->context->client, mem->handle, has_own_memory(mem) ? &mem->mem : NULL);
+	drop(mem);
 }
