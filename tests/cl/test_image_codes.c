@@ -411,8 +411,8 @@ static void map(struct cl_env *env, int line, cl_mem mem, cl_map_flags flags, co
 		/* PoCL does not tell a buffer's pitches */
 		if (GET_INFO(cl_mem_object_type, clGetMemObjectInfo, mem, CL_MEM_TYPE) != CL_MEM_OBJECT_IMAGE1D_BUFFER)
 			printf(" row %zu slice %zu", row, slice);
-		printf(" maps %u unmap %d", GET_INFO(cl_uint, clGetMemObjectInfo, mem, CL_MEM_MAP_COUNT),
-		       (int)clEnqueueUnmapMemObject(env->queue, mem, p, 0, NULL, NULL));
+		printf(" maps %u", GET_INFO(cl_uint, clGetMemObjectInfo, mem, CL_MEM_MAP_COUNT));
+		printf(" unmap %d", (int)clEnqueueUnmapMemObject(env->queue, mem, p, 0, NULL, NULL));
 		clFinish(env->queue);
 		printf(" maps %u", GET_INFO(cl_uint, clGetMemObjectInfo, mem, CL_MEM_MAP_COUNT));
 	}
