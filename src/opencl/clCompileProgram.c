@@ -27,7 +27,7 @@ CL_API_ENTRY cl_int CL_API_CALL clCompileProgram(cl_program program, cl_uint num
 	if (!IS_PROGRAM(program))
 		return CL_INVALID_PROGRAM;
 	error = program_check_build(program, &call);
-	if ((!error || error == call.wrong_device) && !program->source && !program->il)
+	if ((!error || error == CL_INVALID_DEVICE || error == call.wrong_device) && !program->source && !program->il)
 		error = CL_INVALID_OPERATION;
 	if (!error)
 		error = check_headers(num_input_headers, input_headers, header_include_names);

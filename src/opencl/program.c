@@ -63,20 +63,23 @@ static bool is_list(cl_uint nr, const cl_device_id *devices)
 	return (nr > 0) == (devices != NULL);
 }
 
-/* A sub-device stands for its root. */
-static bool are_of_context(cl_context ctx, cl_uint nr, const cl_device_id *devices)
+/* A sub-device stands for its root. @wrong: the error for a device of another context. */
+static cl_int check_list(cl_context ctx, cl_uint nr, const cl_device_id *devices, cl_int wrong)
 {
-	for (cl_uint i = 0; i < nr; i++)
-		if (!IS_DEVICE(devices[i]) || device_root(devices[i]) != ctx->device)
-			return false;
-	return true;
+	for (cl_uint i = 0; i < nr; i++) {
+		if (!IS_DEVICE(devices[i]))
+			return CL_INVALID_DEVICE;
+		if (device_root(devices[i]) != ctx->device)
+			return wrong;
+	}
+	return CL_SUCCESS;
 }
 
 cl_int program_check_devices(cl_context ctx, cl_uint nr, const cl_device_id *devices)
 {
 	if (!is_list(nr, devices))
 		return CL_INVALID_VALUE;
-	return are_of_context(ctx, nr, devices) ? CL_SUCCESS : CL_INVALID_DEVICE;
+	return check_list(ctx, nr, devices, CL_INVALID_DEVICE);
 }
 
 static bool has_live_kernels(cl_program p)
@@ -95,7 +98,7 @@ cl_int program_check_build(cl_program p, const struct build_call *call)
 		return CL_INVALID_VALUE;
 	if (has_live_kernels(p))
 		return CL_INVALID_OPERATION;
-	return are_of_context(p->context, call->nr_devices, call->devices) ? CL_SUCCESS : call->wrong_device;
+	return check_list(p->context, call->nr_devices, call->devices, call->wrong_device);
 }
 
 cl_int program_refuse_build(cl_program p, const struct build_call *call, cl_int error)
