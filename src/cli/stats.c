@@ -52,6 +52,10 @@ void stats_print(const char *title, int control)
 	print_number("programs", s.sessions);
 	print_number("commands", s.commands);
 	fprintf(stderr, "  %-22s %.3f s\n", "CPU time on the host", (double)s.cpu_ns / 1e9);
+	if (s.compiled || s.stored) {
+		print_number("programs compiled", s.compiled);
+		print_number("programs from store", s.stored);
+	}
 	if (s.executors_lost)
 		print_number("executors lost", s.executors_lost);
 }

@@ -22,6 +22,8 @@ static void send_stats(struct device_control *c)
 		.granted = s.granted,
 		.refused = s.refused,
 		.executors_lost = s.executors_lost,
+		.compiled = s.compiled,
+		.stored = s.stored,
 		.commands = s.commands,
 		.cpu_ns = s.cpu_ns,
 	};

@@ -23,7 +23,6 @@
 #include "executor/broker_files.h"
 #include "executor/broker_watch.h"
 #include "executor/executor.h"
-#include "executor/program.h"
 #include "tranche/wire/parent.h"
 
 /* As the broker's; it is trusted, but a slip must not take all memory. */
@@ -361,25 +360,4 @@ void exec_broker_answer_finish(struct exec_broker_answer *a)
 {
 	free(a->blob);
 	*a = (struct exec_broker_answer){ 0 };
-}
-
-int exec_broker_fetch_quick(struct exec_program *p)
-{
-	struct exec_broker_answer answer = { 0 };
-	uint8_t *request = NULL;
-	size_t len = 0;
-	int r;
-
-	pthread_mutex_lock(&p->context->programs_lock);
-	if (p->request && (request = malloc(p->request_len))) {
-		len = p->request_len;
-		memcpy(request, p->request, len);
-	}
-	pthread_mutex_unlock(&p->context->programs_lock);
-	if (!request)
-		return -ENOENT;
-	r = exec_broker_ask(p->context->ex, TRNC_BROKER_QUICK, request, len, &answer);
-	free(request);
-	exec_broker_answer_finish(&answer);
-	return r;
 }

@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 struct exec_broker;
-struct exec_program;
 struct executor;
 
 struct exec_broker_answer {
@@ -34,12 +33,5 @@ struct exec_broker *exec_broker_open(void);
 int exec_broker_ask(struct executor *ex, uint32_t device, const void *request, size_t len,
 		    struct exec_broker_answer *ret);
 void exec_broker_answer_finish(struct exec_broker_answer *a);
-
-/*
- * Fetches what the host's quick device (TRNC_BROKER_QUICK) has compiled of a program that was built from source, so that
- * the host's build of it for that device finds all in the cache.  Blocks as above; for a thread that may.
- * Return: 0 or -errno, then that build compiles by itself.
- */
-int exec_broker_fetch_quick(struct exec_program *p);
 
 #endif

@@ -50,7 +50,6 @@ void exec_program_unref(struct exec_program *p)
 	if (p->host)
 		p->context->ex->host.ReleaseProgram(p->host);
 	base_blob_finish(&p->result);
-	free(p->request);
 	free(p);
 }
 
@@ -210,18 +209,6 @@ static void set_result(struct job *j, struct base_blob *reply, struct exec_kerne
 	*reply = (struct base_blob){ 0 };
 }
 
-/* What another device's build of the same may ask for later. */
-static void keep_request(struct job *j)
-{
-	struct exec_program *p = j->program;
-
-	pthread_mutex_lock(&j->c->programs_lock);
-	free(p->request);
-	p->request = TAKE_PTR(j->request);
-	p->request_len = j->request_len;
-	pthread_mutex_unlock(&j->c->programs_lock);
-}
-
 static uint32_t status_in(const struct base_blob *reply)
 {
 	struct base_blob_reader r;
@@ -324,8 +311,6 @@ static int run_build(struct job *j, uint64_t *ret_len, struct trn_error *err)
 			log_debug("working folder of a build: %m");
 		if (!run_brokered(j, &q))
 			r = run_on_host(j, &q, ret_len, err);
-		if (exec_build_is_from_source(&q) && j->c->ex->broker)
-			keep_request(j);
 	} else {
 		trn_error_set(err, r, "BuildRequest", "the build request cannot be read");
 	}

@@ -38,8 +38,6 @@ struct exec_program {
 	bool building;	 /* and changes it */
 	bool is_unmade;	 /* its reply has been given, the host's own build is still under way: who needs that waits */
 	bool may_print;
-	uint8_t *request; /* of the last build from source, when there is a broker */
-	size_t request_len;
 	struct exec_kernel_table *table; /* one reference; NULL: not built to the end */
 	struct base_blob result;	 /* reply of the last build */
 };

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -59,6 +61,29 @@ void parent_broker_open(struct parent_broker *b, int sock, int folder)
 		broker_peer_open(b, sock);
 	else
 		base_close(sock);
+}
+
+static uint64_t children_ns(void)
+{
+	struct rusage u;
+
+	if (getrusage(RUSAGE_CHILDREN, &u) < 0)
+		return 0;
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000u +
+	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000u;
+}
+
+void broker_tell_counts(struct parent_broker *b)
+{
+	struct {
+		struct trnc_msg head;
+		struct trnc_parent_counts body;
+	} m = { .head = { .type = TRNC_PARENT_COUNTS, .len = sizeof(m) } };
+
+	b->counts.cpu_ns = children_ns();
+	m.body = b->counts;
+	/* Never waits: the next one says it all again. */
+	(void)!send(TRNC_PARENT_FD, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 struct broker_order *broker_order_unref(struct broker_order *o)

@@ -91,6 +91,7 @@ struct parent_broker {
 	struct base_list peers;
 	struct base_list jobs; /* in the order of their asking */
 	unsigned int nr_running, max_running;
+	struct trnc_parent_counts counts;
 	struct base_list chores;
 	sd_event_source *chore_timer;
 	pid_t chore_pid; /* 0: none runs */
@@ -123,6 +124,9 @@ void broker_found(struct parent_broker *b, const struct broker_order *order, con
 void broker_end_chores(struct parent_broker *b);
 
 /* --- broker.c --- */
+
+/* Tells the device process of b->counts. */
+void broker_tell_counts(struct parent_broker *b);
 
 /* The request that an order holds, and its key. Return: 0 or -errno. */
 int broker_find_key(struct parent_broker *b, const struct broker_order *o, uint32_t device, struct parent_key *ret,

@@ -62,6 +62,7 @@ static void reap(struct broker_job *j)
 	}
 	j->pid = 0;
 	j->broker->nr_running--;
+	broker_tell_counts(j->broker);
 }
 
 void broker_end_job(struct broker_job *j)
@@ -142,6 +143,8 @@ static int start(struct broker_job *j)
 		return r;
 	}
 	b->nr_running++;
+	b->counts.compiled++;
+	broker_tell_counts(b);
 	return sd_event_add_io(b->process->event, &j->io, j->sock, EPOLLIN, on_worker, j);
 }
 
@@ -220,6 +223,14 @@ static struct broker_job *new_job(struct parent_broker *b, struct broker_order *
 	return j;
 }
 
+static void answer_stored(struct broker_peer *p, uint64_t id, const struct parent_built *b, uint32_t flags)
+{
+	/* First: who has its program may ask for the count. */
+	p->broker->counts.stored++;
+	broker_tell_counts(p->broker);
+	broker_peer_answer(p, id, b, flags | TRNC_BROKER_REPLY_STORED);
+}
+
 /* Somebody else has asked for it just now. What is not storable may differ from one moment to the next. */
 static bool join(struct broker_peer *p, uint64_t id, const struct parent_key *key, const struct parent_fate *fate)
 {
@@ -228,8 +239,7 @@ static bool join(struct broker_peer *p, uint64_t id, const struct parent_key *ke
 	if (!j)
 		return false;
 	if (j->is_answered)
-		broker_peer_answer(p, id, &j->built,
-				   (fate->reads_files ? 0 : TRNC_BROKER_REPLY_FINAL) | TRNC_BROKER_REPLY_STORED);
+		answer_stored(p, id, &j->built, fate->reads_files ? 0 : TRNC_BROKER_REPLY_FINAL);
 	else
 		return add_ask(j, p, id) == 0;
 	return true;
@@ -242,7 +252,7 @@ static bool answer_from_store(struct broker_peer *p, uint64_t id, const struct b
 
 	if (!p->broker->store || parent_store_get(p->broker->store, key, &found) < 0)
 		return false;
-	broker_peer_answer(p, id, &found, found.flags | TRNC_BROKER_REPLY_STORED);
+	answer_stored(p, id, &found, found.flags);
 	parent_built_finish(&found);
 	if (order->head.device == TRNC_BROKER_MAIN)
 		broker_found(p->broker, order, key);

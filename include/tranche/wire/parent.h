@@ -22,6 +22,9 @@ enum trnc_parent_type {
 	 * trnc_parent_started with a pidfd, or a refusal.  The executor is the caller's child, as if it had forked. */
 	TRNC_PARENT_START = 96,
 
+	/* Parent to device, id 0, whenever it has changed: struct trnc_parent_counts.  No reply. */
+	TRNC_PARENT_COUNTS = 97,
+
 	/* Executor to broker, framed as below. */
 	TRNC_BROKER_COMPILE = 112,
 	TRNC_BROKER_USED = 113, /* no reply */
@@ -37,6 +40,13 @@ struct trnc_parent_started {
 };
 TRNC_ASSERT_SIZE(trnc_parent_start, 8);
 TRNC_ASSERT_SIZE(trnc_parent_started, 8);
+
+struct trnc_parent_counts {
+	__u64 compiled; /* programs that a helper was started for */
+	__u64 stored;	/* programs that were there already */
+	__u64 cpu_ns;	/* of all that was compiled */
+};
+TRNC_ASSERT_SIZE(trnc_parent_counts, 24);
 
 /*
  * On the stream: struct trnc_msg whose len counts all of the message, up to TRNC_MAX_BLOB.  A COMPILE's body is a build

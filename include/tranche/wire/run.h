@@ -29,7 +29,9 @@ struct trnc_run_stats {
 	__u64 executors_lost; /* crashed or killed */
 	__u64 commands;	      /* as the executors counted them */
 	__u64 cpu_ns;	      /* CPU time of all executors that have ended, compilers included */
+	__u64 compiled;	      /* programs, by tranche-parent; once for each device of the host's that runs kernels */
+	__u64 stored;	      /* and those that it had compiled before */
 };
-TRNC_ASSERT_SIZE(trnc_run_stats, 64);
+TRNC_ASSERT_SIZE(trnc_run_stats, 80);
 
 #endif

@@ -84,6 +84,7 @@ struct compute_stats {
 	uint64_t peak;		 /* bytes of buffer memory at most */
 	uint64_t granted;	 /* bytes of buffer memory, all grants added up */
 	uint64_t refused;	 /* grants that the quota did not allow */
+	uint64_t compiled, stored; /* programs, as tranche-parent counts them */
 	uint64_t executors_lost; /* ended on their own, or were ended for what they sent */
 	uint64_t commands;	 /* as the executors counted them: for people, not for decisions */
 	uint64_t cpu_ns;	 /* of executors that have ended, and of their children */

@@ -118,6 +118,21 @@ static bool is_child(int pidfd)
 	return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+static int take_counts(struct compute_forker *f, const uint8_t *body, size_t len)
+{
+	struct trnc_parent_counts counts;
+
+	if (len != sizeof(counts))
+		return -EPROTO;
+	memcpy(&counts, body, sizeof(counts));
+	/* It may not be the first one, and counts from 0. */
+	f->device->stats.compiled += counts.compiled - f->counts.compiled;
+	f->device->stats.stored += counts.stored - f->counts.stored;
+	f->device->stats.cpu_ns += counts.cpu_ns - f->counts.cpu_ns;
+	f->counts = counts;
+	return 0;
+}
+
 static int take_answer(struct compute_forker *f, const void *packet, size_t len, int *pidfd)
 {
 	struct trnc_parent_started body;
@@ -127,6 +142,8 @@ static int take_answer(struct compute_forker *f, const void *packet, size_t len,
 	if (len < sizeof(m))
 		return -EPROTO;
 	memcpy(&m, packet, sizeof(m));
+	if (m.type == TRNC_PARENT_COUNTS && m.id == 0 && m.len == len)
+		return take_counts(f, (const uint8_t *)packet + sizeof(m), len - sizeof(m));
 	ex = m.id ? find_asked(f, m.id) : NULL;
 	if (!ex || m.type != ((uint32_t)TRNC_PARENT_START | TRNC_MSG_REPLY) || m.len != len)
 		return -EPROTO;
@@ -188,6 +205,7 @@ static int start(struct compute_forker *f)
 	if (r < 0)
 		return r;
 	f->sock = ends[0];
+	f->counts = (struct trnc_parent_counts){ 0 };
 	theirs = ends[1];
 	r = compute_launch(config->forker_path, argv, environ, theirs, &f->pid);
 	if (r < 0) {

@@ -11,6 +11,8 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "tranche/wire/parent.h"
+
 struct compute_device;
 struct compute_executor;
 
@@ -25,6 +27,7 @@ struct compute_forker {
 	unsigned int nr_asked;	/* executors that it was asked for and has not told of: they may be our children already */
 	unsigned int nr_deaths; /* since it last started an executor */
 	uint64_t last_id;
+	struct trnc_parent_counts counts; /* as it told them last */
 };
 
 void compute_forker_init(struct compute_forker *f, struct compute_device *d);
