@@ -3,7 +3,7 @@
 
 static cl_int check_headers(cl_uint nr, const cl_program *headers, const char *const *names)
 {
-	if ((nr > 0) != (headers != NULL) || (nr > 0) != (names != NULL))
+	if (nr && (!headers || !names)) /* lists without a count are not looked at */
 		return CL_INVALID_VALUE;
 	for (cl_uint i = 0; i < nr; i++) {
 		if (!names[i])
@@ -37,7 +37,7 @@ CL_API_ENTRY cl_int CL_API_CALL clCompileProgram(cl_program program, cl_uint num
 		.program = program,
 		.op = TRNC_OP_COMPILE,
 		.options = options,
-		.inputs = { num_input_headers, input_headers, header_include_names },
+		.inputs = { num_input_headers, input_headers, num_input_headers ? header_include_names : NULL },
 		.notify = pfn_notify,
 		.notify_data = user_data,
 	});

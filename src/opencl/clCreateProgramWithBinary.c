@@ -55,13 +55,9 @@ CL_API_ENTRY cl_program CL_API_CALL clCreateProgramWithBinary(cl_context context
 		return fail_with(errcode_ret, CL_INVALID_CONTEXT);
 	if (!device_list || num_devices == 0 || !lengths || !binaries)
 		return fail_with(errcode_ret, CL_INVALID_VALUE);
-	for (cl_uint i = 0; i < num_devices; i++) {
-		if (lengths[i] && binaries[i])
-			continue;
-		if (binary_status)
-			binary_status[i] = CL_INVALID_VALUE;
-		return fail_with(errcode_ret, CL_INVALID_VALUE);
-	}
+	for (cl_uint i = 0; i < num_devices; i++)
+		if (!lengths[i] || !binaries[i]) /* no status, as PoCL */
+			return fail_with(errcode_ret, CL_INVALID_VALUE);
 	error = program_check_devices(context, num_devices, device_list);
 	if (!error && is_twice(context->device, num_devices, device_list))
 		error = CL_INVALID_DEVICE;

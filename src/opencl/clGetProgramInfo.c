@@ -159,6 +159,8 @@ static cl_int give_kernel_names(cl_program p, const struct room *room)
 	kernel_table_unref(t);
 	if (!text)
 		return CL_OUT_OF_HOST_MEMORY;
+	if (room->size_ret) /* beside an error, too: as PoCL in this case alone */
+		*room->size_ret = strlen(text) + 1;
 	error = info_return_str(text, room->cap, room->dst, room->size_ret);
 	free(text);
 	return error;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A build: its beginning and end are noted under the program's lock, the request itself runs without any.  With a callback
- * it runs in a thread of its own, which has all signals blocked: the program's handlers expect the program's threads.
+ * A build: its beginning and end are noted under the program's lock, the request itself runs without any.  It is over when
+ * the call returns, with a callback, too, as in the host's driver: programs count on what they never knew.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,13 +11,11 @@
 #include "opencl/program.h"
 
 struct build {
-	cl_program program; /* referenced in a thread */
+	cl_program program;
 	enum trnc_op op;
 	struct base_blob request;
 	program_notify notify;
 	void *notify_data;
-	cl_program *inputs; /* to link: referenced, so that the host still has them when it reads the request */
-	cl_uint nr_inputs;
 };
 
 static cl_int note_begin(cl_program p, const char *options)
@@ -127,71 +124,6 @@ static cl_int run(struct build *b)
 	return status;
 }
 
-static void build_finish(struct build *b)
-{
-	for (cl_uint i = 0; i < b->nr_inputs; i++)
-		clReleaseProgram(b->inputs[i]);
-	free(b->inputs);
-	base_blob_finish(&b->request);
-}
-
-static void *build_thread(void *data)
-{
-	struct build *b = data;
-
-	run(b);
-	build_finish(b);
-	clReleaseProgram(b->program);
-	free(b);
-	return NULL;
-}
-
-/* Consumes b on success. */
-static int start_thread(struct build *b)
-{
-	sigset_t all, old;
-	pthread_t thread;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&thread, NULL, build_thread, b);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (err)
-		return -err;
-	pthread_detach(thread);
-	return 0;
-}
-
-static cl_int run_in_thread(const struct build *b)
-{
-	struct build *copy = malloc(sizeof(*copy));
-
-	if (!copy)
-		return CL_OUT_OF_HOST_MEMORY;
-	*copy = *b;
-	clRetainProgram(copy->program); /* dropped by build_thread() */
-	if (start_thread(copy) == 0)
-		return CL_SUCCESS;
-	clReleaseProgram(copy->program);
-	free(copy);
-	return CL_OUT_OF_RESOURCES;
-}
-
-static cl_int keep_inputs(struct build *b, const struct program_inputs *inputs)
-{
-	if (inputs->names || inputs->nr == 0)
-		return CL_SUCCESS;
-	b->inputs = calloc(inputs->nr, sizeof(*b->inputs));
-	if (!b->inputs)
-		return CL_OUT_OF_HOST_MEMORY;
-	for (; b->nr_inputs < inputs->nr; b->nr_inputs++) {
-		b->inputs[b->nr_inputs] = inputs->programs[b->nr_inputs];
-		clRetainProgram(b->inputs[b->nr_inputs]);
-	}
-	return CL_SUCCESS;
-}
-
 /* A build that never began leaves the program as after a failed one. */
 static void note_not_begun(cl_program p)
 {
@@ -214,18 +146,12 @@ cl_int program_build(const struct build_job *job)
 	if (error)
 		return error;
 	error = program_request(&b.request, job->program, job->op, job->options, &job->inputs);
-	if (!error)
-		error = keep_inputs(&b, &job->inputs);
-	if (!error && job->notify) {
-		error = run_in_thread(&b);
-		if (!error)
-			return CL_SUCCESS;
-	}
+	/* With a function to be told, too: as the host's driver, in this thread, and the result is the call's. */
 	if (error)
 		note_not_begun(job->program);
 	else
 		error = run(&b);
-	build_finish(&b);
+	base_blob_finish(&b.request);
 	return error;
 }
 
