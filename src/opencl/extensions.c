@@ -85,18 +85,21 @@ char *extensions_filter(const char *host)
 {
 	char *text = malloc(strlen(host) + 1), *end = text;
 	const char *from = host; /* what was not decided yet: blanks before a name */
+	bool is_whole = true;
 
 	if (!text)
 		return NULL;
 	for (size_t len; *(host += strspn(host, " ")); host += len, from = host) {
 		len = strcspn(host, " ");
-		if (!extension_is_offered(host, len))
+		if (!extension_is_offered(host, len)) {
+			is_whole = false;
 			continue;
-		if (end == text)
-			from = host; /* nothing comes before the first */
+		}
+		if (end == text && !is_whole)
+			from = host; /* the blanks were between two names */
 		end = mempcpy(end, from, (size_t)(host - from) + len);
 	}
-	*end = '\0';
+	strcpy(end, is_whole ? from : "");
 	return text;
 }
 

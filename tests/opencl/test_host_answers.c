@@ -71,10 +71,17 @@ static void test_malformed_answers_are_refused(void **state)
 
 static void test_extensions_are_filtered(void **state)
 {
-	char *text = extensions_filter("cl_khr_fp64  cl_khr_command_buffer cl_khr_spir cl_khr_fp6 ");
+	static const char whole[] = " cl_khr_fp64   cl_khr_spir ";
+	char *text = extensions_filter("cl_khr_fp64  cl_khr_gl_sharing   cl_khr_spir cl_khr_fp6 ");
 	cl_name_version list[3] = { { 1, "cl_khr_gl_sharing" }, { 2, "__opencl_c_fp64" }, { 3, "__opencl_c_pipes" } };
 
-	assert_string_equal(text, "cl_khr_fp64 cl_khr_spir");
+	assert_string_equal(text, "cl_khr_fp64   cl_khr_spir");
+	free(text);
+	text = extensions_filter(" cl_khr_gl_sharing cl_khr_fp64");
+	assert_string_equal(text, "cl_khr_fp64");
+	free(text);
+	text = extensions_filter(whole);
+	assert_string_equal(text, whole);
 	free(text);
 	text = extensions_filter("");
 	assert_string_equal(text, "");
