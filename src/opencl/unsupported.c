@@ -12,12 +12,3 @@ CL_API_ENTRY cl_int CL_API_CALL clCreateSubDevicesEXT(cl_device_id in_device,
 {
 	return IS_DEVICE(in_device) ? CL_DEVICE_PARTITION_FAILED_EXT : CL_INVALID_DEVICE;
 }
-
-/* Only programs from IL have such constants, and the wire does not carry them yet. */
-CL_API_ENTRY cl_int CL_API_CALL clSetProgramSpecializationConstant(cl_program program, cl_uint spec_id,
-								   size_t spec_size, const void *spec_value)
-{
-	if (!IS_PROGRAM(program) || !program->il)
-		return CL_INVALID_PROGRAM;
-	return CL_INVALID_OPERATION;
-}

@@ -51,6 +51,8 @@ static void CL_CALLBACK on_event(cl_event event, cl_int status, void *data)
 	note(text);
 }
 
+/* What a callback gets is not const. */
+#define TEXT(s) ((void *)(uintptr_t)(s))
 #define OUTCOME(call) printf("%s: %s\n", #call, cl_err_name(call))
 
 static void case_mem(struct cl_env *env)
@@ -60,9 +62,9 @@ static void case_mem(struct cl_env *env)
 	cl_int err;
 
 	OUTCOME(clSetMemObjectDestructorCallback(mem, NULL, NULL));
-	OUTCOME(clSetMemObjectDestructorCallback(mem, on_mem, "first"));
-	OUTCOME(clSetMemObjectDestructorCallback(mem, on_mem, "second"));
-	OUTCOME(clSetMemObjectDestructorCallback(mem, on_mem, "third"));
+	OUTCOME(clSetMemObjectDestructorCallback(mem, on_mem, TEXT("first")));
+	OUTCOME(clSetMemObjectDestructorCallback(mem, on_mem, TEXT("second")));
+	OUTCOME(clSetMemObjectDestructorCallback(mem, on_mem, TEXT("third")));
 	OUTCOME(clRetainMemObject(mem));
 	OUTCOME(clReleaseMemObject(mem));
 	show("held");
@@ -71,8 +73,8 @@ static void case_mem(struct cl_env *env)
 
 	mem = cl_buffer(env, 0, 4096, NULL);
 	sub = clCreateSubBuffer(mem, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, &err);
-	OUTCOME(clSetMemObjectDestructorCallback(mem, on_mem, "parent"));
-	OUTCOME(clSetMemObjectDestructorCallback(sub, on_mem, "sub"));
+	OUTCOME(clSetMemObjectDestructorCallback(mem, on_mem, TEXT("parent")));
+	OUTCOME(clSetMemObjectDestructorCallback(sub, on_mem, TEXT("sub")));
 	OUTCOME(clReleaseMemObject(mem));
 	show("parent released");
 	OUTCOME(clReleaseMemObject(sub));
@@ -85,8 +87,8 @@ static void case_mem_in_use(struct cl_env *env)
 	cl_mem a = cl_buffer(env, 0, 4096, NULL), b = cl_buffer(env, 0, 4096, NULL);
 	cl_event user = clCreateUserEvent(env->ctx, NULL), event;
 
-	OUTCOME(clSetMemObjectDestructorCallback(a, on_mem, "a"));
-	OUTCOME(clSetMemObjectDestructorCallback(b, on_mem, "b"));
+	OUTCOME(clSetMemObjectDestructorCallback(a, on_mem, TEXT("a")));
+	OUTCOME(clSetMemObjectDestructorCallback(b, on_mem, TEXT("b")));
 	OUTCOME(clEnqueueCopyBuffer(env->queue, a, b, 0, 0, 64, 1, &user, &event));
 	OUTCOME(clReleaseMemObject(a));
 	OUTCOME(clReleaseMemObject(b));
@@ -110,7 +112,7 @@ static void case_kernel_in_use(struct cl_env *env)
 	cl_uint refs = 0;
 
 	CHECK_OK(clSetKernelArg(kernel, 0, sizeof(mem), &mem));
-	CHECK_OK(clSetMemObjectDestructorCallback(mem, on_mem, "mem"));
+	CHECK_OK(clSetMemObjectDestructorCallback(mem, on_mem, TEXT("mem")));
 	OUTCOME(clEnqueueNDRangeKernel(env->queue, kernel, 1, NULL, &one, NULL, 1, &user, &event));
 	OUTCOME(clReleaseKernel(kernel));
 	OUTCOME(clReleaseProgram(program));
@@ -153,9 +155,9 @@ static void case_context(struct cl_env *env)
 	cl_command_queue queue = clCreateCommandQueueWithProperties(ctx, env->device, NULL, NULL);
 
 	OUTCOME(clSetContextDestructorCallback(ctx, NULL, NULL));
-	OUTCOME(clSetContextDestructorCallback(ctx, on_context, "first"));
-	OUTCOME(clSetContextDestructorCallback(ctx, on_context, "second"));
-	OUTCOME(clSetMemObjectDestructorCallback(mem, on_mem, "mem"));
+	OUTCOME(clSetContextDestructorCallback(ctx, on_context, TEXT("first")));
+	OUTCOME(clSetContextDestructorCallback(ctx, on_context, TEXT("second")));
+	OUTCOME(clSetMemObjectDestructorCallback(mem, on_mem, TEXT("mem")));
 	OUTCOME(clReleaseContext(ctx));
 	show("context released");
 	OUTCOME(clReleaseCommandQueue(queue));
@@ -190,9 +192,9 @@ static void case_user_event(struct cl_env *env)
 
 static void set_three(cl_event event)
 {
-	OUTCOME(clSetEventCallback(event, CL_SUBMITTED, on_event, "submitted"));
-	OUTCOME(clSetEventCallback(event, CL_RUNNING, on_event, "running"));
-	OUTCOME(clSetEventCallback(event, CL_COMPLETE, on_event, "complete"));
+	OUTCOME(clSetEventCallback(event, CL_SUBMITTED, on_event, TEXT("submitted")));
+	OUTCOME(clSetEventCallback(event, CL_RUNNING, on_event, TEXT("running")));
+	OUTCOME(clSetEventCallback(event, CL_COMPLETE, on_event, TEXT("complete")));
 }
 
 static void case_callbacks(struct cl_env *env)
@@ -201,9 +203,9 @@ static void case_callbacks(struct cl_env *env)
 	cl_mem mem = cl_buffer(env, 0, 64, NULL);
 	int v = 1;
 
-	OUTCOME(clSetEventCallback(user, CL_QUEUED, on_event, "queued"));
-	OUTCOME(clSetEventCallback(user, -1, on_event, "minus one"));
-	OUTCOME(clSetEventCallback(user, 5, on_event, "five"));
+	OUTCOME(clSetEventCallback(user, CL_QUEUED, on_event, TEXT("queued")));
+	OUTCOME(clSetEventCallback(user, -1, on_event, TEXT("minus one")));
+	OUTCOME(clSetEventCallback(user, 5, on_event, TEXT("five")));
 	OUTCOME(clSetEventCallback(user, CL_COMPLETE, NULL, NULL));
 	CHECK_OK(clEnqueueFillBuffer(env->queue, mem, &v, sizeof(v), 0, 64, 1, &user, &event));
 	set_three(event);
@@ -221,8 +223,8 @@ static void case_user_callbacks(struct cl_env *env)
 {
 	cl_event user = clCreateUserEvent(env->ctx, NULL);
 
-	OUTCOME(clSetEventCallback(user, CL_SUBMITTED, on_event, "submitted"));
-	OUTCOME(clSetEventCallback(user, CL_COMPLETE, on_event, "complete"));
+	OUTCOME(clSetEventCallback(user, CL_SUBMITTED, on_event, TEXT("submitted")));
+	OUTCOME(clSetEventCallback(user, CL_COMPLETE, on_event, TEXT("complete")));
 	show("before");
 	OUTCOME(clSetUserEventStatus(user, CL_COMPLETE));
 	show("complete");
