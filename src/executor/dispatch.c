@@ -197,10 +197,13 @@ void exec_dispatch(struct exec_context *c, struct exec_dispatch *d)
 	}
 	err = exec_command_enqueue(c, q->host, d->r, d->ops, d->nr_waits, c->waits, told ? &ev : NULL);
 	exec_dispatch_drop_waits(c, d->nr_waits);
+	if (err) {
+		exec_measure_free(measure);
+		measure = NULL;
+	}
 	if (err && cmd && cmd->from != cmd->to && !end_run(c, cmd, err, &ev))
 		err = CL_SUCCESS;
 	if (err) {
-		exec_measure_free(measure);
 		if (!d->cmd) {
 			free(cmd);
 			exec_window_put(d->ops->source);
