@@ -1,0 +1,140 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Programs are compiled once: what is stored is used, and only where it fits."""
+import glob
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import tap  # noqa: E402
+
+TRANCHE = os.environ.get("TRANCHE_TEST_TRANCHE", "build/src/cli/tranche")
+BUILD = os.environ.get("TRANCHE_TEST_BUILD", "build/tests/run/build_one")
+SOURCE = "kernel void k(global int *p) { *p = %d; }"
+
+
+class Place:
+    def __init__(self, folder):
+        self.folder = folder
+        self.store = os.path.join(folder, "store")
+        self.env = {**os.environ, "XDG_RUNTIME_DIR": folder, "TRANCHE_STORE": self.store}
+
+    def run(self, *words, cwd=None, **env):
+        done = subprocess.run([TRANCHE, "run", "--stats", "--", BUILD, *words], env={**self.env, **env}, cwd=cwd,
+                              text=True, timeout=120, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout, self.count(done.stderr, "compiled"), self.count(done.stderr, "from store")
+
+    @staticmethod
+    def count(text, what):
+        found = re.search(rf"programs {what} +(\d+)", text)
+        return int(found.group(1)) if found else None
+
+    def files(self, name):
+        return glob.glob(os.path.join(self.store, "entries", "*", "*", name))
+
+
+def in_place(test):
+    def wrapped():
+        with tempfile.TemporaryDirectory(prefix="store-", dir="/var/tmp") as folder:
+            test(Place(folder))
+    wrapped.__name__, wrapped.__doc__ = test.__name__, test.__doc__
+    return wrapped
+
+
+@in_place
+def test_second_time(p):
+    first = p.run(SOURCE % 5)
+    assert first[1:] == (1, 0), first
+    assert "value 0 5" in first[0], first[0]
+    second = p.run(SOURCE % 5)
+    assert second == (first[0], 0, 1), second
+    assert p.run(SOURCE % 6)[1:] == (1, 0)
+    assert p.run(SOURCE % 5, "-DX=1")[1:] == (1, 0)
+
+
+@in_place
+def test_error_is_not_stored(p):
+    text, compiled, stored = p.run("kernel void k() { nonsense; }")
+    assert "build -11" in text and "nonsense" in text, text
+    assert (compiled, stored) == (1, 0)
+    again = p.run("kernel void k() { nonsense; }")
+    assert again[1:] == (1, 0), again
+    assert not p.files("manifest")
+
+
+@in_place
+def test_headers(p):
+    work = os.path.join(p.folder, "work")  # apart from the store, which is a folder of files like any other
+    include = os.path.join(work, "include")
+    os.makedirs(include)
+    header = os.path.join(include, "h.h")
+    source = '#include "h.h"\nkernel void k(global int *p) { *p = N; }'
+    with open(header, "w", encoding="ascii") as f:
+        f.write("#define N 1\n")
+    for options, cwd in ((f"-I {include}", "/usr/share/pocl"), ("-I include", work), ("", include)):
+        text, compiled, stored = p.run(source, options, cwd=cwd)
+        assert "value 0 1" in text and (compiled, stored) == (1, 0), (options, text, compiled, stored)
+        text, compiled, stored = p.run(source, options, cwd=cwd)
+        assert "value 0 1" in text and (compiled, stored) == (0, 1), (options, text, compiled, stored)
+    with open(header, "w", encoding="ascii") as f:
+        f.write("#define N 2\n")
+    text, compiled, stored = p.run(source, f"-I {include}", cwd="/usr/share/pocl")
+    assert "value 0 2" in text and (compiled, stored) == (1, 0), (text, compiled, stored)
+    os.unlink(header)
+    text, compiled, _ = p.run(source, f"-I {include}", cwd="/usr/share/pocl")
+    assert "build -11" in text and "'h.h' file not found" in text and compiled == 1, text
+
+
+@in_place
+def test_damaged(p):
+    p.run(SOURCE % 7)
+    for path in p.files("0"):
+        with open(path, "r+b") as f:
+            f.write(b"damage")
+    text, compiled, stored = p.run(SOURCE % 7)
+    assert "value 0 7" in text and (compiled, stored) == (1, 0), (text, compiled, stored)
+    assert p.run(SOURCE % 7)[1:] == (0, 1)
+
+
+@in_place
+def test_without(p):
+    text, compiled, stored = p.run(SOURCE % 8, TRANCHE_STORE="none")
+    assert "value 0 8" in text and (compiled, stored) == (1, 0), (text, compiled, stored)
+    assert p.run(SOURCE % 8, TRANCHE_STORE="none")[1:] == (1, 0)
+    text, compiled, stored = p.run(SOURCE % 8, TRANCHE_STORE="/proc/nowhere")
+    assert "value 0 8" in text and (compiled, stored) == (1, 0), (text, compiled, stored)
+    assert not os.path.exists(p.store)
+
+
+@in_place
+def test_work_group_functions(p):
+    """What a program has launched is there for the next one, before it launches it."""
+    p.run(SOURCE % 9, "")
+    for seconds in ("2", "4", "8", "16"):
+        p.run(SOURCE % 9, "", seconds)
+        if len(p.files("manifest")) == 2 and not p.files("../*.wants"):
+            break
+    assert len(p.files("manifest")) == 2, "one entry for each of the host's devices"
+    assert not glob.glob(os.path.join(p.store, "entries", "*", "*.wants"))
+    # program.bc, and the function of a group of one.
+    assert len(p.files("1")) == 2, p.files("*")
+    assert "value 0 9" in p.run(SOURCE % 9)[0]
+    time.sleep(0.2)
+    assert not glob.glob(os.path.join(p.store, "entries", "*", "*.wants")), "it was made again"
+
+
+def why_not():
+    env = {k: v for k, v in os.environ.items() if k != "TRANCHE_DEVICE"}
+    if subprocess.run([BUILD, SOURCE % 1], env=env, stdout=subprocess.DEVNULL, check=False, timeout=60).returncode == 77:
+        return "no OpenCL on this machine"
+    return None
+
+
+if __name__ == "__main__":
+    tap.main(why_not=why_not)
