@@ -7,6 +7,7 @@
 #include "opencl/device.h"
 
 /* Not as the host: of a sub-buffer the function gets the sub-buffer's own place; PoCL 3.1 gives its buffer's. */
+/* Not as the host: memory objects are refused where the host does not use buffers in place. */
 
 /* A function of the program, which the queue's own thread calls in its turn: it may wait for one of another queue. */
 struct native {
@@ -49,7 +50,8 @@ static cl_int check(cl_command_queue queue, void(CL_CALLBACK *fn)(void *), const
 		return CL_INVALID_VALUE;
 	if (!(device_info_u64(queue->context->device, CL_DEVICE_EXECUTION_CAPABILITIES) & CL_EXEC_NATIVE_KERNEL))
 		return CL_INVALID_OPERATION;
-	return CL_SUCCESS;
+	/* Their bytes would have to be fetched first. */
+	return nr_mems && !queue->context->coherent ? CL_INVALID_OPERATION : CL_SUCCESS;
 }
 
 /* Where in the copy of the arguments a pointer goes; the host's driver would write anywhere. */

@@ -382,6 +382,53 @@ static void case_device(struct cl_env *env)
 	printf("%llx %llx\n", (unsigned long long)capabilities, (unsigned long long)properties);
 }
 
+static void print_image(struct cl_env *env, cl_mem image, const char *what)
+{
+	const size_t origin[3] = { 0, 0, 0 }, region[3] = { 16, 8, 1 };
+	unsigned char v[8][16][4];
+
+	CHECK_OK(clEnqueueReadImage(env->queue, image, CL_TRUE, origin, region, 0, 0, v, 0, NULL, NULL));
+	printf("%s: %d %d %d %d\n", what, v[0][0][0], v[1][2][1], v[3][4][2], v[7][15][3]);
+}
+
+static void case_images(struct cl_env *env)
+{
+	static const cl_image_format format = { CL_RGBA, CL_UNSIGNED_INT8 };
+	const cl_image_desc desc = { .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 16, .image_height = 8 };
+	const size_t zero[3] = { 0, 0, 0 }, at[3] = { 2, 1, 0 }, all[3] = { 16, 8, 1 }, some[3] = { 4, 4, 1 };
+	const cl_uint color[4] = { 1, 2, 3, 4 }, other[4] = { 9, 8, 7, 6 };
+	cl_mem a, b, c;
+	cl_command_buffer_khr buffer;
+	struct objects o;
+	cl_int err;
+
+	objects_make(env, &o);
+	a = clCreateImage(env->ctx, 0, &format, &desc, NULL, &err);
+	CHECK_OK(err);
+	b = clCreateImage(env->ctx, 0, &format, &desc, NULL, &err);
+	CHECK_OK(err);
+	c = cl_buffer(env, 0, 4096, NULL);
+	buffer = create(env->queue, 0);
+	OUTCOME(f.clCommandFillImageKHR(buffer, NULL, a, color, zero, all, 0, NULL, NULL, NULL));
+	OUTCOME(f.clCommandFillImageKHR(buffer, NULL, b, other, zero, all, 0, NULL, NULL, NULL));
+	OUTCOME(f.clCommandCopyImageKHR(buffer, NULL, a, b, zero, at, some, 0, NULL, NULL, NULL));
+	OUTCOME(f.clCommandCopyImageToBufferKHR(buffer, NULL, b, c, zero, all, 0, 0, NULL, NULL, NULL));
+	OUTCOME(f.clCommandCopyBufferToImageKHR(buffer, NULL, c, a, 64, zero, some, 0, NULL, NULL, NULL));
+	CHECK_OK(f.clFinalizeCommandBufferKHR(buffer));
+	for (int i = 0; i < 2; i++) {
+		OUTCOME(f.clEnqueueCommandBufferKHR(0, NULL, buffer, 0, NULL, NULL));
+		CHECK_OK(clFinish(env->queue));
+		cl_sleep_ms(20);
+		print_image(env, a, "a");
+		print_image(env, b, "b");
+	}
+	CHECK_OK(f.clReleaseCommandBufferKHR(buffer));
+	clReleaseMemObject(a);
+	clReleaseMemObject(b);
+	clReleaseMemObject(c);
+	objects_drop(&o);
+}
+
 static void case_many(struct cl_env *env)
 {
 	const size_t global = COUNT;
@@ -410,7 +457,8 @@ int main(int argc, char **argv)
 	static const struct cl_case cases[] = {
 		CL_CASE(case_in_order),	     CL_CASE(case_out_of_order), CL_CASE(case_states),	     CL_CASE(case_release),
 		CL_CASE(case_empty),	     CL_CASE(case_create_errors), CL_CASE(case_record_errors),
-		CL_CASE(case_enqueue_errors), CL_CASE(case_info),	 CL_CASE(case_device),	     CL_CASE(case_many),
+		CL_CASE(case_enqueue_errors), CL_CASE(case_info),	 CL_CASE(case_device),	     CL_CASE(case_images),
+		CL_CASE(case_many),
 		{ NULL, NULL },
 	};
 
