@@ -73,13 +73,37 @@ static bool kind_by_info(struct arg *a)
 	return true;
 }
 
-static void kind_by_trial(struct exec_host *h, cl_kernel kernel, cl_uint index, struct arg *a)
+static bool is_pocl(struct exec_host *h)
+{
+	char name[64] = "";
+
+	return h->GetPlatformInfo(h->platform, CL_PLATFORM_NAME, sizeof(name) - 1, name, NULL) == CL_SUCCESS &&
+	       strcmp(name, "Portable Computing Language") == 0;
+}
+
+/*
+ * Of programs that were loaded as binaries PoCL tells no types, but it knows them: it takes three quarters of a value's
+ * size, for vectors of three, and nothing but a handle's size for images and samplers; and of images it sees whether the
+ * handle is one.
+ */
+static bool kind_by_pocl(struct exec_host *h, cl_kernel kernel, cl_uint index, const uint8_t *zeros, struct arg *a)
+{
+	const size_t size = sizeof(cl_mem), three = size / 4 * 3;
+
+	if (h->SetKernelArg(kernel, index, size, zeros) != CL_SUCCESS ||
+	    h->SetKernelArg(kernel, index, three, zeros) == CL_SUCCESS || !is_pocl(h))
+		return false;
+	a->kind = h->SetKernelArg(kernel, index, size, &zeros) == CL_SUCCESS ? TRNC_ARG_SAMPLER : TRNC_ARG_IMAGE;
+	return true;
+}
+
+static void kind_by_trial(struct exec_host *h, cl_kernel kernel, cl_uint index, const uint8_t *zeros, struct arg *a)
 {
 	if (h->SetKernelArg(kernel, index, ODD_LOCAL, NULL) == CL_SUCCESS)
 		a->kind = TRNC_ARG_LOCAL;
 	else if (h->SetKernelArg(kernel, index, sizeof(cl_mem), NULL) == CL_SUCCESS)
 		a->kind = TRNC_ARG_BUFFER;
-	else
+	else if (!kind_by_pocl(h, kernel, index, zeros, a))
 		a->kind = TRNC_ARG_VALUE;
 }
 
@@ -98,7 +122,7 @@ static void probe_arg(struct exec_host *h, cl_kernel kernel, cl_uint index, cons
 		h->GetKernelArgInfo(kernel, index, CL_KERNEL_ARG_NAME, sizeof(a->name) - 1, a->name, NULL) ==
 			CL_SUCCESS;
 	if (!kind_by_info(a))
-		kind_by_trial(h, kernel, index, a);
+		kind_by_trial(h, kernel, index, zeros, a);
 	switch (a->kind) {
 	case TRNC_ARG_VALUE:
 		probe_size(h, kernel, index, zeros, a);

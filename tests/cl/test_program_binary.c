@@ -189,11 +189,63 @@ static void truncated(struct cl_env *env)
 	free(bytes);
 }
 
+static const char image_source[] =
+	"kernel void pick(read_only image2d_t image, sampler_t sampler, ulong x, float2 f, double d, global float *out)\n"
+	"{ out[0] = read_imagef(image, sampler, (int2)((int)x, 0)).x + f.x + (float)d; }\n";
+
+/* Arguments whose kinds nobody says any more: images, samplers, and values of a handle's size. */
+static void kinds_of_arguments(struct cl_env *env)
+{
+	const cl_image_format format = { CL_RGBA, CL_FLOAT };
+	const cl_image_desc desc = { .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 4, .image_height = 1 };
+	float pixels[16] = { 0 }, result = 0;
+	cl_program program = cl_build(env, image_source, NULL), again;
+	const cl_ulong x = 3;
+	const cl_float f[2] = { 1000, 0 };
+	const cl_double d = 20000;
+	const size_t one = 1;
+	cl_kernel kernel;
+	cl_mem image, out;
+	cl_sampler sampler;
+	cl_int err = -1;
+	size_t size;
+	unsigned char *bytes = binary_of(program, &size);
+	const unsigned char *in = bytes;
+
+	CHECK_OK(clReleaseProgram(program));
+	again = clCreateProgramWithBinary(env->ctx, 1, &env->device, &size, &in, NULL, &err);
+	REQUIRE_OK(err);
+	REQUIRE_OK(clBuildProgram(again, 0, NULL, NULL, NULL, NULL));
+	pixels[12] = 7;
+	image = clCreateImage(env->ctx, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, &format, &desc, pixels, &err);
+	REQUIRE_OK(err);
+	sampler = clCreateSampler(env->ctx, CL_FALSE, CL_ADDRESS_CLAMP_TO_EDGE, CL_FILTER_NEAREST, &err);
+	REQUIRE_OK(err);
+	kernel = cl_kernel_new(again, "pick");
+	out = cl_buffer(env, CL_MEM_READ_WRITE, 4, NULL);
+	CHECK_OK(clSetKernelArg(kernel, 0, sizeof(image), &image));
+	CHECK_OK(clSetKernelArg(kernel, 1, sizeof(sampler), &sampler));
+	CHECK_OK(clSetKernelArg(kernel, 2, sizeof(x), &x));
+	CHECK_OK(clSetKernelArg(kernel, 3, sizeof(f), f));
+	CHECK_OK(clSetKernelArg(kernel, 4, sizeof(d), &d));
+	CHECK_OK(clSetKernelArg(kernel, 5, sizeof(out), &out));
+	CHECK_OK(clEnqueueNDRangeKernel(env->queue, kernel, 1, NULL, &one, NULL, 0, NULL, NULL));
+	CHECK_OK(clEnqueueReadBuffer(env->queue, out, CL_TRUE, 0, sizeof(result), &result, 0, NULL, NULL));
+	CHECK_EQ((int)result, 21007);
+	CHECK_OK(clReleaseMemObject(out));
+	CHECK_OK(clReleaseMemObject(image));
+	CHECK_OK(clReleaseSampler(sampler));
+	CHECK_OK(clReleaseKernel(kernel));
+	CHECK_OK(clReleaseProgram(again));
+	free(bytes);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct cl_case cases[] = {
 		CL_CASE(round_trip), CL_CASE(binary_of_a_binary), CL_CASE(in_another_context), CL_CASE(queries),
-		CL_CASE(not_a_binary), CL_CASE(errors), CL_CASE(truncated), { NULL, NULL },
+		CL_CASE(not_a_binary), CL_CASE(errors), CL_CASE(truncated),
+		CL_CASE(kinds_of_arguments), { NULL, NULL },
 	};
 
 	return cl_test_main(argc, argv, cases, 0);
