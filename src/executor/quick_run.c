@@ -14,7 +14,7 @@
 /* Transfers up to this size are copied here: the host's workers would take longer to wake. */
 #define SMALL_TRANSFER 65536u
 /* A sleeping program hears of what has ended at least so often. */
-#define SIGNAL_NS 50000u
+#define SIGNAL_NS 200000u
 
 /* ------------------------------------------------------------- context */
 
