@@ -184,17 +184,21 @@ static void map_errors(struct cl_env *env)
 	CHECK_OK(clReleaseContext(ctx));
 }
 
-/* The native driver does not look at the flags. */
-static void map_flag_errors(struct cl_env *env)
+/* The native driver takes flags that exclude each other, or that nobody knows: so does a virtual device. */
+static void map_odd_flags(struct cl_env *env)
 {
-	static const cl_map_flags bad[] = { CL_MAP_READ | CL_MAP_WRITE_INVALIDATE_REGION,
+	static const cl_map_flags odd[] = { CL_MAP_READ | CL_MAP_WRITE_INVALIDATE_REGION,
 					    CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION, (cl_map_flags)1 << 40 };
 	cl_mem mem = cl_buffer(env, CL_MEM_READ_WRITE, SIZE, NULL);
-	cl_int err;
 
-	for (size_t i = 0; i < COUNT_OF(bad) && !env->native; i++)
-		CHECK_FAILS(err, clEnqueueMapBuffer(env->queue, mem, CL_TRUE, bad[i], 0, SIZE, 0, NULL, NULL, &err),
-			    CL_INVALID_VALUE);
+	for (size_t i = 0; i < COUNT_OF(odd); i++) {
+		cl_int err = 1;
+		void *p = clEnqueueMapBuffer(env->queue, mem, CL_TRUE, odd[i], 0, SIZE, 0, NULL, NULL, &err);
+
+		CHECK_OK(err);
+		CHECK_OK(clEnqueueUnmapMemObject(env->queue, mem, p, 0, NULL, NULL));
+	}
+	CHECK_OK(clFinish(env->queue));
 	CHECK_OK(clReleaseMemObject(mem));
 }
 
@@ -252,7 +256,7 @@ int main(int argc, char **argv)
 {
 	static const struct cl_case cases[] = {
 		CL_CASE(write_then_read), CL_CASE(parts), CL_CASE(several_at_once), CL_CASE(same_place_twice),
-		CL_CASE(addresses_agree), CL_CASE(non_blocking), CL_CASE(map_errors), CL_CASE(map_flag_errors), CL_CASE(unmap_errors),
+		CL_CASE(addresses_agree), CL_CASE(non_blocking), CL_CASE(map_errors), CL_CASE(map_odd_flags), CL_CASE(unmap_errors),
 		CL_CASE(released_while_mapped), CL_CASE(thousand_rounds), { NULL, NULL },
 	};
 

@@ -190,8 +190,6 @@ static void errors(struct cl_env *env)
 	if (!env->native) {
 		CHECK_ERR(clCompileProgram(raw, 1, &env->device, NULL, 1, NULL, &name, NULL, NULL), CL_INVALID_VALUE);
 		CHECK_ERR(clCompileProgram(raw, 1, &env->device, NULL, 1, &raw, NULL, NULL, NULL), CL_INVALID_VALUE);
-		/* and takes lists that a count of 0 says are none */
-		CHECK_ERR(clCompileProgram(raw, 1, &env->device, NULL, 0, &raw, &name, NULL, NULL), CL_INVALID_VALUE);
 	}
 	CHECK_ERR(clCompileProgram(raw, 1, &env->device, NULL, 0, NULL, NULL, NULL, &err), CL_INVALID_VALUE);
 	CHECK_ERR(clCompileProgram(raw, 1, &env->device, "-no-such-option", 0, NULL, NULL, NULL, NULL),

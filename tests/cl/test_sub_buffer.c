@@ -60,13 +60,10 @@ static void flag_errors(struct cl_env *env)
 		{ CL_MEM_HOST_READ_ONLY, CL_MEM_HOST_WRITE_ONLY },
 		{ CL_MEM_HOST_NO_ACCESS, CL_MEM_HOST_READ_ONLY },
 		{ CL_MEM_HOST_NO_ACCESS, CL_MEM_HOST_WRITE_ONLY },
-		/* the native driver takes this one: last, so that it can be left out */
-		{ CL_MEM_READ_WRITE, CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY },
 	};
-	size_t count = COUNT_OF(list) - (env->native ? 1 : 0);
 	cl_int err;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < COUNT_OF(list); i++) {
 		cl_mem mem = cl_buffer(env, list[i].parent, SIZE, NULL);
 
 		CHECK_FAILS(err, sub(mem, list[i].child, 0, 4096, &err), CL_INVALID_VALUE);
