@@ -79,18 +79,16 @@ static void __attribute__((noreturn)) be_helper(const struct parent_job *j)
 		_exit(EXEC_HELPER_FAILED);
 	if (j->work->is_background)
 		setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
-	if (dup2(j->order, TRNC_EXEC_FD) < 0)
+	if (dup2(j->order, TRNC_EXEC_FD) < 0 || fcntl(TRNC_EXEC_FD, F_SETFD, 0) < 0)
 		_exit(EXEC_HELPER_FAILED);
 	syscall(SYS_close_range, TRNC_EXEC_FD + 1, ~0u, 0);
-	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-	prctl(PR_SET_NAME, "tranche-compile");
 	exec_sandbox_limit_heap(heap_limit());
-	if (!p->forks) {
-		execve(p->executor_path, argv, environ);
-		_exit(EXEC_HELPER_FAILED);
-	}
-	base_log_init("tranche-compile");
-	exec_helper_run();
+	/*
+	 * Not as a copy of us, although that would start 20 ms sooner: the broker has other programs' sources in its
+	 * memory, and a compiler that this one gets the better of could read them.
+	 */
+	execve(p->executor_path, argv, environ);
+	_exit(EXEC_HELPER_FAILED);
 }
 
 /* Runs it to its end, or to the end of our patience; nothing of it is left. Return: its wait status, or -errno. */
