@@ -10,18 +10,13 @@
 #include "base/cleanup.h"
 #include "client/session.h"
 
-static _Atomic unsigned int process = 1;
+_Atomic unsigned int client_process_number = 1;
 
 /* Held over fork(), so that the list is whole in the child. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct base_list sessions = { &sessions, &sessions };
 static struct client_device **watched;
 static size_t nr_watched;
-
-unsigned int client_process(void)
-{
-	return atomic_load_explicit(&process, memory_order_relaxed);
-}
 
 static void before_fork(void)
 {
@@ -37,7 +32,7 @@ static void after_fork_in_child(void)
 {
 	struct client_session *s, *next;
 
-	atomic_fetch_add(&process, 1);
+	atomic_fetch_add(&client_process_number, 1);
 	base_list_for_each_safe(s, next, &sessions, node) {
 		/* Closed, not shut down: the parent uses the connection. */
 		s->sock = base_close(s->sock);

@@ -28,7 +28,7 @@ static bool is_too_much_pending_locked(struct client_context *c)
 /* Without a look at the host's page: whoever waits finds out about the rest. */
 static bool is_known_lost(const struct client_context *c)
 {
-	return client_session_is_lost(c->session) || atomic_load_explicit(&c->lost, memory_order_relaxed);
+	return client_session_is_gone(c->session) || atomic_load_explicit(&c->lost, memory_order_relaxed);
 }
 
 static int read_consumer_locked(struct client_context *c)

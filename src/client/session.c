@@ -65,7 +65,7 @@ int client_session_refuse_lost(struct client_session *s, struct trn_error *err)
 
 bool client_session_is_lost(const struct client_session *s)
 {
-	return client_session_is_foreign(s) || atomic_load(&s->lost);
+	return client_session_is_gone(s);
 }
 
 bool client_session_is_coherent(const struct client_session *s)

@@ -78,7 +78,13 @@ struct client_session {
 /* ---------------------------------------------------------------- fork.c */
 
 /* Changes when the process forks: what was made under another number belongs to the parent. */
-unsigned int client_process(void);
+extern _Atomic unsigned int client_process_number;
+
+static inline unsigned int client_process(void)
+{
+	return atomic_load_explicit(&client_process_number, memory_order_relaxed);
+}
+
 /* Known to the fork handlers from register to unregister. */
 int client_fork_watch_devices(struct client_device **devices, size_t nr);
 void client_fork_register(struct client_session *s);
@@ -89,6 +95,12 @@ void client_fork_unregister(struct client_session *s);
 static inline bool client_session_is_foreign(const struct client_session *s)
 {
 	return s->process != client_process();
+}
+
+/* client_session_is_lost(), for the paths of every command. */
+static inline bool client_session_is_gone(const struct client_session *s)
+{
+	return client_session_is_foreign(s) || atomic_load_explicit(&s->lost, memory_order_acquire);
 }
 
 /* Ends the session for everybody: wakes all who wait, says why on stderr once. why is copied. Not with s->lock held. */

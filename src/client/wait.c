@@ -28,7 +28,7 @@ void client_context_wake(struct client_context *c)
 
 bool client_context_is_lost(const struct client_context *c)
 {
-	return client_session_is_lost(c->session) || atomic_load(&c->lost) ||
+	return client_session_is_gone(c->session) || atomic_load_explicit(&c->lost, memory_order_acquire) ||
 	       atomic_load_explicit(client_word32(&c->host->lost), memory_order_relaxed);
 }
 

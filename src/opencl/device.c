@@ -149,7 +149,7 @@ const void *platform_host_info(cl_device_id d, cl_platform_info param, size_t *r
 	return host_answers_find(atomic_load(&d->answers), TRNC_TAG_PLATFORM_INFO, param, ret_size);
 }
 
-cl_int device_info(cl_device_id d, cl_device_info param, size_t cap, void *dst, size_t *size_ret)
+static cl_int find_answer(cl_device_id d, cl_device_info param, size_t cap, void *dst, size_t *size_ret)
 {
 	const void *value;
 	bool is_ours;
@@ -161,6 +161,47 @@ cl_int device_info(cl_device_id d, cl_device_info param, size_t cap, void *dst, 
 		return error;
 	value = device_host_info(d, param, &size, &error);
 	return value ? info_return(value, size, cap, dst, size_ret) : error;
+}
+
+struct device_answer {
+	size_t size;
+	uint8_t value[];
+};
+
+/* Without memory, or where the answer is an error, it is found again the next time. */
+static void keep_answer(cl_device_id d, cl_device_info param)
+{
+	struct device_answer *a, *nobody = NULL;
+	size_t size;
+
+	if (param == CL_DEVICE_REFERENCE_COUNT || find_answer(d, param, 0, NULL, &size))
+		return;
+	a = malloc(sizeof(*a) + size);
+	if (!a)
+		return;
+	a->size = size;
+	if (find_answer(d, param, size, a->value, NULL) ||
+	    !atomic_compare_exchange_strong(&d->given[param - CL_DEVICE_TYPE], &nobody, a))
+		free(a);
+}
+
+void device_forget_answers(cl_device_id d)
+{
+	for (size_t i = 0; i < DEVICE_NR_GIVEN; i++)
+		free(atomic_load(&d->given[i]));
+}
+
+cl_int device_info(cl_device_id d, cl_device_info param, size_t cap, void *dst, size_t *size_ret)
+{
+	const struct device_answer *a;
+
+	if (param - CL_DEVICE_TYPE >= DEVICE_NR_GIVEN)
+		return find_answer(d, param, cap, dst, size_ret);
+	a = atomic_load_explicit(&d->given[param - CL_DEVICE_TYPE], memory_order_acquire);
+	if (a)
+		return info_return(a->value, a->size, cap, dst, size_ret);
+	keep_answer(d, param);
+	return find_answer(d, param, cap, dst, size_ret);
 }
 
 uint64_t device_info_u64(cl_device_id d, cl_device_info param)

@@ -16,6 +16,8 @@ int device_session_get(cl_device_id d, struct client_session **ret, struct trn_e
 
 /* clGetDeviceInfo without the check of d. */
 cl_int device_info(cl_device_id d, cl_device_info param, size_t cap, void *dst, size_t *size_ret);
+/* Frees what device_info() keeps; nobody may ask any more. */
+void device_forget_answers(cl_device_id d);
 /* In the host's own answer, before any override: a number of any width, 0 without; a string, "" without. */
 uint64_t device_host_u64(cl_device_id d, cl_device_info param);
 const char *device_host_str(cl_device_id d, cl_device_info param);

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define CL_TARGET_OPENCL_VERSION 300
 #define CL_USE_DEPRECATED_OPENCL_1_0_APIS
@@ -52,11 +53,28 @@ void head_init(struct head *h, enum kind kind);
 /* What objects made from now on carry for the loader. */
 void head_set_loader_data(void *data);
 /* Takes a reference. */
-void head_ref(struct head *h);
+static inline void head_ref(struct head *h)
+{
+	atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
+}
+
 /* Drops one; true when it was the last: the caller frees the object. */
-bool head_unref(struct head *h);
+static inline bool head_unref(struct head *h)
+{
+	/* What every thread did to the object is seen by the one that frees it. No fence: thread sanitizers know none. */
+	if (atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) != 1)
+		return false;
+	h->kind = 0;
+	return true;
+}
+
 /* Does obj (may be NULL) point at a live object of the kind? The check behind CL_INVALID_<object>. */
-bool head_is(const void *obj, enum kind kind);
+static inline bool head_is(const void *obj, enum kind kind)
+{
+	const struct head *h = obj;
+
+	return h && h->kind == (uint32_t)kind;
+}
 
 #define IS_PLATFORM(o) head_is((o), KIND_PLATFORM)
 #define IS_DEVICE(o) head_is((o), KIND_DEVICE)
@@ -73,8 +91,19 @@ bool head_is(const void *obj, enum kind kind);
 /* The one table from errnos of the client library to OpenCL errors (errors.c). 0 stays 0. */
 cl_int cl_error_from(int err);
 
-/* The param_value protocol of all clGet*Info: writes size_ret and copies if there is room, else CL_INVALID_VALUE (info.c). */
-cl_int info_return(const void *value, size_t size, size_t cap, void *dst, size_t *size_ret);
+/* The param_value protocol of all clGet*Info: writes size_ret and copies if there is room, else CL_INVALID_VALUE. */
+static inline cl_int info_return(const void *value, size_t size, size_t cap, void *dst, size_t *size_ret)
+{
+	/* A size is not given beside an error: so PoCL, and so the outputs stay untouched. */
+	if (dst && cap < size)
+		return CL_INVALID_VALUE;
+	if (dst && size)
+		memcpy(dst, value, size);
+	if (size_ret)
+		*size_ret = size;
+	return CL_SUCCESS;
+}
+
 cl_int info_return_str(const char *value, size_t cap, void *dst, size_t *size_ret);
 #define INFO_RETURN(type, v, cap, dst, size_ret)                                   \
 	({                                                                         \
@@ -107,6 +136,8 @@ struct device_limits {
 	uint64_t base_align;	/* bytes */
 };
 
+#define DEVICE_NR_GIVEN 128
+
 struct _cl_device_id {
 	struct head head;
 	struct _cl_platform_id *platform;
@@ -122,6 +153,8 @@ struct _cl_device_id {
 	uint32_t first_unit, nr_units; /* the root's compute units that it has */
 	cl_device_partition_property *partition; /* as given to the call that made it, closing 0 included */
 	size_t nr_partition;
+	/* Answers that were given, and do not change, by param - CL_DEVICE_TYPE; owned (device.c). */
+	struct device_answer *_Atomic given[DEVICE_NR_GIVEN];
 };
 
 /* The one platform, or NULL when no device can be found (platform.c). */

@@ -31,6 +31,7 @@ void device_let_go(cl_device_id d)
 		d->head.kind = 0;
 		pthread_mutex_destroy(&d->lock);
 		free(d->partition);
+		device_forget_answers(d);
 		free(d);
 		d = parent;
 	}
