@@ -11,7 +11,8 @@ static void CL_CALLBACK called(cl_event event, cl_int status, void *data)
 
 static void user_events(struct cl_env *env)
 {
-	static const cl_int states[] = { CL_COMPLETE, CL_RUNNING, CL_SUBMITTED, CL_QUEUED, 4, 100, -1, -100, INT32_MIN, INT32_MAX }, *state;
+	static const cl_int states[] = { CL_COMPLETE, CL_RUNNING, CL_SUBMITTED, CL_QUEUED, 4, 100, -1, -100,
+			INT32_MIN, INT32_MAX }, *state;
 	cl_int code = UNTOUCHED_CODE;
 	struct outcome_world w;
 	cl_event event, marker;
@@ -48,7 +49,8 @@ static void waits(struct cl_env *env)
 	outcome_open(&w, env);
 	outcome_waits(&w, table);
 	EACH(wait, table) {
-		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "out of order", w.out_of_order },
+		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "out of order",
+				w.out_of_order },
 					      { "other", w.other_queue } }, *queue;
 
 		/* The loader looks into the first event, if there is one. */
@@ -57,13 +59,15 @@ static void waits(struct cl_env *env)
 		EACH(queue, queues) { /* clEnqueueWaitForEvents natively ends the program */
 			cl_event event = UNTOUCHED_EVENT;
 
-			outcome("clEnqueueMarkerWithWaitList", clEnqueueMarkerWithWaitList(queue->value, wait->nr, wait->list, NULL),
+			outcome("clEnqueueMarkerWithWaitList", clEnqueueMarkerWithWaitList(queue->value, wait->nr,
+					wait->list, NULL),
 				"queue %s, waits %s, no event", queue->name, wait->name);
 			outcome_event("clEnqueueMarkerWithWaitList",
 				      clEnqueueMarkerWithWaitList(queue->value, wait->nr, wait->list, &event), event,
 				      "queue %s, waits %s", queue->name, wait->name);
 			event = UNTOUCHED_EVENT;
-			outcome("clEnqueueBarrierWithWaitList", clEnqueueBarrierWithWaitList(queue->value, wait->nr, wait->list, NULL),
+			outcome("clEnqueueBarrierWithWaitList", clEnqueueBarrierWithWaitList(queue->value, wait->nr,
+					wait->list, NULL),
 				"queue %s, waits %s, no event", queue->name, wait->name);
 			outcome_event("clEnqueueBarrierWithWaitList",
 				      clEnqueueBarrierWithWaitList(queue->value, wait->nr, wait->list, &event), event,
@@ -86,13 +90,16 @@ static void markers(struct cl_env *env)
 
 	outcome_open(&w, env);
 	{
-		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "out of order", w.out_of_order } }, *queue;
+		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "out of order",
+				w.out_of_order } }, *queue;
 
 		EACH(queue, queues) {
 			cl_event event = UNTOUCHED_EVENT;
 
-			outcome("clEnqueueMarker", clEnqueueMarker(queue->value, NULL), "queue %s, no event", queue->name);
-			outcome_event("clEnqueueMarker", clEnqueueMarker(queue->value, &event), event, "queue %s", queue->name);
+			outcome("clEnqueueMarker", clEnqueueMarker(queue->value, NULL), "queue %s, no event",
+					queue->name);
+			outcome_event("clEnqueueMarker", clEnqueueMarker(queue->value, &event), event, "queue %s",
+					queue->name);
 			outcome("clEnqueueBarrier", clEnqueueBarrier(queue->value), "queue %s", queue->name);
 			outcome("clFlush", clFlush(queue->value), "queue %s", queue->name);
 			outcome("clFinish", clFinish(queue->value), "queue %s", queue->name);
@@ -115,9 +122,11 @@ static void callbacks(struct cl_env *env)
 		struct named_ptr events[] = { { "marker", marker }, { "user", w.done }, { "NULL", NULL } }, *event;
 
 		EACH(event, events) EACH(state, states) {
-			outcome("clSetEventCallback", clSetEventCallback(event->value, *state, called, &calls), "%s at %d", event->name,
+			outcome("clSetEventCallback", clSetEventCallback(event->value, *state, called, &calls),
+					"%s at %d", event->name,
 				*state);
-			outcome("clSetEventCallback", clSetEventCallback(event->value, *state, NULL, NULL), "%s at %d, no function",
+			outcome("clSetEventCallback", clSetEventCallback(event->value, *state, NULL, NULL),
+					"%s at %d, no function",
 				event->name, *state);
 		}
 	}
@@ -138,10 +147,12 @@ struct param {
 
 static void infos(struct cl_env *env)
 {
-	static const struct param params[] = { PARAM(CL_EVENT_COMMAND_QUEUE, SHOW_SIZE), PARAM(CL_EVENT_CONTEXT, SHOW_SIZE),
+	static const struct param params[] = { PARAM(CL_EVENT_COMMAND_QUEUE, SHOW_SIZE), PARAM(CL_EVENT_CONTEXT,
+			SHOW_SIZE),
 		PARAM(CL_EVENT_COMMAND_TYPE, SHOW_VALUE), PARAM(CL_EVENT_COMMAND_EXECUTION_STATUS, SHOW_VALUE),
 		PARAM(CL_EVENT_REFERENCE_COUNT, SHOW_SIZE), { "0", 0, SHOW_VALUE }, { "bad", 0x4711, SHOW_VALUE } };
-	static const struct param times[] = { PARAM(CL_PROFILING_COMMAND_QUEUED, SHOW_SIZE), PARAM(CL_PROFILING_COMMAND_SUBMIT, SHOW_SIZE),
+	static const struct param times[] = { PARAM(CL_PROFILING_COMMAND_QUEUED, SHOW_SIZE),
+			PARAM(CL_PROFILING_COMMAND_SUBMIT, SHOW_SIZE),
 		PARAM(CL_PROFILING_COMMAND_START, SHOW_SIZE), PARAM(CL_PROFILING_COMMAND_END, SHOW_SIZE),
 		PARAM(CL_PROFILING_COMMAND_COMPLETE, SHOW_SIZE), { "0", 0, SHOW_SIZE }, { "bad", 0x4711, SHOW_SIZE } };
 	cl_command_queue plain = cl_queue(env, 0);
@@ -156,7 +167,8 @@ static void infos(struct cl_env *env)
 	CHECK_OK(clEnqueueWriteBuffer(plain, w.buffer, CL_TRUE, 0, 64, w.host, 0, NULL, &unprofiled));
 	open = clCreateUserEvent(env->ctx, NULL);
 	{
-		struct named_ptr events[] = { { "marker", marker }, { "write", write }, { "unprofiled", unprofiled }, { "user", w.done },
+		struct named_ptr events[] = { { "marker", marker }, { "write", write }, { "unprofiled",
+				unprofiled }, { "user", w.done },
 					      { "open user", open }, { "NULL", NULL } }, *event;
 
 		EACH(event, events) {
@@ -184,7 +196,8 @@ static void infos(struct cl_env *env)
 int main(int argc, char **argv)
 {
 	static const struct cl_case cases[] = {
-		CL_CASE(user_events), CL_CASE(waits), CL_CASE(markers), CL_CASE(callbacks), CL_CASE(infos), { NULL, NULL },
+		CL_CASE(user_events), CL_CASE(waits), CL_CASE(markers), CL_CASE(callbacks), CL_CASE(infos), { NULL,
+				NULL },
 	};
 
 	return cl_test_main(argc, argv, cases, 0);

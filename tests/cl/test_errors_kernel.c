@@ -46,7 +46,8 @@ static void create(struct cl_env *env)
 	open_programs(env, &p);
 	{
 		struct named_ptr programs[] = { { "built", p.built }, { "NULL", NULL }, { "unbuilt", p.unbuilt },
-						{ "failed", p.failed }, { "object", p.object }, { "library", p.library } }, *program;
+						{ "failed", p.failed }, { "object", p.object }, { "library",
+								p.library } }, *program;
 		static const char *const names[] = { "k", "none", "", "missing", "pair", NULL }, *const *name;
 
 		EACH(program, programs) EACH(name, names)
@@ -54,7 +55,8 @@ static void create(struct cl_env *env)
 				cl_int code = UNTOUCHED_CODE;
 				cl_kernel kernel = clCreateKernel(program->value, *name, with_code ? &code : NULL);
 
-				outcome_object("clCreateKernel", code, kernel, "program %s, name %s, code %d", program->name,
+				outcome_object("clCreateKernel", code, kernel, "program %s, name %s, code %d",
+						program->name,
 					       *name ? *name : "NULL", with_code);
 				if (kernel)
 					CHECK_OK(clReleaseKernel(kernel));
@@ -64,7 +66,8 @@ static void create(struct cl_env *env)
 				for (int how = 0; how < 4; how++) {
 					cl_kernel kernels[8] = { NULL };
 					cl_uint got = 4711;
-					cl_int code = clCreateKernelsInProgram(program->value, nr, how & 1 ? kernels : NULL,
+					cl_int code = clCreateKernelsInProgram(program->value, nr,
+							how & 1 ? kernels : NULL,
 									       how & 2 ? &got : NULL);
 					unsigned int made = 0;
 
@@ -73,7 +76,8 @@ static void create(struct cl_env *env)
 							made++;
 							CHECK_OK(clReleaseKernel(kernels[i]));
 						}
-					outcome("clCreateKernelsInProgram", code, "program %s, %u, kernels %d, number %d: %u made, number %u",
+					outcome("clCreateKernelsInProgram", code,
+							"program %s, %u, kernels %d, number %d: %u made, number %u",
 						program->name, nr, how & 1, how >> 1, made, got);
 				}
 	}
@@ -128,13 +132,16 @@ static void arguments(struct cl_env *env)
 	{
 		cl_mem none = NULL, image = w.image, buffer = w.buffer, sub = w.sub;
 		uint8_t bytes[64] = { 0 };
-		struct named_ptr values[] = { { "NULL", NULL }, { "bytes", bytes }, { "buffer", &buffer }, { "sub", &sub },
-					      { "image", &image }, { "sampler", &sampler }, { "NULL object", &none } }, *value;
+		struct named_ptr values[] = { { "NULL", NULL }, { "bytes", bytes }, { "buffer", &buffer }, { "sub",
+				&sub },
+					      { "image", &image }, { "sampler", &sampler }, { "NULL object",
+							&none } }, *value;
 		static const size_t sizes[] = { 0, 1, 3, 4, 7, 8, 12, 16, 32, 33, 64, 1u << 20, SIZE_MAX }, *size;
 
 		for (cl_uint index = 0; index < 13; index++)
 			EACH(value, values) EACH(size, sizes) {
-				if (value->value && is_unsafe(index, *size, value->value == &buffer || value->value == &sub ?
+				if (value->value && is_unsafe(index, *size,
+						value->value == &buffer || value->value == &sub ?
 							      'b' : value->value == &image ? 'i' :
 							      value->value == &sampler ? 's' : value->value == &none ? '0' : ' '))
 					continue;
@@ -167,14 +174,17 @@ static void infos(struct cl_env *env)
 		PARAM(CL_KERNEL_ATTRIBUTES, SHOW_TEXT), { "0", 0, SHOW_VALUE }, { "bad", 0x4711, SHOW_VALUE } };
 	static const struct param group_params[] = { PARAM(CL_KERNEL_WORK_GROUP_SIZE, SHOW_VALUE),
 		PARAM(CL_KERNEL_COMPILE_WORK_GROUP_SIZE, SHOW_VALUE), PARAM(CL_KERNEL_LOCAL_MEM_SIZE, SHOW_VALUE),
-		PARAM(CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE, SHOW_VALUE), PARAM(CL_KERNEL_PRIVATE_MEM_SIZE, SHOW_VALUE),
+		PARAM(CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE, SHOW_VALUE), PARAM(CL_KERNEL_PRIVATE_MEM_SIZE,
+				SHOW_VALUE),
 		PARAM(CL_KERNEL_GLOBAL_WORK_SIZE, SHOW_VALUE), { "0", 0, SHOW_VALUE }, { "bad", 0x4711, SHOW_VALUE } };
 	static const struct param arg_params[] = { PARAM(CL_KERNEL_ARG_ADDRESS_QUALIFIER, SHOW_VALUE),
 		PARAM(CL_KERNEL_ARG_ACCESS_QUALIFIER, SHOW_VALUE), PARAM(CL_KERNEL_ARG_TYPE_NAME, SHOW_TEXT),
-		PARAM(CL_KERNEL_ARG_TYPE_QUALIFIER, SHOW_VALUE), PARAM(CL_KERNEL_ARG_NAME, SHOW_TEXT), { "0", 0, SHOW_VALUE },
+		PARAM(CL_KERNEL_ARG_TYPE_QUALIFIER, SHOW_VALUE), PARAM(CL_KERNEL_ARG_NAME, SHOW_TEXT), { "0", 0,
+				SHOW_VALUE },
 		{ "bad", 0x4711, SHOW_VALUE } };
 	static const struct param sub_params[] = { PARAM(CL_KERNEL_MAX_SUB_GROUP_SIZE_FOR_NDRANGE, SHOW_VALUE),
-		PARAM(CL_KERNEL_SUB_GROUP_COUNT_FOR_NDRANGE, SHOW_VALUE), PARAM(CL_KERNEL_LOCAL_SIZE_FOR_SUB_GROUP_COUNT, SHOW_VALUE),
+		PARAM(CL_KERNEL_SUB_GROUP_COUNT_FOR_NDRANGE, SHOW_VALUE),
+				PARAM(CL_KERNEL_LOCAL_SIZE_FOR_SUB_GROUP_COUNT, SHOW_VALUE),
 		PARAM(CL_KERNEL_MAX_NUM_SUB_GROUPS, SHOW_VALUE), PARAM(CL_KERNEL_COMPILE_NUM_SUB_GROUPS, SHOW_VALUE),
 		{ "bad", 0x4711, SHOW_VALUE } };
 	cl_program program = cl_build(env, source, "-cl-kernel-arg-info"), without = cl_build(env, source, "-DX");
@@ -195,18 +205,21 @@ static void infos(struct cl_env *env)
 		EACH(param, group_params) EACH(device, devices) {
 			snprintf(label, sizeof(label), "%s %s %s", kernel->name, device->name, param->name);
 			OUTCOME_INFO("clGetKernelWorkGroupInfo", label, param->show,
-				     clGetKernelWorkGroupInfo(kernel->value, device->value, param->value, size_, value_, ret_));
+				     clGetKernelWorkGroupInfo(kernel->value, device->value, param->value, size_,
+						value_, ret_));
 		}
 		EACH(param, arg_params)
 			for (cl_uint index = 0; index < 12; index++) {
 				snprintf(label, sizeof(label), "%s argument %u %s", kernel->name, index, param->name);
 				OUTCOME_INFO("clGetKernelArgInfo", label, param->show,
-					     clGetKernelArgInfo(kernel->value, index, param->value, size_, value_, ret_));
+					     clGetKernelArgInfo(kernel->value, index, param->value, size_, value_,
+							ret_));
 			}
 		EACH(param, sub_params) EACH(device, devices) {
 			snprintf(label, sizeof(label), "%s %s %s", kernel->name, device->name, param->name);
 			OUTCOME_INFO("clGetKernelSubGroupInfo", label, param->show,
-				     clGetKernelSubGroupInfo(kernel->value, device->value, param->value, sizeof(group), group, size_,
+				     clGetKernelSubGroupInfo(kernel->value, device->value, param->value,
+						sizeof(group), group, size_,
 							     value_, ret_));
 		}
 	}

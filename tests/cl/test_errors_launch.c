@@ -78,12 +78,14 @@ static void ndrange(struct cl_env *env)
 	outcome_open(&w, env);
 	outcome_waits(&w, waits);
 	{
-		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other", w.other_queue } }, *queue;
+		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other",
+				w.other_queue } }, *queue;
 		struct named_ptr kernels[] = { { "plain", make(env, program, "plain", w.buffer) },
 					       { "fixed", make(env, program, "fixed", w.buffer) },
 					       { "local", make(env, program, "local_memory", w.buffer) },
 					       { "without arguments", make(env, program, "nothing", NULL) },
-					       { "unset", make(env, program, "plain", NULL) }, { "NULL", NULL } }, *kernel;
+					       { "unset", make(env, program, "plain", NULL) }, { "NULL", NULL } },
+							*kernel;
 		const struct sizes_case *sizes;
 
 		EACH(queue, queues) EACH(kernel, kernels) EACH(sizes, all_sizes) EACH(wait, waits) {
@@ -92,7 +94,8 @@ static void ndrange(struct cl_env *env)
 
 			if (crashes(sizes) || (wait->nr && !wait->list) || !kernel->value)
 				continue;
-			code = clEnqueueNDRangeKernel(queue->value, kernel->value, sizes->dims, sizes->offset, sizes->global,
+			code = clEnqueueNDRangeKernel(queue->value, kernel->value, sizes->dims, sizes->offset,
+					sizes->global,
 						      sizes->local, wait->nr, wait->list, &event);
 			outcome_event("clEnqueueNDRangeKernel", code, event, "queue %s, kernel %s, sizes %s, waits %s",
 				      queue->name, kernel->name, sizes->name, wait->name);
@@ -104,7 +107,8 @@ static void ndrange(struct cl_env *env)
 			if ((wait->nr && !wait->list) || !kernel->value)
 				continue;
 			code = clEnqueueTask(queue->value, kernel->value, wait->nr, wait->list, &event);
-			outcome_event("clEnqueueTask", code, event, "queue %s, kernel %s, waits %s", queue->name, kernel->name,
+			outcome_event("clEnqueueTask", code, event, "queue %s, kernel %s, waits %s", queue->name,
+					kernel->name,
 				      wait->name);
 		}
 		CHECK_OK(clFinish(env->queue));
@@ -129,16 +133,20 @@ static void odd_arguments(struct cl_env *env)
 	kernel = make(env, program, "plain", w.buffer);
 	local = make(env, program, "local_memory", w.buffer);
 	outcome("clSetKernelArg", clSetKernelArg(kernel, 0, sizeof(none), &none), "a NULL buffer");
-	outcome("clEnqueueNDRangeKernel", clEnqueueNDRangeKernel(env->queue, kernel, 1, NULL, &size, NULL, 0, NULL, NULL),
+	outcome("clEnqueueNDRangeKernel", clEnqueueNDRangeKernel(env->queue, kernel, 1, NULL, &size, NULL, 0, NULL,
+			NULL),
 		"a NULL buffer");
 	outcome("clSetKernelArg", clSetKernelArg(kernel, 0, sizeof(none), NULL), "no value");
-	outcome("clEnqueueNDRangeKernel", clEnqueueNDRangeKernel(env->queue, kernel, 1, NULL, &size, NULL, 0, NULL, NULL),
+	outcome("clEnqueueNDRangeKernel", clEnqueueNDRangeKernel(env->queue, kernel, 1, NULL, &size, NULL, 0, NULL,
+			NULL),
 		"no value");
 	outcome("clSetKernelArg", clSetKernelArg(kernel, 1, sizeof(v), NULL), "no value for an int");
-	outcome("clEnqueueNDRangeKernel", clEnqueueNDRangeKernel(env->queue, kernel, 1, NULL, &size, &group, 0, NULL, NULL),
+	outcome("clEnqueueNDRangeKernel", clEnqueueNDRangeKernel(env->queue, kernel, 1, NULL, &size, &group, 0,
+			NULL, NULL),
 		"no value for an int");
 	CHECK_OK(clSetKernelArg(local, 1, 16, NULL));
-	outcome("clEnqueueNDRangeKernel", clEnqueueNDRangeKernel(env->queue, local, 1, NULL, &size, &group, 0, NULL, NULL),
+	outcome("clEnqueueNDRangeKernel", clEnqueueNDRangeKernel(env->queue, local, 1, NULL, &size, &group, 0, NULL,
+			NULL),
 		"local memory of 16 bytes");
 	outcome("clFinish", clFinish(env->queue), "after those");
 	CHECK_OK(clReleaseKernel(kernel));

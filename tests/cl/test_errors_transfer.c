@@ -10,11 +10,14 @@ static void read_and_write(struct cl_env *env)
 	outcome_open(&w, env);
 	outcome_waits(&w, waits);
 	{
-		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other", w.other_queue } }, *queue;
+		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other",
+				w.other_queue } }, *queue;
 		struct named_ptr buffers[] = { { "good", w.buffer }, { "NULL", NULL }, { "other", w.other_buffer },
 					       { "host read", w.host_read }, { "host write", w.host_write },
-					       { "no host", w.no_host }, { "sub", w.sub }, { "image", w.image } }, *buffer;
-		static const struct { size_t offset, size; } ranges[] = { { 0, 4 }, { 0, 0 }, { 1024, 0 }, { 1024, 1 }, { 1020, 8 },
+					       { "no host", w.no_host }, { "sub", w.sub }, { "image", w.image } },
+							*buffer;
+		static const struct { size_t offset, size; } ranges[] = { { 0, 4 }, { 0, 0 }, { 1024, 0 }, { 1024,
+				1 }, { 1020, 8 },
 			{ SIZE_MAX, 1 }, { SIZE_MAX, 2 }, { 0, SIZE_MAX }, { 2000, 0 } }, *range;
 		struct named_ptr ptrs[] = { { "good", w.host }, { "NULL", NULL } }, *ptr;
 
@@ -22,17 +25,22 @@ static void read_and_write(struct cl_env *env)
 			for (int blocking = 0; blocking < 2; blocking++) {
 				cl_event event = UNTOUCHED_EVENT;
 				cl_int code = clEnqueueReadBuffer(queue->value, buffer->value, blocking, range->offset,
-								  range->size, ptr->value, wait->nr, wait->list, &event);
+								  range->size, ptr->value, wait->nr, wait->list,
+										&event);
 
 				outcome_event("clEnqueueReadBuffer", code, event,
-					      "queue %s, buffer %s, [%zx, +%zx), ptr %s, waits %s, blocking %d", queue->name,
-					      buffer->name, range->offset, range->size, ptr->name, wait->name, blocking);
+					      "queue %s, buffer %s, [%zx, +%zx), ptr %s, waits %s, blocking %d",
+							queue->name,
+					      buffer->name, range->offset, range->size, ptr->name, wait->name,
+							blocking);
 				event = UNTOUCHED_EVENT;
 				code = clEnqueueWriteBuffer(queue->value, buffer->value, blocking, range->offset,
 							    range->size, ptr->value, wait->nr, wait->list, &event);
 				outcome_event("clEnqueueWriteBuffer", code, event,
-					      "queue %s, buffer %s, [%zx, +%zx), ptr %s, waits %s, blocking %d", queue->name,
-					      buffer->name, range->offset, range->size, ptr->name, wait->name, blocking);
+					      "queue %s, buffer %s, [%zx, +%zx), ptr %s, waits %s, blocking %d",
+							queue->name,
+					      buffer->name, range->offset, range->size, ptr->name, wait->name,
+							blocking);
 			}
 	}
 	outcome_close(&w);
@@ -81,10 +89,12 @@ static void rects_read_and_write(struct cl_env *env)
 	outcome_open(&w, env);
 	outcome_waits(&w, waits);
 	{
-		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other", w.other_queue } }, *queue;
+		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other",
+				w.other_queue } }, *queue;
 		struct named_ptr buffers[] = { { "good", w.buffer }, { "NULL", NULL }, { "other", w.other_buffer },
 					       { "host read", w.host_read }, { "host write", w.host_write },
-					       { "no host", w.no_host }, { "sub", w.sub }, { "image", w.image } }, *buffer;
+					       { "no host", w.no_host }, { "sub", w.sub }, { "image", w.image } },
+							*buffer;
 		struct named_ptr ptrs[] = { { "good", w.host }, { "NULL", NULL } }, *ptr;
 		const struct rect_case *r;
 
@@ -94,13 +104,17 @@ static void rects_read_and_write(struct cl_env *env)
 							      r->region, r->row, r->slice, r->other_row, r->other_slice,
 							      ptr->value, wait->nr, wait->list, &event);
 
-			outcome_event("clEnqueueReadBufferRect", code, event, "queue %s, buffer %s, %s, ptr %s, waits %s",
+			outcome_event("clEnqueueReadBufferRect", code, event,
+					"queue %s, buffer %s, %s, ptr %s, waits %s",
 				      queue->name, buffer->name, r->name, ptr->name, wait->name);
 			event = UNTOUCHED_EVENT;
-			code = clEnqueueWriteBufferRect(queue->value, buffer->value, CL_TRUE, r->origin, r->other, r->region,
-							r->row, r->slice, r->other_row, r->other_slice, ptr->value, wait->nr,
+			code = clEnqueueWriteBufferRect(queue->value, buffer->value, CL_TRUE, r->origin, r->other,
+					r->region,
+							r->row, r->slice, r->other_row, r->other_slice, ptr->value,
+									wait->nr,
 							wait->list, &event);
-			outcome_event("clEnqueueWriteBufferRect", code, event, "queue %s, buffer %s, %s, ptr %s, waits %s",
+			outcome_event("clEnqueueWriteBufferRect", code, event,
+					"queue %s, buffer %s, %s, ptr %s, waits %s",
 				      queue->name, buffer->name, r->name, ptr->name, wait->name);
 		}
 	}
@@ -115,10 +129,13 @@ static void rects_copy(struct cl_env *env)
 	outcome_open(&w, env);
 	outcome_waits(&w, waits);
 	{
-		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other", w.other_queue } }, *queue;
+		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other",
+				w.other_queue } }, *queue;
 		/* The native driver looks into NULL, and crashes at sub-buffers: test_crash has those. */
-		struct named_ptr sources[] = { { "good", w.buffer }, { "other", w.other_buffer }, { "image", w.image } }, *src;
-		struct named_ptr targets[] = { { "same", w.buffer }, { "other", w.other_buffer }, { "second", w.no_host },
+		struct named_ptr sources[] = { { "good", w.buffer }, { "other", w.other_buffer }, { "image",
+				w.image } }, *src;
+		struct named_ptr targets[] = { { "same", w.buffer }, { "other", w.other_buffer }, { "second",
+				w.no_host },
 					       { "image", w.image } }, *dst;
 		const struct rect_case *r;
 
@@ -128,10 +145,13 @@ static void rects_copy(struct cl_env *env)
 
 			if (r->region == empty || r->region == flat) /* natively memory before the buffer is written */
 				continue;
-			code = clEnqueueCopyBufferRect(queue->value, src->value, dst->value, r->origin, r->other, r->region,
-						       r->row, r->slice, r->other_row, r->other_slice, wait->nr, wait->list,
+			code = clEnqueueCopyBufferRect(queue->value, src->value, dst->value, r->origin, r->other,
+					r->region,
+						       r->row, r->slice, r->other_row, r->other_slice, wait->nr,
+								wait->list,
 						       &event);
-			outcome_event("clEnqueueCopyBufferRect", code, event, "queue %s, %s to %s, %s, waits %s", queue->name,
+			outcome_event("clEnqueueCopyBufferRect", code, event, "queue %s, %s to %s, %s, waits %s",
+					queue->name,
 				      src->name, dst->name, r->name, wait->name);
 		}
 	}
@@ -147,21 +167,26 @@ static void fill(struct cl_env *env)
 	outcome_open(&w, env);
 	outcome_waits(&w, waits);
 	{
-		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other", w.other_queue } }, *queue;
+		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other",
+				w.other_queue } }, *queue;
 		struct named_ptr buffers[] = { { "good", w.buffer }, { "NULL", NULL }, { "other", w.other_buffer },
-					       { "no host", w.no_host }, { "sub", w.sub }, { "image", w.image } }, *buffer;
-		static const struct { size_t offset, size; } ranges[] = { { 0, 256 }, { 0, 0 }, { 2, 256 }, { 0, 130 }, { 1024, 0 },
+					       { "no host", w.no_host }, { "sub", w.sub }, { "image", w.image } },
+							*buffer;
+		static const struct { size_t offset, size; } ranges[] = { { 0, 256 }, { 0, 0 }, { 2, 256 }, { 0,
+				130 }, { 1024, 0 },
 			{ 1024, 128 }, { 896, 256 }, { SIZE_MAX & ~127ull, 256 } }, *range;
 		static const size_t sizes[] = { 4, 0, 1, 3, 128, 256 }, *size;
 		struct named_ptr ptrs[] = { { "good", pattern }, { "NULL", NULL } }, *ptr;
 
-		EACH(queue, queues) EACH(buffer, buffers) EACH(range, ranges) EACH(size, sizes) EACH(ptr, ptrs) EACH(wait, waits) {
+		EACH(queue, queues) EACH(buffer, buffers) EACH(range, ranges) EACH(size, sizes) EACH(ptr,
+				ptrs) EACH(wait, waits) {
 			cl_event event = UNTOUCHED_EVENT;
 			cl_int code = clEnqueueFillBuffer(queue->value, buffer->value, ptr->value, *size, range->offset,
 							  range->size, wait->nr, wait->list, &event);
 
 			outcome_event("clEnqueueFillBuffer", code, event,
-				      "queue %s, buffer %s, pattern %s %zu, [%zx, +%zx), waits %s", queue->name, buffer->name,
+				      "queue %s, buffer %s, pattern %s %zu, [%zx, +%zx), waits %s", queue->name,
+						buffer->name,
 				      ptr->name, *size, range->offset, range->size, wait->name);
 		}
 	}
@@ -176,12 +201,14 @@ static void copy(struct cl_env *env)
 	outcome_open(&w, env);
 	outcome_waits(&w, waits);
 	{
-		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other", w.other_queue } }, *queue;
+		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other",
+				w.other_queue } }, *queue;
 		struct named_ptr sources[] = { { "good", w.buffer }, { "NULL", NULL }, { "other", w.other_buffer },
 					       { "image", w.image } }, *src;
 		struct named_ptr targets[] = { { "same", w.buffer }, { "NULL", NULL }, { "other", w.other_buffer },
 					       { "second", w.no_host }, { "sub", w.sub }, { "image", w.image } }, *dst;
-		static const struct { size_t src, dst, size; } ranges[] = { { 0, 0, 4 }, { 0, 4, 4 }, { 0, 0, 0 }, { 4, 2, 4 },
+		static const struct { size_t src, dst, size; } ranges[] = { { 0, 0, 4 }, { 0, 4, 4 }, { 0, 0, 0 },
+				{ 4, 2, 4 },
 			{ 0, 256, 256 }, { 256, 0, 16 }, { 1024, 0, 1 }, { 0, 1024, 1 }, { 0, 0, SIZE_MAX },
 			{ SIZE_MAX, 0, 2 }, { 0, SIZE_MAX, 2 }, { 1024, 1024, 0 }, { 250, 0, 16 } }, *range;
 
@@ -190,8 +217,10 @@ static void copy(struct cl_env *env)
 			cl_int code = clEnqueueCopyBuffer(queue->value, src->value, dst->value, range->src, range->dst,
 							  range->size, wait->nr, wait->list, &event);
 
-			outcome_event("clEnqueueCopyBuffer", code, event, "queue %s, %s to %s, %zx to %zx, +%zx, waits %s",
-				      queue->name, src->name, dst->name, range->src, range->dst, range->size, wait->name);
+			outcome_event("clEnqueueCopyBuffer", code, event,
+					"queue %s, %s to %s, %zx to %zx, +%zx, waits %s",
+				      queue->name, src->name, dst->name, range->src, range->dst, range->size,
+						wait->name);
 		}
 	}
 	outcome_close(&w);
@@ -206,25 +235,30 @@ static void map_and_unmap(struct cl_env *env)
 	outcome_open(&w, env);
 	outcome_waits(&w, waits);
 	{
-		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other", w.other_queue } }, *queue;
+		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other",
+				w.other_queue } }, *queue;
 		struct named_ptr buffers[] = { { "good", w.buffer }, { "NULL", NULL }, { "other", w.other_buffer },
 					       { "host read", w.host_read }, { "host write", w.host_write },
 					       { "no host", w.no_host }, { "sub", w.sub } }, *buffer;
 		static const struct { size_t offset, size; } ranges[] = { { 0, 4 }, { 0, 0 }, { 1024, 0 }, { 1024, 1 },
 			{ SIZE_MAX, 2 }, { 0, SIZE_MAX } }, *range;
 		static const cl_map_flags all_flags[] = { 0, CL_MAP_READ, CL_MAP_WRITE, CL_MAP_READ | CL_MAP_WRITE,
-			CL_MAP_WRITE_INVALIDATE_REGION, CL_MAP_READ | CL_MAP_WRITE_INVALIDATE_REGION, 8, 1ull << 40 }, *flags;
+			CL_MAP_WRITE_INVALIDATE_REGION, CL_MAP_READ | CL_MAP_WRITE_INVALIDATE_REGION, 8,
+					1ull << 40 }, *flags;
 
 		EACH(queue, queues) EACH(buffer, buffers) EACH(range, ranges) EACH(flags, all_flags) EACH(wait, waits) {
 			cl_event event = UNTOUCHED_EVENT;
 			void *ptr;
 
 			code = UNTOUCHED_CODE;
-			ptr = clEnqueueMapBuffer(queue->value, buffer->value, CL_TRUE, *flags, range->offset, range->size,
+			ptr = clEnqueueMapBuffer(queue->value, buffer->value, CL_TRUE, *flags, range->offset,
+					range->size,
 						 wait->nr, wait->list, &event, &code);
 			printf("%s", ptr ? "pointer, " : "");
-			outcome_event("clEnqueueMapBuffer", code, event, "queue %s, buffer %s, flags %llx, [%zx, +%zx), waits %s",
-				      queue->name, buffer->name, (unsigned long long)*flags, range->offset, range->size, wait->name);
+			outcome_event("clEnqueueMapBuffer", code, event,
+					"queue %s, buffer %s, flags %llx, [%zx, +%zx), waits %s",
+				      queue->name, buffer->name, (unsigned long long)*flags, range->offset,
+						range->size, wait->name);
 			if (!ptr)
 				continue;
 			outcome("clEnqueueUnmapMemObject",
@@ -233,18 +267,24 @@ static void map_and_unmap(struct cl_env *env)
 		}
 	}
 	{
-		void *mapped = clEnqueueMapBuffer(env->queue, w.buffer, CL_TRUE, CL_MAP_READ, 16, 64, 0, NULL, NULL, &code);
-		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other", w.other_queue } }, *queue;
+		void *mapped = clEnqueueMapBuffer(env->queue, w.buffer, CL_TRUE, CL_MAP_READ, 16, 64, 0, NULL, NULL,
+				&code);
+		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other",
+				w.other_queue } }, *queue;
 		struct named_ptr buffers[] = { { "good", w.buffer }, { "NULL", NULL }, { "other", w.other_buffer },
-					       { "unmapped", w.no_host }, { "sub", w.sub }, { "image", w.image } }, *buffer;
-		struct named_ptr ptrs[] = { { "NULL", NULL }, { "never mapped", w.host }, { "inside", (char *)mapped + 4 } }, *ptr;
+					       { "unmapped", w.no_host }, { "sub", w.sub }, { "image", w.image } },
+							*buffer;
+		struct named_ptr ptrs[] = { { "NULL", NULL }, { "never mapped", w.host }, { "inside",
+				(char *)mapped + 4 } }, *ptr;
 		cl_uint maps = 0;
 
 		EACH(queue, queues) EACH(buffer, buffers) EACH(ptr, ptrs) EACH(wait, waits) {
 			cl_event event = UNTOUCHED_EVENT;
 
-			code = clEnqueueUnmapMemObject(queue->value, buffer->value, ptr->value, wait->nr, wait->list, &event);
-			outcome_event("clEnqueueUnmapMemObject", code, event, "queue %s, buffer %s, ptr %s, waits %s", queue->name,
+			code = clEnqueueUnmapMemObject(queue->value, buffer->value, ptr->value, wait->nr,
+					wait->list, &event);
+			outcome_event("clEnqueueUnmapMemObject", code, event,
+					"queue %s, buffer %s, ptr %s, waits %s", queue->name,
 				      buffer->name, ptr->name, wait->name);
 		}
 		EACH(wait, waits) {
@@ -258,7 +298,8 @@ static void map_and_unmap(struct cl_env *env)
 			CHECK_OK(clGetMemObjectInfo(w.buffer, CL_MEM_MAP_COUNT, sizeof(maps), &maps, NULL));
 			printf("maps: %u\n", maps);
 			if (!code)
-				mapped = clEnqueueMapBuffer(env->queue, w.buffer, CL_TRUE, CL_MAP_READ, 16, 64, 0, NULL, NULL, &code);
+				mapped = clEnqueueMapBuffer(env->queue, w.buffer, CL_TRUE, CL_MAP_READ, 16, 64, 0,
+						NULL, NULL, &code);
 		}
 		code = clEnqueueUnmapMemObject(env->queue, w.buffer, mapped, 0, NULL, NULL);
 		outcome("clEnqueueUnmapMemObject", code, "the mapped one");
@@ -278,7 +319,8 @@ static void map_without_places(struct cl_env *env)
 	printf("map of nothing, no errcode_ret: %s\n", ptr ? "pointer" : "NULL");
 	ptr = clEnqueueMapBuffer(env->queue, w.buffer, CL_FALSE, CL_MAP_READ, 0, 16, 0, NULL, NULL, NULL);
 	printf("map, no event, no errcode_ret: %s\n", ptr ? "pointer" : "NULL");
-	outcome("clEnqueueUnmapMemObject", clEnqueueUnmapMemObject(env->queue, w.buffer, ptr, 0, NULL, NULL), "no event");
+	outcome("clEnqueueUnmapMemObject", clEnqueueUnmapMemObject(env->queue, w.buffer, ptr, 0, NULL, NULL),
+			"no event");
 	outcome_close(&w);
 }
 
@@ -290,8 +332,10 @@ static void migrate(struct cl_env *env)
 	outcome_open(&w, env);
 	outcome_waits(&w, waits);
 	{
-		cl_mem good[] = { w.buffer, w.sub, w.image }, null[] = { w.buffer, NULL }, other[] = { w.buffer, w.other_buffer };
-		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other", w.other_queue } }, *queue;
+		cl_mem good[] = { w.buffer, w.sub, w.image }, null[] = { w.buffer, NULL }, other[] = { w.buffer,
+				w.other_buffer };
+		struct named_ptr queues[] = { { "good", env->queue }, { "NULL", NULL }, { "other",
+				w.other_queue } }, *queue;
 		struct named_ptr lists[] = { { "good", good }, { "NULL", NULL }, { "with NULL", null },
 					     { "with other", other } }, *list;
 		static const cl_uint counts[] = { 1, 0, 2 }, *nr;
@@ -300,9 +344,11 @@ static void migrate(struct cl_env *env)
 
 		EACH(queue, queues) EACH(list, lists) EACH(nr, counts) EACH(flags, all_flags) EACH(wait, waits) {
 			cl_event event = UNTOUCHED_EVENT;
-			cl_int code = clEnqueueMigrateMemObjects(queue->value, *nr, list->value, *flags, wait->nr, wait->list, &event);
+			cl_int code = clEnqueueMigrateMemObjects(queue->value, *nr, list->value, *flags, wait->nr,
+					wait->list, &event);
 
-			outcome_event("clEnqueueMigrateMemObjects", code, event, "queue %s, list %s, count %u, flags %llx, waits %s",
+			outcome_event("clEnqueueMigrateMemObjects", code, event,
+					"queue %s, list %s, count %u, flags %llx, waits %s",
 				      queue->name, list->name, *nr, (unsigned long long)*flags, wait->name);
 		}
 	}
@@ -312,7 +358,8 @@ static void migrate(struct cl_env *env)
 int main(int argc, char **argv)
 {
 	static const struct cl_case cases[] = {
-		CL_CASE(read_and_write), CL_CASE(rects_read_and_write), CL_CASE(rects_copy), CL_CASE(fill), CL_CASE(copy),
+		CL_CASE(read_and_write), CL_CASE(rects_read_and_write), CL_CASE(rects_copy), CL_CASE(fill),
+				CL_CASE(copy),
 		CL_CASE(map_and_unmap), CL_CASE(map_without_places), CL_CASE(migrate), { NULL, NULL },
 	};
 

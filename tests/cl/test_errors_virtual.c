@@ -37,7 +37,8 @@ static void rects_of_nothing(struct cl_env *env)
 	outcome_open(&w, env);
 	CHECK_ERR(copy_box(env, NULL, w.buffer, zero), CL_INVALID_MEM_OBJECT);
 	CHECK_ERR(copy_box(env, w.buffer, NULL, zero), CL_INVALID_MEM_OBJECT);
-	CHECK_ERR(clEnqueueCopyBufferRect(env->queue, w.buffer, w.no_host, zero, zero, empty, 8, 0, 8, 0, 0, NULL, NULL),
+	CHECK_ERR(clEnqueueCopyBufferRect(env->queue, w.buffer, w.no_host, zero, zero, empty, 8, 0, 8, 0, 0, NULL,
+			NULL),
 		  CL_INVALID_VALUE);
 	outcome_close(&w);
 }
@@ -48,8 +49,10 @@ static void launches(struct cl_env *env)
 	cl_program program = cl_build(env, "__kernel void k(void) { }", NULL);
 	cl_kernel kernel = cl_kernel_new(program, "k");
 
-	CHECK_ERR(clEnqueueNDRangeKernel(env->queue, kernel, 2, NULL, eight, half, 0, NULL, NULL), CL_INVALID_WORK_GROUP_SIZE);
-	CHECK_ERR(clEnqueueNDRangeKernel(env->queue, kernel, 1, NULL, eight, NULL, 1, NULL, NULL), CL_INVALID_EVENT_WAIT_LIST);
+	CHECK_ERR(clEnqueueNDRangeKernel(env->queue, kernel, 2, NULL, eight, half, 0, NULL, NULL),
+			CL_INVALID_WORK_GROUP_SIZE);
+	CHECK_ERR(clEnqueueNDRangeKernel(env->queue, kernel, 1, NULL, eight, NULL, 1, NULL, NULL),
+			CL_INVALID_EVENT_WAIT_LIST);
 	CHECK_ERR(clEnqueueNDRangeKernel(env->queue, NULL, 1, NULL, eight, NULL, 0, NULL, NULL), CL_INVALID_KERNEL);
 	CHECK_ERR(clEnqueueTask(env->queue, NULL, 0, NULL, NULL), CL_INVALID_KERNEL);
 	CHECK_OK(clReleaseKernel(kernel));
@@ -62,13 +65,15 @@ static void sub_buffers(struct cl_env *env)
 	cl_mem buffer = cl_buffer(env, 0, 1024, NULL);
 	cl_int code;
 
-	CHECK_FAILS(code, clCreateSubBuffer(buffer, 0, CL_BUFFER_CREATE_TYPE_REGION, &overflow, &code), CL_INVALID_VALUE);
+	CHECK_FAILS(code, clCreateSubBuffer(buffer, 0, CL_BUFFER_CREATE_TYPE_REGION, &overflow, &code),
+			CL_INVALID_VALUE);
 	CHECK_OK(clReleaseMemObject(buffer));
 }
 
 static void queue_property(struct cl_env *env)
 {
-	CHECK_ERR(clSetCommandQueueProperty(env->queue, CL_QUEUE_PROFILING_ENABLE, CL_TRUE, NULL), CL_INVALID_OPERATION);
+	CHECK_ERR(clSetCommandQueueProperty(env->queue, CL_QUEUE_PROFILING_ENABLE, CL_TRUE, NULL),
+			CL_INVALID_OPERATION);
 	CHECK_ERR(clSetCommandQueueProperty(NULL, CL_QUEUE_PROFILING_ENABLE, CL_TRUE, NULL), CL_INVALID_COMMAND_QUEUE);
 }
 
