@@ -157,8 +157,7 @@ bool parent_env_matters(const char *entry)
 	static const char *const prefixes[] = {
 		"POCL_", "OCL_", "OPENCL_", "LLVM_", "CLANG_", "LD_", "CUDA_", "NVIDIA_", "HIP_", "ROCR_", "GPU_", "AMD_",
 		"MESA_", "RUSTICL_", "LIBCLC_", "LIBGL_", "CL_", "SPIRV_", "OMP_", "PATH=", "CPATH=", "C_INCLUDE_PATH=",
-		"OPENCL_INCLUDE", "HOME=", "LANG=", "LC_",  "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS=",
-		"LSAN_OPTIONS=",
+		"LANG=", "LC_", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS=", "LSAN_OPTIONS=",
 	};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)

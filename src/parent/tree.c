@@ -53,7 +53,7 @@ static bool is_text(const char *name)
 	for (size_t i = 0; dot && i < sizeof(ends) / sizeof(ends[0]); i++)
 		if (strcmp(dot, ends[i]) == 0)
 			return true;
-	return !dot; /* as the headers of C++ */
+	return false;
 }
 
 static int visit_entry(int dir, const char *prefix, const struct dirent *e, unsigned int depth,
