@@ -71,8 +71,8 @@ static void ping_pong(struct cl_env *env)
 	atomic_store(question, ROUNDS);
 	CHECK_OK(clFinish(env->queue));
 	printf("rounds: %d, answer %d\n", done, atomic_load(answer));
-	clSVMFree(env->ctx, (void *)question);
-	clSVMFree(env->ctx, (void *)answer);
+	clSVMFree(env->ctx, (void *)(uintptr_t)question);
+	clSVMFree(env->ctx, (void *)(uintptr_t)answer);
 	CHECK_OK(clReleaseKernel(k));
 }
 
@@ -90,7 +90,7 @@ static void counting_together(struct cl_env *env)
 		atomic_fetch_add(counter, 1);
 	CHECK_OK(clFinish(env->queue));
 	printf("counted: %d\n", atomic_load(counter));
-	clSVMFree(env->ctx, (void *)counter);
+	clSVMFree(env->ctx, (void *)(uintptr_t)counter);
 	CHECK_OK(clReleaseKernel(k));
 }
 
