@@ -42,11 +42,6 @@ cl_mem buffer_alloc(cl_context ctx, cl_mem_flags flags, size_t size)
 	mem->type = CL_MEM_OBJECT_BUFFER;
 	mem->flags = flags;
 	mem->size = size;
-	mem->handle = client_handle_new(ctx->client, CLIENT_BUFFER);
-	if (!mem->handle) {
-		free(mem);
-		return NULL;
-	}
 	pthread_mutex_init(&mem->lock, NULL);
 	base_list_init(&mem->maps);
 	base_list_init(&mem->shadow_node);
@@ -79,20 +74,37 @@ static cl_int copy_properties(cl_mem mem, const cl_mem_properties *properties)
 	return mem->properties ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
 }
 
-static cl_int write_create_record(cl_mem mem)
+/* The handle is the object's once its record is out: whoever sees it may name it in another one. */
+static cl_int announce_locked(cl_mem mem)
 {
 	struct client_context *client = mem->context->client;
+	uint64_t handle = client_handle_new(client, CLIENT_BUFFER);
 	struct trnc_rec_buffer_create *rec;
-	int r = client_rec_begin(client, TRNC_REC_BUFFER_CREATE, sizeof(*rec), (void **)&rec);
 
-	if (r)
-		return cl_error_from(r);
-	rec->buffer = mem->handle;
+	if (!handle)
+		return client_context_is_lost(client) ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+	if (client_rec_begin(client, TRNC_REC_BUFFER_CREATE, sizeof(*rec), (void **)&rec)) {
+		client_handle_free(client, CLIENT_BUFFER, handle);
+		return CL_SUCCESS;
+	}
+	rec->buffer = handle;
 	rec->flags = mem->flags & ACCESS_FLAGS;
 	rec->offset = mem->mem.offset;
 	rec->size = mem->size;
 	client_rec_end(client);
+	atomic_store_explicit(&mem->handle, handle, memory_order_release);
 	return CL_SUCCESS;
+}
+
+cl_int buffer_announce_now(cl_mem mem)
+{
+	cl_int code = CL_SUCCESS;
+
+	pthread_mutex_lock(&mem->lock);
+	if (!mem->handle)
+		code = announce_locked(mem);
+	pthread_mutex_unlock(&mem->lock);
+	return code;
 }
 
 /* In the host driver's order. */
@@ -129,6 +141,11 @@ static cl_int take_memory(cl_mem mem, void *host_ptr)
 
 	if (mem->flags & CL_MEM_USE_HOST_PTR)
 		mem->svm = svm_piece_get(ctx, host_ptr, mem->size);
+	if (mem->svm && client_context_is_lost(ctx->client)) {
+		svm_piece_put(ctx, mem->svm);
+		mem->svm = NULL;
+		return CL_OUT_OF_RESOURCES;
+	}
 	if (mem->svm) {
 		mem->mem.offset = svm_piece_offset(mem->svm, host_ptr);
 		mem->bytes = mem->host_ptr = host_ptr;
@@ -143,14 +160,6 @@ static cl_int take_memory(cl_mem mem, void *host_ptr)
 	if (host_ptr)
 		memcpy(mem->bytes, host_ptr, mem->size);
 	return CL_SUCCESS;
-}
-
-static void give_memory(cl_mem mem)
-{
-	if (mem->svm)
-		svm_piece_put(mem->context, mem->svm);
-	else
-		client_mem_free(mem->context->client, &mem->mem);
 }
 
 static void add_shadow(cl_mem mem, void *host_ptr)
@@ -183,18 +192,12 @@ cl_mem buffer_create(cl_context ctx, const cl_mem_properties *properties, cl_mem
 	code = take_memory(mem, host_ptr);
 	if (code)
 		goto fail_object;
-	code = write_create_record(mem);
-	if (code)
-		goto fail_memory;
 	if (flags & CL_MEM_USE_HOST_PTR && !mem->svm)
 		add_shadow(mem, host_ptr);
 	fail_with(errcode_ret, CL_SUCCESS);
 	return mem;
 
-fail_memory:
-	give_memory(mem);
 fail_object:
-	client_handle_free(ctx->client, CLIENT_BUFFER, mem->handle);
 	buffer_free(mem);
 	return fail_with(errcode_ret, code);
 }
@@ -325,5 +328,7 @@ void buffer_destroy(cl_mem mem)
 	run_destructors(mem);
 	if (mem->handle) /* an image of a buffer has none of its own */
 		client_buffer_destroy(mem->context->client, mem->handle, has_own_memory(mem) ? &mem->mem : NULL);
+	else if (has_own_memory(mem)) /* the host never heard of it */
+		client_mem_free(mem->context->client, &mem->mem);
 	drop(mem);
 }

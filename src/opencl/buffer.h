@@ -11,8 +11,7 @@ cl_int buffer_check_flags(cl_mem_flags flags, cl_mem_flags allowed);
 cl_mem buffer_create(cl_context ctx, const cl_mem_properties *properties, cl_mem_flags flags, size_t size,
 		     void *host_ptr, cl_int *errcode_ret);
 
-/* An object with a handle and without memory, or NULL; takes a reference on the context. buffer_free() undoes it,
- * except for the handle. */
+/* An object without handle and memory, or NULL; takes a reference on the context. buffer_free() undoes it. */
 cl_mem buffer_alloc(cl_context ctx, cl_mem_flags flags, size_t size);
 void buffer_free(cl_mem mem);
 

@@ -62,7 +62,12 @@ static cl_int write_record(cl_mem sub)
 {
 	struct client_context *client = sub->context->client;
 	struct trnc_rec_sub_buffer_create *rec;
-	int r = client_rec_begin(client, TRNC_REC_SUB_BUFFER_CREATE, sizeof(*rec), (void **)&rec);
+	int r;
+
+	sub->handle = client_handle_new(client, CLIENT_BUFFER);
+	if (!sub->handle)
+		return CL_OUT_OF_HOST_MEMORY;
+	r = client_rec_begin(client, TRNC_REC_SUB_BUFFER_CREATE, sizeof(*rec), (void **)&rec);
 
 	if (r)
 		return cl_error_from(r);
@@ -93,7 +98,9 @@ CL_API_ENTRY cl_mem CL_API_CALL clCreateSubBuffer(cl_mem buffer, cl_mem_flags fl
 	sub->bytes = buffer->bytes + region->origin;
 	if (buffer->host_ptr)
 		sub->host_ptr = (uint8_t *)buffer->host_ptr + region->origin;
-	code = write_record(sub);
+	code = buffer_announce(buffer);
+	if (!code)
+		code = write_record(sub);
 	if (code) {
 		client_handle_free(buffer->context->client, CLIENT_BUFFER, sub->handle);
 		buffer_free(sub);

@@ -60,7 +60,11 @@ CL_API_ENTRY cl_int CL_API_CALL clEnqueueCopyBufferRect(cl_command_queue queue, 
 	code = command_init(&c, queue, CL_COMMAND_COPY_BUFFER_RECT, nr_waits, waits, event);
 	if (code)
 		return code;
-	code = command_begin(&c, TRNC_REC_COPY_RECT, sizeof(*rec), 0, (void **)&rec, NULL);
+	code = buffer_announce(src);
+	if (!code)
+		code = buffer_announce(dst);
+	if (!code)
+		code = command_begin(&c, TRNC_REC_COPY_RECT, sizeof(*rec), 0, (void **)&rec, NULL);
 	if (code)
 		return command_finish(&c, code);
 	rec->src = src->handle;

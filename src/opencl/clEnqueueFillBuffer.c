@@ -43,7 +43,9 @@ CL_API_ENTRY cl_int CL_API_CALL clEnqueueFillBuffer(cl_command_queue queue, cl_m
 	code = command_init(&c, queue, CL_COMMAND_FILL_BUFFER, nr_waits, waits, event);
 	if (code)
 		return code;
-	code = command_begin(&c, TRNC_REC_FILL, sizeof(*rec), 0, (void **)&rec, NULL);
+	code = buffer_announce(buffer);
+	if (!code)
+		code = command_begin(&c, TRNC_REC_FILL, sizeof(*rec), 0, (void **)&rec, NULL);
 	if (code)
 		return command_finish(&c, code);
 	rec->buffer = buffer->handle;

@@ -130,10 +130,12 @@ static cl_int write_create_record(cl_mem mem)
 	const struct image *img = mem->image;
 	struct client_context *client = mem->context->client;
 	struct trnc_rec_image_create *rec;
-	int r = client_rec_begin(client, TRNC_REC_IMAGE_CREATE, sizeof(*rec), (void **)&rec);
+	cl_int code = buffer_announce(mem);
 
-	if (r)
-		return cl_error_from(r);
+	if (!code)
+		code = cl_error_from(client_rec_begin(client, TRNC_REC_IMAGE_CREATE, sizeof(*rec), (void **)&rec));
+	if (code)
+		return code;
 	rec->image = img->handle;
 	rec->buffer = mem->handle;
 	rec->flags = mem->flags & ACCESS_FLAGS;
@@ -204,12 +206,13 @@ static cl_mem create_of_buffer(cl_context ctx, cl_mem_flags flags, const cl_imag
 	mem = buffer_alloc(ctx, inherit_flags(parent->flags, flags), size);
 	if (!mem)
 		return fail_with(errcode_ret, CL_OUT_OF_HOST_MEMORY);
-	client_handle_free(ctx->client, CLIENT_BUFFER, mem->handle);
-	mem->handle = parent->handle;
 	mem->bytes = parent->bytes;
 	mem->host_ptr = parent->host_ptr;
 	mem->parent = parent;
-	code = make_image(mem, desc->image_type, img);
+	code = buffer_announce(parent);
+	mem->handle = parent->handle;
+	if (!code)
+		code = mem->handle ? make_image(mem, desc->image_type, img) : CL_OUT_OF_RESOURCES;
 	if (code) {
 		buffer_free(mem);
 		return fail_with(errcode_ret, code);

@@ -213,8 +213,12 @@ static cl_int copy_bytes(struct command *c, const struct image_side *src, const 
 {
 	const struct image_box *from = &src->box, *to = &dst->box;
 	struct trnc_cmd_copy_rect *rec;
-	cl_int code = command_begin(c, TRNC_REC_COPY_RECT, sizeof(*rec), 0, (void **)&rec, NULL);
+	cl_int code = buffer_announce(src->mem);
 
+	if (!code)
+		code = buffer_announce(dst->mem);
+	if (!code)
+		code = command_begin(c, TRNC_REC_COPY_RECT, sizeof(*rec), 0, (void **)&rec, NULL);
 	if (code)
 		return code;
 	rec->src = src->mem->handle;

@@ -112,6 +112,8 @@ static cl_int set_buffer(cl_kernel k, struct kernel_arg *a, const void *value)
 		memcpy(&mem, value, sizeof(mem));
 	if (mem && (!IS_MEM(mem) || mem->image || mem->context != k->program->context))
 		return CL_INVALID_ARG_VALUE;
+	if (mem && buffer_announce(mem))
+		return CL_OUT_OF_HOST_MEMORY;
 	set_handle(a, mem ? mem->handle : 0, mem);
 	return CL_SUCCESS;
 }

@@ -267,7 +267,7 @@ struct _cl_mem {
 	void *host_ptr;		 /* as given with USE_HOST_PTR; sub-buffer: parent's plus origin */
 	struct _cl_mem *parent;	 /* sub-buffer, image of a buffer (has its handle): referenced; else NULL */
 	size_t origin;
-	uint64_t handle;	 /* CLIENT_BUFFER, of an image, too: its bytes are a buffer's */
+	_Atomic uint64_t handle; /* CLIENT_BUFFER, of an image, too: its bytes are a buffer's. 0: see buffer_announce() */
 	struct image *image;	 /* NULL: a buffer; owned */
 	struct client_mem mem;	 /* of a whole buffer; a sub-buffer's bytes are parent->mem's at origin */
 	uint8_t *bytes;		 /* the buffer's bytes in the window: mem.ptr, or parent's + origin */
@@ -284,6 +284,17 @@ struct _cl_mem {
 	cl_command_queue dirty_queue; /* shadow: where that command was enqueued, counted; in context->lock */
 	uint32_t nr_holds; /* shadow: shadow_hold() without its shadow_let_go(); in context->lock */
 };
+
+/*
+ * Tells the host of the buffer if nobody has done so yet: before the first record that names it, and not while one is
+ * being written.  CL_OUT_OF_HOST_MEMORY: no handle is left.  In a lost context, where no record follows, it succeeds.
+ */
+cl_int buffer_announce_now(cl_mem mem);
+
+static inline cl_int buffer_announce(cl_mem mem)
+{
+	return atomic_load_explicit(&mem->handle, memory_order_acquire) ? CL_SUCCESS : buffer_announce_now(mem);
+}
 
 /* ------------------------------------------------------------- sampler */
 
@@ -389,7 +400,8 @@ struct _cl_event {
 	cl_context context;
 	cl_command_queue queue; /* counted; NULL for user events */
 	cl_command_type type;
-	uint64_t handle; /* slot; 0: complete from the start (done by the client at once), see the local fields */
+	/* Slot; 0: done by the client at once, see the local fields, or a user event that no command waits for yet. */
+	_Atomic uint64_t handle;
 	_Atomic cl_int local_status; /* of handle 0; of a user event once set; else CL_QUEUED */
 	uint64_t queued_ns, submit_ns, start_ns, end_ns; /* of handle 0 */
 	struct client_mem staging;    /* snapshot of a write, freed with the event; ptr NULL: none */

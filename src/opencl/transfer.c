@@ -105,7 +105,9 @@ static cl_int write_staged(struct command *c, cl_mem mem, size_t offset, const s
 	if (client_staging_alloc(client, t->region[0], &staging, NULL))
 		return CL_OUT_OF_RESOURCES;
 	memcpy(staging.ptr, t->host, t->region[0]);
-	code = command_need_event(c);
+	code = buffer_announce(mem);
+	if (!code)
+		code = command_need_event(c);
 	if (!code)
 		code = command_begin(c, TRNC_REC_WRITE, sizeof(*rec), 0, (void **)&rec, NULL);
 	if (code) {
@@ -126,8 +128,10 @@ static cl_int write_staged(struct command *c, cl_mem mem, size_t offset, const s
 cl_int host_map(struct command *c, cl_mem mem, size_t offset, size_t size, cl_map_flags flags, uint64_t map)
 {
 	struct trnc_cmd_map *rec;
-	cl_int code = command_begin(c, TRNC_REC_MAP, sizeof(*rec), 0, (void **)&rec, NULL);
+	cl_int code = buffer_announce(mem);
 
+	if (!code)
+		code = command_begin(c, TRNC_REC_MAP, sizeof(*rec), 0, (void **)&rec, NULL);
 	if (code)
 		return code;
 	rec->buffer = mem->handle;
@@ -142,8 +146,10 @@ cl_int host_map(struct command *c, cl_mem mem, size_t offset, size_t size, cl_ma
 cl_int host_unmap(struct command *c, cl_mem mem, uint64_t map)
 {
 	struct trnc_cmd_map *rec;
-	cl_int code = command_begin(c, TRNC_REC_UNMAP, sizeof(*rec), 0, (void **)&rec, NULL);
+	cl_int code = buffer_announce(mem); /* mapped in place by this process until now */
 
+	if (!code)
+		code = command_begin(c, TRNC_REC_UNMAP, sizeof(*rec), 0, (void **)&rec, NULL);
 	if (code)
 		return code;
 	rec->buffer = mem->handle;

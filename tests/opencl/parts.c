@@ -4,6 +4,13 @@
 /* The parts that are tested refer to the table, but never call through it. */
 const cl_icd_dispatch trncl_dispatch;
 
+/* The host of these tests knows every buffer. */
+cl_int buffer_announce_now(cl_mem mem)
+{
+	(void)mem;
+	return CL_SUCCESS;
+}
+
 void put_kernel(struct base_blob *b, const char *name, const struct part_arg *args, size_t nr_args)
 {
 	const uint64_t group[3] = { 4, 1, 1 };
