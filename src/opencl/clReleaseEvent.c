@@ -7,7 +7,7 @@ static void forget_user_event(cl_event e)
 	struct client_context *client = e->context->client;
 	struct trnc_rec_object *rec;
 
-	if (client_rec_begin(client, TRNC_REC_EVENT_RELEASE, sizeof(*rec), (void **)&rec))
+	if (!e->handle || client_rec_begin(client, TRNC_REC_EVENT_RELEASE, sizeof(*rec), (void **)&rec))
 		return;
 	rec->handle = e->handle;
 	client_rec_end(client);

@@ -37,6 +37,15 @@ cl_int wait_list_check_count(cl_uint nr, const cl_event *events);
 
 /* A new event with a slot (one reference), or NULL. Takes references on queue (may be NULL) and context. */
 cl_event event_new(cl_context ctx, cl_command_queue queue, cl_command_type type);
+/*
+ * A user event is this process's alone until a command waits for it: only then the host is told of it.  event_announce()
+ * does so, for any event, before the record that names it; CL_OUT_OF_HOST_MEMORY.  Where it fails, and in a lost context,
+ * the handle stays 0.
+ */
+cl_event event_new_user(cl_context ctx);
+cl_int event_announce(cl_event e);
+/* CL_INVALID_OPERATION: it was set before. */
+cl_int event_set_user(cl_event e, cl_int status);
 /* An event of something that the client has just done: asked for at queued_ns, begun at start_ns. */
 cl_event event_new_complete(cl_command_queue queue, cl_command_type type, uint64_t queued_ns, uint64_t start_ns);
 /* Of an event that no record names, or that is complete. */

@@ -71,6 +71,84 @@ cl_event event_new(cl_context ctx, cl_command_queue queue, cl_command_type type)
 	return NULL;
 }
 
+cl_event event_new_user(cl_context ctx)
+{
+	cl_event e = event_alloc(ctx, NULL, CL_COMMAND_USER);
+
+	/* Nobody queues or submits a user event: the program holds it from the start. */
+	if (e)
+		atomic_init(&e->local_status, CL_SUBMITTED);
+	return e;
+}
+
+static int record_set(cl_context ctx, uint64_t handle, cl_int status)
+{
+	struct trnc_rec_user_event_set *rec;
+	int r = client_rec_begin(ctx->client, TRNC_REC_USER_EVENT_SET, sizeof(*rec), (void **)&rec);
+
+	if (r)
+		return r;
+	rec->event = handle;
+	rec->status = status;
+	client_rec_end(ctx->client);
+	return 0;
+}
+
+/* With context->lock, which orders the two records. What failed already is told, too: what waits for it must fail. */
+static bool announce_locked(cl_event e, uint64_t handle)
+{
+	struct client_context *client = e->context->client;
+	cl_int status = atomic_load(&e->local_status);
+	struct trnc_rec_object *rec;
+
+	if (client_rec_begin(client, TRNC_REC_USER_EVENT_CREATE, sizeof(*rec), (void **)&rec))
+		return false;
+	rec->handle = handle;
+	client_rec_end(client);
+	if (status <= CL_COMPLETE)
+		record_set(e->context, handle, status);
+	atomic_store(&e->handle, handle);
+	return true;
+}
+
+cl_int event_announce(cl_event e)
+{
+	cl_context ctx = e->context;
+	uint64_t handle;
+
+	if (e->handle || e->type != CL_COMMAND_USER)
+		return CL_SUCCESS;
+	zombies_reap(ctx, REAP_BATCH);
+	handle = client_event_new(ctx->client, NULL);
+	if (!handle)
+		return client_context_is_lost(ctx->client) ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+	pthread_mutex_lock(&ctx->lock);
+	if (!e->handle && announce_locked(e, handle))
+		handle = 0;
+	pthread_mutex_unlock(&ctx->lock);
+	client_event_free(ctx->client, handle); /* another thread was first, or it is lost */
+	return CL_SUCCESS;
+}
+
+cl_int event_set_user(cl_event e, cl_int status)
+{
+	cl_context ctx = e->context;
+	cl_int expected = CL_SUBMITTED;
+	uint64_t handle;
+	bool is_first;
+
+	pthread_mutex_lock(&ctx->lock);
+	is_first = atomic_compare_exchange_strong(&e->local_status, &expected, status);
+	handle = e->handle;
+	pthread_mutex_unlock(&ctx->lock);
+	if (!is_first)
+		return CL_INVALID_OPERATION;
+	client_wake(ctx->client); /* who waits for it here */
+	if (handle)
+		return cl_error_from(record_set(ctx, handle, status));
+	return client_context_is_lost(ctx->client) ? CL_OUT_OF_RESOURCES : CL_SUCCESS;
+}
+
 cl_event event_new_complete(cl_command_queue queue, cl_command_type type, uint64_t queued_ns, uint64_t start_ns)
 {
 	cl_event e = event_alloc(queue->context, queue, type);
@@ -122,7 +200,7 @@ cl_int event_status(cl_event e)
 {
 	cl_int status = atomic_load_explicit(&e->local_status, memory_order_acquire);
 
-	if (!e->handle || status <= CL_COMPLETE)
+	if (status <= CL_COMPLETE)
 		return status;
 	if (e->type == CL_COMMAND_USER)
 		return client_context_is_lost(e->context->client) ? CL_OUT_OF_RESOURCES : status;
@@ -136,12 +214,19 @@ cl_int event_status(cl_event e)
 	return status;
 }
 
+static bool is_over(void *event)
+{
+	return event_status(event) <= CL_COMPLETE;
+}
+
 cl_int event_wait(cl_event e)
 {
 	int32_t status;
 
+	if (e->type == CL_COMMAND_USER)
+		client_wait(e->context->client, is_over, e, -1);
 	/* Also when it is complete: the wait writes out what its kernel printed. */
-	if (e->handle)
+	else if (e->handle)
 		client_event_wait(e->context->client, e->handle, CL_COMPLETE, &status);
 	return event_status(e);
 }

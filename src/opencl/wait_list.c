@@ -31,9 +31,16 @@ static cl_int collect(struct wait_list *w, cl_uint nr, const cl_event *events)
 			return CL_OUT_OF_HOST_MEMORY;
 	}
 	/* Failed events stay in: the host gives their dependents the right error. */
-	for (cl_uint i = 0; i < nr; i++)
-		if (events[i] && events[i]->handle && event_status(events[i]) != CL_COMPLETE)
+	for (cl_uint i = 0; i < nr; i++) {
+		if (!events[i] || event_status(events[i]) == CL_COMPLETE)
+			continue;
+		if (event_announce(events[i])) {
+			wait_list_finish(w);
+			return CL_OUT_OF_HOST_MEMORY;
+		}
+		if (events[i]->handle)
 			w->handles[w->nr++] = events[i]->handle;
+	}
 	if (w->nr <= TRNC_MAX_WAITS)
 		return CL_SUCCESS;
 	wait_list_finish(w);
