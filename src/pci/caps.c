@@ -87,7 +87,7 @@ static bool is_librarys(uint16_t id)
 
 int trn_pci_add_cap(struct trn_pci *pci, const struct trn_pci_cap *cap, struct trn_error *err)
 {
-	struct pci_config_part *part;
+	struct pci_config_part *part = NULL;
 	int r;
 
 	if (is_librarys(cap->id)) {
@@ -105,7 +105,7 @@ int trn_pci_add_cap(struct trn_pci *pci, const struct trn_pci_cap *cap, struct t
 
 int trn_pci_add_ext_cap(struct trn_pci *pci, const struct trn_pci_cap *cap, struct trn_error *err)
 {
-	struct pci_config_part *part;
+	struct pci_config_part *part = NULL;
 	int r;
 
 	if (refuse_late(pci, err))
