@@ -11,11 +11,7 @@
 #include "base/memfd.h"
 #include "base/range.h"
 
-/* Old kernels' headers lack it; kernels before 4.17 ignore it, so the address is compared too. */
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
-#endif
-
+/* The address is a wish: the thread sanitizer's mmap() does not know MAP_FIXED_NOREPLACE, and maps at 0 instead. */
 static void *reserve(void *at, uint64_t size, int flags)
 {
 	void *p = mmap(at, (size_t)size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
@@ -32,7 +28,7 @@ void exec_window_init(struct exec_window *w, uint64_t base, uint64_t size, int k
 	if (size == 0)
 		return;
 	if (base) {
-		w->base = reserve(want, size, MAP_FIXED_NOREPLACE);
+		w->base = reserve(want, size, 0);
 		if (w->base && w->base != want) {
 			munmap(w->base, (size_t)size);
 			w->base = NULL;
