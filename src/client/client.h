@@ -183,6 +183,8 @@ uint64_t client_context_memory_seq(const struct client_context *c);
  * Return: 0 done; -ESHUTDOWN lost (within a second of the loss); -ETIMEDOUT.
  */
 int client_wait(struct client_context *c, bool (*done)(void *data), void *data, int64_t deadline_ns);
+/* The same without spinning, for helper threads: the processor is the program's. */
+int client_wait_asleep(struct client_context *c, bool (*done)(void *data), void *data, int64_t deadline_ns);
 
 /* Makes every client_wait() of the context look at its condition again. */
 void client_wake(struct client_context *c);

@@ -46,6 +46,8 @@ struct client_context {
 
 	/* waiting (wait.c) */
 	_Atomic uint32_t spin_ns; /* how long the next wait spins */
+	_Atomic uint32_t crowded; /* waits without spinning that are left */
+	_Atomic uint32_t crowded_next; /* how many the next time; 0 counts as the least */
 	_Atomic bool has_leader;  /* a thread sleeps on the user page's flag, or is about to */
 	_Atomic uint32_t sleep_round; /* the others sleep on this */
 	_Atomic uint32_t nr_followers;

@@ -16,6 +16,12 @@
 #define SPIN_MAX_NS 100000u
 #define SPIN_STEPS 16 /* looks between two looks at the clock */
 
+/* These looks take below a microsecond: when it was more, somebody else ran on this processor meanwhile.  Then the next
+ * waits go to sleep at once, more of them each time. */
+#define PREEMPTED_NS 50000u
+#define CROWDED_WAITS 16u
+#define CROWDED_WAITS_MAX 1024u
+
 #define LIFE_CHECK_NS 500000000ll
 
 #define FAREWELL_MS 200 /* for the device's own sentence on a loss */
@@ -77,11 +83,35 @@ bool client_context_check_lost(struct client_context *c)
 	return true;
 }
 
+/* Several threads may count at the same time: it is a hint. */
+static bool is_crowded(struct client_context *c)
+{
+	uint32_t left = atomic_load_explicit(&c->crowded, memory_order_relaxed);
+
+	if (left)
+		atomic_store_explicit(&c->crowded, left - 1, memory_order_relaxed);
+	return left;
+}
+
+static void note_crowded(struct client_context *c)
+{
+	uint32_t next = atomic_load_explicit(&c->crowded_next, memory_order_relaxed);
+
+	if (!next)
+		next = CROWDED_WAITS;
+	atomic_store_explicit(&c->crowded, next, memory_order_relaxed);
+	if (next < CROWDED_WAITS_MAX)
+		atomic_store_explicit(&c->crowded_next, next * 2, memory_order_relaxed);
+}
+
 /* Return: done. */
 static bool spin(struct client_context *c, bool (*done)(void *data), void *data, uint64_t start_ns)
 {
 	uint32_t limit = atomic_load_explicit(&c->spin_ns, memory_order_relaxed);
+	uint64_t now = start_ns, last;
 
+	if (is_crowded(c))
+		return false;
 	do {
 		uint32_t host_cpu = atomic_load_explicit(client_word32(&c->host->host_cpu), memory_order_relaxed);
 
@@ -92,7 +122,14 @@ static bool spin(struct client_context *c, bool (*done)(void *data), void *data,
 				return true;
 			base_cpu_relax();
 		}
-	} while (base_clock_ns() - start_ns < limit);
+		last = now;
+		now = base_clock_ns();
+		if (now - last > PREEMPTED_NS) {
+			note_crowded(c);
+			return done(data);
+		}
+	} while (now - start_ns < limit);
+	atomic_store_explicit(&c->crowded_next, CROWDED_WAITS, memory_order_relaxed);
 	return false;
 }
 
@@ -204,6 +241,17 @@ int client_wait(struct client_context *c, bool (*done)(void *data), void *data, 
 			r = sleep_until(c, done, data, deadline_ns);
 		learn_spin(c, base_clock_ns() - start_ns);
 	}
+	client_output_drain(c->session);
+	return r;
+}
+
+int client_wait_asleep(struct client_context *c, bool (*done)(void *data), void *data, int64_t deadline_ns)
+{
+	int r;
+
+	if (client_session_is_foreign(c->session))
+		return done(data) ? 0 : -ESHUTDOWN;
+	r = done(data) ? 0 : sleep_until(c, done, data, deadline_ns);
 	client_output_drain(c->session);
 	return r;
 }

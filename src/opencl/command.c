@@ -77,7 +77,9 @@ cl_int command_begin(struct command *c, enum trnc_rec_type type, size_t body_len
 			return code;
 	}
 	cmd.event = c->event ? c->event->handle : 0;
-	return cl_error_from(client_cmd_begin(c->queue->context->client, &cmd, ret_rec, ret_extra, NULL));
+	/* What waits for events may fail before its turn. */
+	return cl_error_from(client_cmd_begin(c->queue->context->client, &cmd, ret_rec, ret_extra,
+					      c->event && !c->waits.nr ? &c->event->seq : NULL));
 }
 
 void command_hand_out(struct command *c)

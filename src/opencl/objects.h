@@ -402,6 +402,7 @@ struct _cl_event {
 	cl_command_type type;
 	/* Slot; 0: done by the client at once, see the local fields, or a user event that no command waits for yet. */
 	_Atomic uint64_t handle;
+	uint64_t seq; /* of its command in the queue, if it waits for nothing but those before it; else 0 */
 	_Atomic cl_int local_status; /* of handle 0; of a user event once set; else CL_QUEUED */
 	uint64_t queued_ns, submit_ns, start_ns, end_ns; /* of handle 0 */
 	struct client_mem staging;    /* snapshot of a write, freed with the event; ptr NULL: none */

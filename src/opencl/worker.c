@@ -5,48 +5,111 @@
 
 #include "opencl/commands.h"
 
+/*
+ * Items of one in-order queue, in its order: the first is the first to be ready, and nobody looks at the others.  With
+ * one list of all, thousands of events would be looked at again and again.
+ */
+struct lane {
+	cl_command_queue queue; /* means something while there are items: their events hold it */
+	struct base_list items;
+};
+
+#define NR_LANES 4
+
 struct worker {
 	struct client_context *client;
 	pthread_t thread;
-	pthread_mutex_t lock; /* protects items, quit, is_orphan */
+	pthread_mutex_t lock; /* protects lanes, loose, quit, is_orphan */
 	pthread_cond_t changed;
-	struct base_list items;
+	struct lane lanes[NR_LANES];
+	struct base_list loose; /* all other items, oldest first */
 	bool quit;
 	bool is_orphan; /* destroyed from its own thread: frees itself at its end */
 };
 
-/* The oldest item whose event is far enough; taken off the list. */
+static struct worker_item *last_item(struct lane *lane)
+{
+	return base_container_of(lane->items.prev, struct worker_item, node);
+}
+
+/* Where the item goes: to its queue's lane if it comes after all that are there, as it nearly always does. */
+static struct base_list *choose_list_locked(struct worker *w, const struct worker_item *item)
+{
+	const struct _cl_event *e = item->event;
+	struct lane *empty = NULL;
+
+	/* Commands of a queue are submitted in any order, but run in theirs. */
+	if (!e->seq || !e->queue->in_order || item->level > CL_RUNNING)
+		return &w->loose;
+	for (size_t i = 0; i < NR_LANES; i++) {
+		struct lane *lane = &w->lanes[i];
+
+		if (base_list_is_empty(&lane->items))
+			empty = lane;
+		else if (lane->queue == e->queue)
+			return last_item(lane)->event->seq <= e->seq && last_item(lane)->level >= item->level ?
+				       &lane->items : &w->loose;
+	}
+	if (!empty)
+		return &w->loose;
+	empty->queue = e->queue;
+	return &empty->items;
+}
+
+static bool is_ready(const struct worker_item *it, cl_int *ret_status)
+{
+	*ret_status = event_status(it->event);
+	return *ret_status <= it->level;
+}
+
+static struct worker_item *find_ready_locked(struct worker *w, cl_int *ret_status)
+{
+	struct worker_item *it;
+
+	base_list_for_each(it, &w->loose, node)
+		if (is_ready(it, ret_status))
+			return it;
+	for (size_t i = 0; i < NR_LANES; i++) {
+		struct lane *lane = &w->lanes[i];
+
+		if (base_list_is_empty(&lane->items))
+			continue;
+		it = base_container_of(lane->items.next, struct worker_item, node);
+		if (is_ready(it, ret_status))
+			return it;
+	}
+	return NULL;
+}
+
+static bool has_items_locked(const struct worker *w)
+{
+	for (size_t i = 0; i < NR_LANES; i++)
+		if (!base_list_is_empty(&w->lanes[i].items))
+			return true;
+	return !base_list_is_empty(&w->loose);
+}
+
+/* An item whose event is far enough; taken off its list. */
 static struct worker_item *take_ready(struct worker *w, cl_int *ret_status)
 {
-	struct worker_item *it, *found = NULL;
+	struct worker_item *it;
 
 	pthread_mutex_lock(&w->lock);
-	base_list_for_each(it, &w->items, node) {
-		*ret_status = event_status(it->event);
-		if (*ret_status <= it->level) {
-			base_list_remove(&it->node);
-			found = it;
-			break;
-		}
-	}
+	it = find_ready_locked(w, ret_status);
+	if (it)
+		base_list_remove(&it->node);
 	pthread_mutex_unlock(&w->lock);
-	return found;
+	return it;
 }
 
 static bool has_ready(void *data)
 {
 	struct worker *w = data;
-	struct worker_item *it;
-	bool ready = false;
+	cl_int status;
+	bool ready;
 
 	pthread_mutex_lock(&w->lock);
-	if (w->quit)
-		ready = true;
-	base_list_for_each(it, &w->items, node) {
-		if (ready)
-			break;
-		ready = event_status(it->event) <= it->level;
-	}
+	ready = w->quit || find_ready_locked(w, &status);
 	pthread_mutex_unlock(&w->lock);
 	return ready;
 }
@@ -78,7 +141,7 @@ static void *worker_main(void *data)
 
 	for (;;) {
 		pthread_mutex_lock(&w->lock);
-		while (!w->quit && base_list_is_empty(&w->items))
+		while (!w->quit && !has_items_locked(w))
 			pthread_cond_wait(&w->changed, &w->lock);
 		quit = w->quit;
 		is_orphan = w->is_orphan;
@@ -86,7 +149,7 @@ static void *worker_main(void *data)
 		if (quit)
 			break;
 		/* A lost context ends the wait, too; then every event counts as failed and all items are ready. */
-		client_wait(w->client, has_ready, w, -1);
+		client_wait_asleep(w->client, has_ready, w, -1);
 		run_ready(w);
 	}
 	if (is_orphan)
@@ -103,7 +166,9 @@ static struct worker *worker_create(struct client_context *client, const char *n
 	if (!w)
 		return NULL;
 	w->client = client;
-	base_list_init(&w->items);
+	base_list_init(&w->loose);
+	for (size_t i = 0; i < NR_LANES; i++)
+		base_list_init(&w->lanes[i].items);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->changed, NULL);
 	/* Signals are the program's: none may be delivered to this thread. */
@@ -121,7 +186,9 @@ static struct worker *worker_create(struct client_context *client, const char *n
 
 cl_int worker_add(cl_context ctx, struct worker **slot, const char *name, struct worker_item *item)
 {
+	bool is_first, is_late;
 	struct worker *w;
+	cl_int status;
 
 	pthread_mutex_lock(&ctx->lock);
 	if (!*slot)
@@ -132,10 +199,15 @@ cl_int worker_add(cl_context ctx, struct worker **slot, const char *name, struct
 		return CL_OUT_OF_HOST_MEMORY;
 
 	pthread_mutex_lock(&w->lock);
-	base_list_append(&w->items, &item->node);
-	pthread_cond_signal(&w->changed);
+	is_first = !has_items_locked(w);
+	base_list_append(choose_list_locked(w, item), &item->node);
+	/* Asleep for its other items it is woken by the host for this one, too, unless that is past. */
+	is_late = !is_first && is_ready(item, &status);
+	if (is_first)
+		pthread_cond_signal(&w->changed);
 	pthread_mutex_unlock(&w->lock);
-	client_wake(ctx->client); /* it may be asleep for its other items */
+	if (is_late)
+		client_wake(ctx->client);
 	return CL_SUCCESS;
 }
 
