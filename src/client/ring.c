@@ -12,6 +12,8 @@
 #include "base/futex.h"
 #include "client/context.h"
 
+#define QUEUE_PROFILING 2u /* CL_QUEUE_PROFILING_ENABLE; this library knows no OpenCL */
+
 /* The host's count lies in memory that it writes all the time: looked at only when the last look does not suffice. */
 static bool is_too_much_pending_locked(struct client_context *c)
 {
@@ -68,18 +70,15 @@ static bool has_room(void *data)
 	return is_enough;
 }
 
-/* Takes the lock with room for len bytes, skipping the end of the ring if need be. On failure without the lock. */
-static int lock_with_room(struct client_context *c, size_t len)
+/* With the lock, which it drops on failure. */
+static int wait_for_room_locked(struct client_context *c, size_t len)
 {
-	pthread_mutex_lock(&c->ring_lock);
 	for (;;) {
 		size_t need = count_skip(c, len) + len;
 		/* Once full, half of it shall be free, lest the two sides wake each other for every record. */
 		struct room_wait w = { .c = c, .wanted = need > c->ring_len / 2 ? need : c->ring_len / 2 };
 		int r;
 
-		if (c->ring_len - (c->producer - c->consumer) >= need)
-			return 0;
 		r = read_consumer_locked(c);
 		if (r == 0 && c->ring_len - (c->producer - c->consumer) >= need)
 			return 0;
@@ -91,6 +90,15 @@ static int lock_with_room(struct client_context *c, size_t len)
 			return r;
 		pthread_mutex_lock(&c->ring_lock);
 	}
+}
+
+/* Takes the lock with room for len bytes, skipping the end of the ring if need be. On failure without the lock. */
+static int lock_with_room(struct client_context *c, size_t len)
+{
+	pthread_mutex_lock(&c->ring_lock);
+	if (c->ring_len - (c->producer - c->consumer) >= count_skip(c, len) + len)
+		return 0;
+	return wait_for_room_locked(c, len);
 }
 
 static struct trnc_rec *place_record(struct client_context *c, enum trnc_rec_type type, size_t len)
@@ -176,7 +184,8 @@ int client_cmd_begin(struct client_context *c, const struct client_cmd *cmd, voi
 	head->seq = atomic_load_explicit(&cmd->queue->issued, memory_order_relaxed) + 1;
 	atomic_store_explicit(&cmd->queue->issued, head->seq, memory_order_release);
 	head->event = cmd->event;
-	head->queued_ns = cmd->event ? base_clock_raw_ns() : 0; /* nobody can ask a command without an event */
+	/* Nobody can ask a command without an event, or in a queue that keeps no times. */
+	head->queued_ns = cmd->event && cmd->queue->properties & QUEUE_PROFILING ? base_clock_raw_ns() : 0;
 	head->nr_waits = cmd->nr_waits;
 
 	rec = (uint8_t *)head;

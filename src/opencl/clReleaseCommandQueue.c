@@ -11,6 +11,8 @@ static bool unref(cl_command_queue q)
 	cl_event barrier = NULL;
 	bool is_last;
 
+	if (q->in_order)
+		return head_unref(&q->head);
 	/* References are dropped under the lock: of two threads that do, the second sees the circle. */
 	pthread_mutex_lock(&ctx->lock);
 	if (q->barrier && atomic_load(&q->head.refs) == 2) {

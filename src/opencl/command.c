@@ -14,6 +14,11 @@ cl_int command_init(struct command *c, cl_command_queue queue, cl_command_type t
 	c->queued_ns = c->start_ns = 0;
 	if (client_context_is_lost(queue->context->client))
 		return CL_OUT_OF_RESOURCES;
+	if (!nr_waits && !waits) {
+		c->waits.handles = c->waits.inline_handles;
+		c->waits.nr = 0;
+		return CL_SUCCESS;
+	}
 	if (type == CL_COMMAND_NDRANGE_KERNEL || type == CL_COMMAND_TASK)
 		return wait_list_init_lenient(&c->waits, queue->context, nr_waits, waits);
 	return wait_list_init(&c->waits, queue->context, nr_waits, waits);
@@ -21,7 +26,8 @@ cl_int command_init(struct command *c, cl_command_queue queue, cl_command_type t
 
 cl_int command_finish(struct command *c, cl_int code)
 {
-	wait_list_finish(&c->waits);
+	if (c->waits.handles != c->waits.inline_handles)
+		wait_list_finish(&c->waits);
 	if (c->event)
 		event_free(c->event);
 	c->event = NULL;
@@ -68,6 +74,7 @@ cl_int command_begin(struct command *c, enum trnc_rec_type type, size_t body_len
 		.extra = extra,
 	};
 	cl_int code;
+	int r;
 
 	if (c->queue->recording)
 		return recording_check(c->queue->recording);
@@ -78,8 +85,9 @@ cl_int command_begin(struct command *c, enum trnc_rec_type type, size_t body_len
 	}
 	cmd.event = c->event ? c->event->handle : 0;
 	/* What waits for events may fail before its turn. */
-	return cl_error_from(client_cmd_begin(c->queue->context->client, &cmd, ret_rec, ret_extra,
-					      c->event && !c->waits.nr ? &c->event->seq : NULL));
+	r = client_cmd_begin(c->queue->context->client, &cmd, ret_rec, ret_extra,
+			     c->event && !c->waits.nr ? &c->event->seq : NULL);
+	return r ? cl_error_from(r) : CL_SUCCESS;
 }
 
 void command_hand_out(struct command *c)

@@ -41,6 +41,8 @@ static void zombies_reap(cl_context ctx, unsigned int limit)
 	struct base_list done;
 	cl_event e, tmp;
 
+	if (!atomic_load_explicit(&ctx->nr_zombies, memory_order_relaxed))
+		return;
 	base_list_init(&done);
 	pthread_mutex_lock(&ctx->lock);
 	base_list_for_each_safe(e, tmp, &ctx->zombies, zombie_node) {
@@ -48,8 +50,12 @@ static void zombies_reap(cl_context ctx, unsigned int limit)
 			break;
 		base_list_remove(&e->zombie_node);
 		/* To the end with what still runs: it may wait for ever, and must not hide the others. */
-		base_list_append(client_event_status(ctx->client, e->handle) > CL_COMPLETE ? &ctx->zombies : &done,
-				 &e->zombie_node);
+		if (client_event_status(ctx->client, e->handle) > CL_COMPLETE) {
+			base_list_append(&ctx->zombies, &e->zombie_node);
+		} else {
+			base_list_append(&done, &e->zombie_node);
+			atomic_fetch_sub_explicit(&ctx->nr_zombies, 1, memory_order_relaxed);
+		}
 	}
 	pthread_mutex_unlock(&ctx->lock);
 	base_list_for_each_safe(e, tmp, &done, zombie_node)
@@ -191,6 +197,7 @@ void event_bury(cl_event e)
 	}
 	pthread_mutex_lock(&ctx->lock);
 	base_list_append(&ctx->zombies, &e->zombie_node);
+	atomic_fetch_add_explicit(&ctx->nr_zombies, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&ctx->lock);
 	/* A zombie belongs to its context and must not keep it alive. Another thread may have freed it by now. */
 	drop_parents(ctx, queue);

@@ -38,6 +38,8 @@ static cl_kernel kernel_alloc(cl_program p, struct kernel_table *table, uint32_t
 	k->table = table;
 	k->info = &table->kernels[index];
 	k->nr_unset = k->info->nr_args;
+	for (uint32_t i = 0; i < k->info->nr_args; i++)
+		k->has_local = k->has_local || k->info->args[i].kind == TRNC_ARG_LOCAL;
 	k->args = calloc(k->info->nr_args ? k->info->nr_args : 1, sizeof(k->args[0]));
 	if (k->args)
 		k->handle = client_handle_new(p->context->client, CLIENT_KERNEL);

@@ -78,9 +78,37 @@ static bool is_size_right(const struct _cl_kernel *k, uint32_t index, size_t siz
 	}
 }
 
+/* Numbers and pointers are compared and copied without a call. */
+static bool is_same(const void *a, const void *b, size_t size)
+{
+	switch (size) {
+	case 4:
+		return memcmp(a, b, 4) == 0;
+	case 8:
+		return memcmp(a, b, 8) == 0;
+	default:
+		return memcmp(a, b, size) == 0;
+	}
+}
+
+static void copy(void *to, const void *from, size_t size)
+{
+	switch (size) {
+	case 4:
+		memcpy(to, from, 4);
+		break;
+	case 8:
+		memcpy(to, from, 8);
+		break;
+	default:
+		memcpy(to, from, size);
+		break;
+	}
+}
+
 static cl_int set_value(struct kernel_arg *a, size_t size, const void *value)
 {
-	if (a->is_set && a->size == size && memcmp(a->value, value, size) == 0)
+	if (a->is_set && a->size == size && is_same(a->value, value, size))
 		return CL_SUCCESS;
 	if (a->cap < size) {
 		uint8_t *room = realloc(a->value, size);
@@ -90,7 +118,7 @@ static cl_int set_value(struct kernel_arg *a, size_t size, const void *value)
 		a->value = room;
 		a->cap = (uint32_t)size;
 	}
-	memcpy(a->value, value, size);
+	copy(a->value, value, size);
 	a->size = size;
 	a->is_changed = true;
 	return CL_SUCCESS;
@@ -152,6 +180,7 @@ static void note_set(cl_kernel k, struct kernel_arg *a, uint32_t kind, bool is_f
 {
 	if (a->kind != kind) /* a buffer's handle and an address may be the same number */
 		a->is_changed = true;
+	k->is_changed = k->is_changed || a->is_changed;
 	a->kind = kind;
 	if (!a->is_set)
 		k->nr_unset--;
@@ -242,6 +271,7 @@ cl_int kernel_args_copy(cl_kernel k, const struct _cl_kernel *source)
 		to->is_foreign = from->is_foreign;
 		/* Sent once more: the host's copy may lack what the source has not sent yet. */
 		to->is_changed = true;
+		k->is_changed = true;
 	}
 	k->nr_unset = source->nr_unset;
 	k->nr_foreign = source->nr_foreign;
@@ -267,6 +297,9 @@ size_t kernel_args_size(cl_kernel k, uint32_t *ret_nr)
 	size_t bytes = 0;
 	uint32_t nr = 0;
 
+	*ret_nr = 0;
+	if (!k->is_changed)
+		return 0;
 	for (uint32_t i = 0; i < k->info->nr_args; i++) {
 		if (!k->args[i].is_changed)
 			continue;
@@ -281,6 +314,9 @@ void kernel_args_write(cl_kernel k, void *dst)
 {
 	uint8_t *p = dst; /* zeroed: the padding stays as it is */
 
+	if (!k->is_changed)
+		return;
+	k->is_changed = false;
 	for (uint32_t i = 0; i < k->info->nr_args; i++) {
 		struct kernel_arg *a = &k->args[i];
 		const struct trnc_arg head = { .index = i, .kind = (uint16_t)a->kind, .size = a->size };
@@ -289,7 +325,7 @@ void kernel_args_write(cl_kernel k, void *dst)
 			continue;
 		p = mempcpy(p, &head, sizeof(head));
 		if (a->kind == TRNC_ARG_VALUE)
-			memcpy(p, a->value, a->size);
+			copy(p, a->value, a->size);
 		else if (a->kind != TRNC_ARG_LOCAL)
 			memcpy(p, &a->handle, sizeof(a->handle));
 		p += arg_data_size(a);

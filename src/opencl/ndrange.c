@@ -8,8 +8,22 @@ static bool has_required_size(const struct kernel_info *info)
 	return info->compile_group_size[0] && info->compile_group_size[1] && info->compile_group_size[2];
 }
 
+/* Nearly always it is; what is wrong where it is not is find_fault()'s concern. */
+static bool is_local_good(const struct kernel_info *info, const struct device_limits *limits, cl_uint dims,
+			  const size_t *global, const size_t *local)
+{
+	uint64_t product = 1;
+
+	for (cl_uint i = 0; i < dims; i++) {
+		if (!local[i] || local[i] > limits->item_sizes[i] || global[i] % local[i])
+			return false;
+		product *= local[i];
+	}
+	return product <= limits->group_size && !has_required_size(info);
+}
+
 /* In the order in which the host's driver looks; a product that overflows is of sizes that are too large. */
-static cl_int check_local(const struct kernel_info *info, const struct device_limits *limits, cl_uint dims,
+static cl_int find_fault(const struct kernel_info *info, const struct device_limits *limits, cl_uint dims,
 			  const size_t *global, const size_t *local)
 {
 	uint64_t product = 1;
@@ -43,7 +57,9 @@ static cl_int check_sizes(const struct kernel_info *info, const struct device_li
 		if (!global[i])
 			return CL_SUCCESS;
 	if (local)
-		return check_local(info, limits, dims, global, local);
+		return is_local_good(info, limits, dims, global, local) ?
+			       CL_SUCCESS :
+			       find_fault(info, limits, dims, global, local);
 	return has_required_size(info) ? CL_INVALID_WORK_GROUP_SIZE : CL_SUCCESS;
 }
 
@@ -51,16 +67,16 @@ static cl_int check_sizes(const struct kernel_info *info, const struct device_li
 static bool fits_local_memory(cl_command_queue queue, cl_kernel kernel)
 {
 	uint64_t total = kernel->info->local_mem;
-	bool has_local = false;
 
+	if (!kernel->has_local)
+		return true;
 	for (uint32_t i = 0; i < kernel->info->nr_args; i++) {
 		if (kernel->args[i].kind != TRNC_ARG_LOCAL)
 			continue;
-		has_local = true;
 		if (__builtin_add_overflow(total, kernel->args[i].size, &total))
 			return false;
 	}
-	return !has_local || total <= queue->context->device->limits.local_mem;
+	return total <= queue->context->device->limits.local_mem;
 }
 
 static cl_int check(cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *global, const size_t *local)
@@ -89,10 +105,14 @@ static void fill(struct trnc_cmd_ndrange *rec, cl_kernel kernel, cl_uint dims, c
 	rec->kernel = kernel->handle;
 	rec->dims = dims;
 	rec->flags = local ? TRNC_NDRANGE_LOCAL : 0;
-	for (cl_uint i = 0; i < 3; i++) {
-		rec->offset[i] = offset && i < dims ? offset[i] : 0;
-		rec->global[i] = i < dims ? global[i] : 1;
-		rec->local[i] = local && i < dims ? local[i] : 1;
+	for (cl_uint i = 0; i < 3; i++)
+		rec->global[i] = rec->local[i] = 1;
+	for (cl_uint i = 0; i < dims; i++) {
+		rec->global[i] = global[i];
+		if (local)
+			rec->local[i] = local[i];
+		if (offset)
+			rec->offset[i] = offset[i];
 	}
 }
 

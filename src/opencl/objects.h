@@ -190,6 +190,7 @@ struct _cl_context {
 	pthread_mutex_t lock; /* protects: destructors, shadows, zombies, the two worker pointers, queue->barrier */
 	struct base_list shadows; /* buffers over the program's own memory (USE_HOST_PTR); struct _cl_mem.shadow_node */
 	struct base_list zombies; /* released events whose command still runs; struct _cl_event.zombie_node */
+	_Atomic uint32_t nr_zombies; /* changed in lock; of zombies_reap(), which need not look when it is 0 */
 	struct base_list retired_queues; /* released queues whose slot the host may still write (queue.c); in lock */
 	struct worker *callbacks; /* thread of event callbacks; made at first use */
 	struct worker *copies;	  /* thread of non-blocking copies; made at first use */
@@ -383,6 +384,8 @@ struct _cl_kernel {
 	const struct kernel_info *info; /* in table */
 	uint64_t handle; /* CLIENT_KERNEL */
 	pthread_mutex_t lock; /* protects args, and orders argument records: held over an NDRANGE record */
+	bool is_changed;      /* one of the arguments at least is */
+	bool has_local;	      /* has arguments that are local memory */
 	uint32_t nr_unset;    /* arguments never set: CL_INVALID_KERNEL_ARGS while not 0 */
 	uint32_t nr_foreign;  /* arguments that point to memory of the program: CL_INVALID_OPERATION while not 0 */
 	struct kernel_arg *args;
