@@ -332,7 +332,9 @@ static int await(struct exec_broker *b, struct ask *a)
 int exec_broker_ask(struct executor *ex, uint32_t device, const void *request, size_t len,
 		    struct exec_broker_answer *ret)
 {
-	const struct trnc_broker_compile head = { .device = device, .host_device = ex->host_device };
+	const struct trnc_broker_compile head = {
+		.device = device, .host_device = ex->host_device, .identity = ex->host.identity,
+	};
 	struct exec_broker *b = ex->broker;
 	struct ask a = { .device = device };
 	int r;

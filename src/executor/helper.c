@@ -80,11 +80,16 @@ static void close_output(void)
 
 static int load(struct exec_host *h, const struct trnc_broker_compile *head, struct trn_error *err)
 {
-	bool is_quick = head->device == TRNC_BROKER_QUICK;
-	int r = exec_host_load(h, head->host_device, is_quick, err);
+	/* Its number counts among what the executor has: loaders sort platforms by how many devices they show. */
+	int r = exec_host_load(h, head->host_device, true, err);
 
-	if (r < 0 || !is_quick)
+	if (r < 0)
 		return r;
+	if (head->identity && head->identity != h->identity)
+		return trn_error_set(err, -ENODEV, "AnotherDevice", "device %u is not what the program's executor has there",
+				     head->host_device);
+	if (head->device != TRNC_BROKER_QUICK)
+		return 0;
 	if (!h->quick)
 		return trn_error_set(err, -ENODEV, "NoQuickDevice", "the host device has no quick one beside it");
 	h->device = h->quick;

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/cleanup.h"
+#include "base/crc32.h"
 #include "base/log.h"
 #include "base/range.h"
 #include "executor/pocl.h"
@@ -115,6 +116,23 @@ static void describe(struct exec_host *h, const struct found *list, cl_uint nr, 
 	}
 }
 
+static uint32_t identify(const struct exec_host *h)
+{
+	char name[512];
+	uint32_t sum = 0;
+
+	memset(name, 0, sizeof(name));
+	(void)h->GetPlatformInfo(h->platform, CL_PLATFORM_NAME, sizeof(name), name, NULL);
+	sum = base_crc32(sum, name, sizeof(name));
+	memset(name, 0, sizeof(name));
+	(void)h->GetDeviceInfo(h->device, CL_DEVICE_NAME, sizeof(name), name, NULL);
+	sum = base_crc32(sum, name, sizeof(name));
+	memset(name, 0, sizeof(name));
+	(void)h->GetDeviceInfo(h->device, CL_DRIVER_VERSION, sizeof(name), name, NULL);
+	sum = base_crc32(sum, name, sizeof(name));
+	return sum ? sum : 1;
+}
+
 int exec_host_load(struct exec_host *h, uint32_t index, bool wants_quick, struct trn_error *err)
 {
 	_cleanup_free_ struct found *list = calloc(MAX_DEVICES, sizeof(*list));
@@ -147,6 +165,7 @@ int exec_host_load(struct exec_host *h, uint32_t index, bool wants_quick, struct
 	}
 	h->platform = list[index].platform;
 	h->device = list[index].device;
+	h->identity = identify(h);
 	if (quick.platform == h->platform)
 		h->quick = quick.device;
 	if (h->GetDeviceInfo(h->device, CL_DEVICE_TYPE, sizeof(type), &type, NULL) == CL_SUCCESS)

@@ -84,6 +84,7 @@ struct exec_host {
 	cl_device_id device;
 	cl_device_id quick; /* runs kernels on the calling thread, else like device; or NULL (quick.h) */
 	struct exec_subdevice *_Atomic subdevices; /* made so far (subdevice.c) */
+	uint32_t identity; /* of platform and device, by names and version; not 0 */
 	bool is_cpu;
 	bool coherent;	  /* buffers are used in place (self-test) */
 	cl_context spare; /* made by the self-test; the first context takes it */

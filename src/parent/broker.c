@@ -107,6 +107,7 @@ int broker_find_key(struct parent_broker *b, const struct broker_order *o, uint3
 	}
 	q.device = device;
 	q.host_device = o->head.host_device;
+	q.identity = o->head.identity;
 	parent_key_make(&b->host, &q, ret, ret_fate);
 	if (!b->knows_host)
 		ret_fate->is_storable = false;

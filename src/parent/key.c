@@ -129,6 +129,7 @@ static void put_request(struct hash *h, const struct parent_request *q)
 
 	put_u32(h, q->device);
 	put_u32(h, q->host_device);
+	put_u32(h, q->identity);
 	if (!q->cwd) {
 		put(h, bytes, q->len);
 		return;

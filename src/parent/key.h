@@ -23,6 +23,7 @@ struct parent_request {
 	uint32_t op; /* enum trnc_op */
 	uint32_t device;      /* TRNC_BROKER_* */
 	uint32_t host_device; /* index */
+	uint32_t identity;    /* of what is there */
 	const char *source; /* not terminated */
 	size_t source_len;
 	const char *options; /* never NULL */

@@ -186,7 +186,7 @@ static int handle_compile(struct broker_peer *p, const uint8_t *body, size_t len
 	memcpy(&head, body, sizeof(head));
 	if (p->head.id == 0 || p->nr_asks >= MAX_ASKS)
 		return -EPROTO;
-	if (head.device > TRNC_BROKER_QUICK || head.nr_variants || head.reserved || head.host_device > 4096) {
+	if (head.device > TRNC_BROKER_QUICK || head.nr_variants || head.host_device > 4096) {
 		broker_peer_refuse(p, p->head.id, -EINVAL, "a program's request");
 		return 0;
 	}

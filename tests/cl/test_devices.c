@@ -120,6 +120,22 @@ static void fill_both(struct cl_env *env)
 		CHECK_OK(clReleaseMemObject(first[i]));
 }
 
+/* What is known of a kernel is known of it on its own device. */
+static void check_multiple(int i, cl_kernel k)
+{
+	char name[256] = "";
+	size_t found = 0, want = 0;
+
+	CHECK_OK(clGetDeviceInfo(devices[i], CL_DEVICE_NAME, sizeof(name), name, NULL));
+	CHECK_OK(clGetKernelWorkGroupInfo(k, devices[i], CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE, sizeof(found), &found,
+					  NULL));
+	if (strstr(name, "Oclgrind"))
+		want = 1;
+	else
+		CHECK_OK(clGetDeviceInfo(devices[i], CL_DEVICE_PREFERRED_WORK_GROUP_SIZE_MULTIPLE, sizeof(want), &want, NULL));
+	CHECK_EQ(found, want);
+}
+
 static void run_on(int i)
 {
 	const size_t one = 1, four = 4;
@@ -135,6 +151,7 @@ static void run_on(int i)
 	REQUIRE_OK(clBuildProgram(p, 1, &devices[i], NULL, NULL, NULL));
 	k = clCreateKernel(p, "twice", &err);
 	REQUIRE(k);
+	check_multiple(i, k);
 	mem = clCreateBuffer(contexts[i], CL_MEM_COPY_HOST_PTR, sizeof(numbers), numbers, &err);
 	REQUIRE(mem);
 	CHECK_OK(clSetKernelArg(k, 0, sizeof(mem), &mem));

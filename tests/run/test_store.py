@@ -4,6 +4,7 @@
 import glob
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import tap  # noqa: E402
 
 TRANCHE = os.environ.get("TRANCHE_TEST_TRANCHE", "build/src/cli/tranche")
+EXECUTOR = os.environ.get("TRANCHE_TEST_EXECUTOR", "build/src/executor/tranche-executor")
 BUILD = os.environ.get("TRANCHE_TEST_BUILD", "build/tests/run/build_one")
 SOURCE = "kernel void k(global int *p) { *p = %d; }"
 
@@ -127,6 +129,29 @@ def test_work_group_functions(p):
     assert "value 0 9" in p.run(SOURCE % 9)[0]
     time.sleep(0.2)
     assert not glob.glob(os.path.join(p.store, "entries", "*", "*.wants")), "it was made again"
+
+
+def build(identity):
+    """A compile helper's exit status, for a program of a device of that identity."""
+    def item(tag, data):
+        return struct.pack("<II", tag, len(data)) + data + bytes(-len(data) % 8)
+
+    with tempfile.TemporaryDirectory(prefix="store-", dir="/var/tmp") as folder:
+        order = os.memfd_create("order")
+        try:
+            os.write(order, struct.pack("<4I", 0, 0, 0, identity) + item(16, struct.pack("<I", 1)) +
+                     item(17, (SOURCE % 1).encode()))
+            return subprocess.run(["sh", "-c", f'exec "$0" --build 3<>/proc/self/fd/{order}', EXECUTOR],
+                                  env={**os.environ, "POCL_CACHE_DIR": folder, "TMPDIR": folder}, pass_fds=[order],
+                                  check=False, timeout=60).returncode
+        finally:
+            os.close(order)
+
+
+def test_another_device():
+    """A helper that finds another device than the program's executor has builds nothing."""
+    assert build(0) == 0
+    assert build(0x7a5c0001) == 3
 
 
 def why_not():

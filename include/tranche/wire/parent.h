@@ -57,7 +57,7 @@ struct trnc_broker_compile {
 	__u32 device;	   /* TRNC_BROKER_* */
 	__u32 nr_variants; /* of struct trnc_broker_variant, before the request: work-group functions to make, too */
 	__u32 host_device; /* as in struct trnc_exec_setup */
-	__u32 reserved;
+	__u32 identity;	   /* of the device that the executor has under that number; 0: it does not say */
 };
 #define TRNC_BROKER_MAIN 0u  /* the host device itself */
 #define TRNC_BROKER_QUICK 1u /* its twin that runs kernels on the calling thread */
