@@ -20,6 +20,16 @@ static void open_store(struct parent_broker *b)
 		base_log_error(BASE_LOG_INFO, &err);
 }
 
+/* Half of what this process may have open waits for executors to take it; the other half is to work with. */
+static unsigned int max_waiting_fds(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < 2)
+		return 256;
+	return limit.rlim_cur > 1u << 16 ? 1u << 15 : (unsigned int)limit.rlim_cur / 2;
+}
+
 int parent_broker_create(const struct parent_process *p, struct parent_broker **ret)
 {
 	struct parent_broker *b = calloc(1, sizeof(*b));
@@ -30,6 +40,7 @@ int parent_broker_create(const struct parent_process *p, struct parent_broker **
 	b->process = p;
 	b->chore_sock = -1;
 	b->max_running = processors > 0 ? (unsigned int)processors + 1 : 2;
+	b->max_out_fds = max_waiting_fds();
 	base_list_init(&b->peers);
 	base_list_init(&b->jobs);
 	base_list_init(&b->chores);

@@ -32,12 +32,14 @@ struct broker_job {
 	struct parent_built built;
 	uint32_t expected; /* files */
 	bool is_answered;  /* built is all there; the worker still writes it down */
+	bool has_failed;   /* nothing came of it; the worker still tidies up */
 };
 
 struct broker_ask {
 	struct base_list node; /* of the job */
 	struct broker_peer *peer;
 	uint64_t id;
+	size_t len; /* of the request */
 };
 
 /* What a peer asked for lately, by the id of its message: for TRNC_BROKER_USED. */
@@ -51,8 +53,9 @@ struct broker_peer {
 	struct parent_broker *broker;
 	int sock;
 	sd_event_source *io;
-	unsigned int nr_jobs; /* that run for it */
 	unsigned int nr_asks;
+	uint64_t asked_bytes; /* requests of its asks */
+	bool is_cut; /* it gets no more answers, and goes */
 
 	/* the message that is coming in */
 	struct trnc_msg head;
@@ -61,6 +64,8 @@ struct broker_peer {
 	size_t body_cap;
 
 	struct base_list out; /* of struct broker_packet */
+	unsigned int out_fds;
+	uint64_t out_bytes; /* of files, too */
 	struct broker_memory memory[TRNC_BROKER_REMEMBERED];
 	uint32_t next_memory;
 	uint64_t memory_bytes;
@@ -70,6 +75,7 @@ struct broker_peer {
 struct broker_packet {
 	struct base_list node;
 	int fd; /* owned; -1: none */
+	uint64_t cost; /* in out_bytes */
 	size_t len, done;
 	uint8_t data[];
 };
@@ -91,6 +97,7 @@ struct parent_broker {
 	struct base_list peers;
 	struct base_list jobs; /* in the order of their asking */
 	unsigned int nr_running, max_running;
+	unsigned int out_fds, max_out_fds; /* descriptors that wait to be sent, to all peers */
 	struct trnc_parent_counts counts;
 	struct base_list chores;
 	sd_event_source *chore_timer;

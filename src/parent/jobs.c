@@ -15,19 +15,21 @@ static void start_next(struct parent_broker *b);
 static void free_ask(struct broker_ask *a)
 {
 	a->peer->nr_asks--;
+	a->peer->asked_bytes -= a->len;
 	base_list_remove(&a->node);
 	free(a);
 }
 
-static int add_ask(struct broker_job *j, struct broker_peer *p, uint64_t id)
+static int add_ask(struct broker_job *j, struct broker_peer *p, uint64_t id, size_t len)
 {
 	struct broker_ask *a = malloc(sizeof(*a));
 
 	if (!a)
 		return -ENOMEM;
-	*a = (struct broker_ask){ .peer = p, .id = id };
+	*a = (struct broker_ask){ .peer = p, .id = id, .len = len };
 	base_list_append(&j->asks, &a->node);
 	p->nr_asks++;
+	p->asked_bytes += len;
 	return 0;
 }
 
@@ -119,12 +121,13 @@ static int on_worker(sd_event_source *source, int fd, uint32_t events, void *dat
 		if (r == 0)
 			return 0;
 		answer_all(j, r);
-		if (r > 0) {
-			j->is_answered = true;
-			return 0;
-		}
+		j->is_answered = true;
+		j->has_failed = r < 0;
+		return 0;
 	}
-	/* The end of the socket: it has written all down, or has failed. */
+	/* What it says after a failure is for nobody, but it must not be left waiting, nor we for its disk. */
+	if (!parent_work_has_ended(j->sock))
+		return 0;
 	reap(j);
 	free_job(j);
 	start_next(b);
@@ -158,31 +161,48 @@ static unsigned int running_for(const struct parent_broker *b, const struct brok
 	return nr;
 }
 
-/* Of those that wait: the first one of the peer for whom least is running. */
-static struct broker_job *pick(struct parent_broker *b)
+/* Of those who wait for it, who has least running. */
+static unsigned int least_running(const struct broker_job *j)
 {
-	struct broker_job *j, *best = NULL;
+	const struct broker_ask *a;
 	unsigned int least = ~0u;
 
+	base_list_for_each(a, &j->asks, node) {
+		unsigned int nr = running_for(j->broker, a->peer);
+
+		if (nr < least)
+			least = nr;
+	}
+	return least;
+}
+
+/* Of those that wait: the first one of the peer for whom least is running. */
+static struct broker_job *pick(struct parent_broker *b, unsigned int *least)
+{
+	struct broker_job *j, *best = NULL;
+
+	*least = ~0u;
 	base_list_for_each(j, &b->jobs, node) {
 		unsigned int nr;
 
 		if (j->pid || j->is_answered || base_list_is_empty(&j->asks))
 			continue;
-		nr = running_for(b, owner_of(j));
-		if (nr < least) {
-			least = nr;
+		nr = least_running(j);
+		if (nr < *least) {
+			*least = nr;
 			best = j;
 		}
 	}
 	return best;
 }
 
+/* Who has nothing running need not wait for others: they may have asked for what never ends. */
 static void start_next(struct parent_broker *b)
 {
 	struct broker_job *j;
+	unsigned int least;
 
-	while (b->nr_running < b->max_running && (j = pick(b))) {
+	while ((j = pick(b, &least)) && (b->nr_running < b->max_running || least == 0)) {
 		int r = start(j);
 
 		if (r < 0) {
@@ -197,7 +217,7 @@ static struct broker_job *find_job(struct parent_broker *b, const struct parent_
 	struct broker_job *j;
 
 	base_list_for_each(j, &b->jobs, node)
-		if (memcmp(&j->work.key, key, sizeof(*key)) == 0)
+		if (memcmp(&j->work.key, key, sizeof(*key)) == 0 && !j->has_failed)
 			return j;
 	return NULL;
 }
@@ -232,7 +252,8 @@ static void answer_stored(struct broker_peer *p, uint64_t id, const struct paren
 }
 
 /* Somebody else has asked for it just now. What is not storable may differ from one moment to the next. */
-static bool join(struct broker_peer *p, uint64_t id, const struct parent_key *key, const struct parent_fate *fate)
+static bool join(struct broker_peer *p, uint64_t id, size_t len, const struct parent_key *key,
+		 const struct parent_fate *fate)
 {
 	struct broker_job *j = fate->is_storable ? find_job(p->broker, key) : NULL;
 
@@ -241,7 +262,7 @@ static bool join(struct broker_peer *p, uint64_t id, const struct parent_key *ke
 	if (j->is_answered)
 		answer_stored(p, id, &j->built, fate->reads_files ? 0 : TRNC_BROKER_REPLY_FINAL);
 	else
-		return add_ask(j, p, id) == 0;
+		return add_ask(j, p, id, len) == 0;
 	return true;
 }
 
@@ -271,10 +292,10 @@ void broker_compile(struct broker_peer *p, uint64_t id, struct broker_order *ord
 		broker_peer_refuse(p, id, r, "a program's request");
 		return;
 	}
-	if (join(p, id, &key, &fate) || (fate.is_storable && answer_from_store(p, id, order, &key)))
+	if (join(p, id, order->len, &key, &fate) || (fate.is_storable && answer_from_store(p, id, order, &key)))
 		return;
 	j = new_job(b, order, &key, &fate);
-	if (!j || add_ask(j, p, id) < 0) {
+	if (!j || add_ask(j, p, id, order->len) < 0) {
 		broker_peer_refuse(p, id, -ENOMEM, "a program's request");
 		if (j)
 			broker_end_job(j);

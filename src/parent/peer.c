@@ -14,6 +14,10 @@
 
 #define MAX_ASKS 64u		  /* at once, a peer */
 #define MAX_REMEMBERED (64u << 20) /* bytes of requests, a peer */
+#define MAX_ASKED (128u << 20)	   /* bytes of requests that wait, a peer; a single one may be as long as a message */
+/* What may wait to be read by a peer when another answer comes: one that does not read is cut off. */
+#define MAX_OUT_FDS 2048u
+#define MAX_OUT_BYTES (64u << 20)
 
 /* ---------------------------------------------------------------- output */
 
@@ -43,11 +47,24 @@ static ssize_t send_packet(int sock, const struct broker_packet *k)
 	return sendmsg(sock, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void free_packet(struct broker_packet *k)
+static void free_packet(struct broker_peer *p, struct broker_packet *k)
 {
+	if (k->fd >= 0) {
+		p->out_fds--;
+		p->broker->out_fds--;
+	}
+	p->out_bytes -= k->cost;
 	base_list_remove(&k->node);
 	base_close(k->fd);
 	free(k);
+}
+
+static void drop_packets(struct broker_peer *p)
+{
+	struct broker_packet *k, *next;
+
+	base_list_for_each_safe(k, next, &p->out, node)
+		free_packet(p, k);
 }
 
 /* Return: 0, or -errno: the peer is gone. */
@@ -65,12 +82,24 @@ static int flush(struct broker_peer *p)
 				return errno == EAGAIN ? 0 : -errno;
 			k->done += (size_t)n;
 		}
-		free_packet(k);
+		free_packet(p, k);
 	}
 	return 0;
 }
 
-static bool queue(struct broker_peer *p, const void *data, size_t len, int fd)
+static void append(struct broker_peer *p, struct broker_packet *k, uint64_t size)
+{
+	k->cost = k->len + size;
+	p->out_bytes += k->cost;
+	if (k->fd >= 0) {
+		p->out_fds++;
+		p->broker->out_fds++;
+	}
+	base_list_append(&p->out, &k->node);
+}
+
+/* @size: of the file that is sent along */
+static bool queue(struct broker_peer *p, const void *data, size_t len, int fd, uint64_t size)
 {
 	struct broker_packet *k = malloc(sizeof(*k) + len);
 
@@ -85,7 +114,7 @@ static bool queue(struct broker_peer *p, const void *data, size_t len, int fd)
 		}
 	}
 	memcpy(k->data, data, len);
-	base_list_append(&p->out, &k->node);
+	append(p, k, size);
 	return true;
 }
 
@@ -101,16 +130,50 @@ static bool queue_file(struct broker_peer *p, const struct parent_file *f)
 		free(k);
 		return false;
 	}
-	base_list_append(&p->out, &k->node);
+	append(p, k, 0);
 	return true;
+}
+
+/* The socket's end is seen by the loop, which closes the peer; what waited for it goes at once. */
+static void cut_off(struct broker_peer *p)
+{
+	p->is_cut = true;
+	shutdown(p->sock, SHUT_RDWR);
+	drop_packets(p);
+	watch(p);
 }
 
 /* A reply of which a part is missing cannot be ended: such a peer is cut off, and compiles by itself. */
 static void end_message(struct broker_peer *p, bool is_whole)
 {
 	if (!is_whole || flush(p) < 0)
-		shutdown(p->sock, SHUT_RDWR);
-	watch(p);
+		cut_off(p);
+	else
+		watch(p);
+}
+
+static struct broker_peer *slowest(struct parent_broker *b)
+{
+	struct broker_peer *p, *worst = NULL;
+
+	base_list_for_each(p, &b->peers, node)
+		if (!worst || p->out_fds > worst->out_fds)
+			worst = p;
+	return worst;
+}
+
+/* Those that do not read are not read less: an executor that waits for us to read may be what keeps it from reading. */
+static bool has_room(struct broker_peer *p, const struct parent_built *more)
+{
+	unsigned int nr = more ? more->nr_files : 0;
+
+	while (p->broker->out_fds && p->broker->out_fds + nr > p->broker->max_out_fds)
+		cut_off(slowest(p->broker));
+	if (!p->is_cut && p->out_bytes && (p->out_fds + nr > MAX_OUT_FDS || p->out_bytes > MAX_OUT_BYTES)) {
+		log_debug("an executor does not read what it asked for");
+		cut_off(p);
+	}
+	return !p->is_cut;
 }
 
 void broker_peer_answer(struct broker_peer *p, uint64_t id, const struct parent_built *b, uint32_t flags)
@@ -124,14 +187,16 @@ void broker_peer_answer(struct broker_peer *p, uint64_t id, const struct parent_
 	};
 	bool is_whole;
 
+	if (!has_room(p, b))
+		return;
 	m.head.len = (uint32_t)(sizeof(m) + b->nr_files * sizeof(struct trnc_broker_file) + b->reply.size);
 	memcpy(m.body.program, b->program, sizeof(m.body.program));
-	is_whole = queue(p, &m, sizeof(m), -1);
+	is_whole = queue(p, &m, sizeof(m), -1, 0);
 	for (uint32_t i = 0; i < b->nr_files && is_whole; i++) {
 		struct trnc_broker_file f = { .size = b->files[i].size };
 
 		memcpy(f.name, b->files[i].name, sizeof(f.name));
-		is_whole = queue(p, &f, sizeof(f), b->files[i].fd);
+		is_whole = queue(p, &f, sizeof(f), b->files[i].fd, f.size);
 	}
 	end_message(p, is_whole && queue_file(p, &b->reply));
 }
@@ -148,9 +213,12 @@ void broker_peer_refuse(struct broker_peer *p, uint64_t id, int error, const cha
 		},
 	};
 
+	/* Small, but there may be any number of them. */
+	if (!has_room(p, NULL))
+		return;
 	snprintf(m.body.name, sizeof(m.body.name), "NotBuilt");
 	snprintf(m.body.text, sizeof(m.body.text), "%s: %s", why, strerror(-error));
-	end_message(p, queue(p, &m, sizeof(m), -1));
+	end_message(p, queue(p, &m, sizeof(m), -1, 0));
 }
 
 /* ----------------------------------------------------------------- input */
@@ -190,7 +258,7 @@ static int handle_compile(struct broker_peer *p, const uint8_t *body, size_t len
 		broker_peer_refuse(p, p->head.id, -EINVAL, "a program's request");
 		return 0;
 	}
-	o = malloc(sizeof(*o) + len);
+	o = p->nr_asks && p->asked_bytes + len > MAX_ASKED ? NULL : malloc(sizeof(*o) + len);
 	if (!o) {
 		broker_peer_refuse(p, p->head.id, -ENOMEM, "a program's request");
 		return 0;
@@ -287,18 +355,17 @@ static int on_peer(sd_event_source *source, int fd, uint32_t events, void *data)
 	struct broker_peer *p = data;
 	int r = events & EPOLLOUT ? flush(p) : 0;
 
-	/* A peer that does not read gets nothing more to do. */
-	for (int i = 0; i < 64 && r >= 0 && (r = read_some(p)) > 0; i++) {
+	/* One message: it may take a while, and others are waiting. */
+	for (int i = 0; i < 64 && r >= 0 && !p->is_cut && (r = read_some(p)) > 0; i++) {
 		if (p->got < sizeof(p->head) || p->got < p->head.len)
 			continue;
 		r = handle(p);
 		free(p->body);
 		p->body = NULL;
 		p->body_cap = p->got = 0;
-		if (r < 0)
-			break;
+		break;
 	}
-	if (r < 0)
+	if (r < 0 || p->is_cut)
 		broker_peer_close(p);
 	else
 		watch(p);
@@ -324,14 +391,11 @@ void broker_peer_open(struct parent_broker *b, int sock)
 
 void broker_peer_close(struct broker_peer *p)
 {
-	struct broker_packet *k, *next;
-
 	broker_forget_asks(p);
 	base_list_remove(&p->node);
 	sd_event_source_disable_unref(p->io);
 	base_close(p->sock);
-	base_list_for_each_safe(k, next, &p->out, node)
-		free_packet(k);
+	drop_packets(p);
 	for (uint32_t i = 0; i < TRNC_BROKER_REMEMBERED; i++)
 		broker_order_unref(p->memory[i].order);
 	free(p->body);

@@ -72,7 +72,7 @@ static int make_folder(int at, const char *name)
 /* What nobody has locked was left by somebody who is dead. */
 static void remove_leftovers(int tmp)
 {
-	int copy = fcntl(tmp, F_DUPFD_CLOEXEC, 0);
+	int copy = openat(tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* from its beginning */
 	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *e;
 
@@ -278,6 +278,8 @@ void parent_store_trim(struct parent_store *s)
 	/* Who holds it makes room for us, too. */
 	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
 		return;
+	/* Of workers that were killed, their helpers' folders. */
+	remove_leftovers(s->tmp);
 	count_all(&c, s->entries);
 	if (c.bytes > s->max_bytes) {
 		uint64_t goal = s->max_bytes - s->max_bytes / 8;

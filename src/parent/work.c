@@ -236,6 +236,17 @@ int parent_work_receive(int sock, struct parent_built *b, uint32_t *expected)
 	return 1;
 }
 
+bool parent_work_has_ended(int sock)
+{
+	struct packet p;
+	ssize_t n;
+
+	do
+		n = base_recv(sock, &p, sizeof(p), NULL, NULL);
+	while (n > 0 || n == -EMSGSIZE || n == -EINTR);
+	return n != -EAGAIN;
+}
+
 /* -------------------------------------------------------------- worker */
 
 static int make_place(struct parent_job *j)

@@ -37,4 +37,7 @@ int parent_work_start(const struct parent_work *w, pid_t *ret_pid, int *ret_sock
 /* Reads on, without waiting. Return: 1: all is there; 0: not yet; -errno: the worker failed, or says so. */
 int parent_work_receive(int sock, struct parent_built *b, uint32_t *expected);
 
+/* After that: takes what else there is to nowhere, without waiting. Has the worker ended? */
+bool parent_work_has_ended(int sock);
+
 #endif
