@@ -117,8 +117,10 @@ static bool put_options(struct hash *h, struct parent_tree_budget *budget, const
 static bool any_includes(const struct parent_request *q)
 {
 	/* Headers that came with a compile are found by name, among other places. */
-	return q->op == TRNC_OP_COMPILE ? memchr(q->source, '#', q->source_len) != NULL :
-					  parent_text_includes(q->source, q->source_len);
+	if (q->op == TRNC_OP_COMPILE)
+		return memchr(q->source, '#', q->source_len) != NULL;
+	/* A macro of the options may stand where the source has nothing to be seen. */
+	return parent_text_includes(q->source, q->source_len) || parent_text_includes(q->options, strlen(q->options));
 }
 
 /* All of the request but where it was asked from, which counts only when files are looked for from there. */

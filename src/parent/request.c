@@ -58,6 +58,12 @@ static bool is_name(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
+/* Between a '#' and what follows; compilers skip zeros, too. */
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\0';
+}
+
 /* What stands after a '#', blanks skipped: is it a directive that reads a file, or something that we do not see through
  * (a comment, a line that goes on)? */
 static bool directive_includes(const char *p, const char *end)
@@ -69,14 +75,14 @@ static bool directive_includes(const char *p, const char *end)
 	const char *name;
 	size_t len;
 
-	while (p < end && (*p == ' ' || *p == '\t'))
+	while (p < end && is_blank(*p))
 		p++;
 	for (name = p; p < end && is_name(*p);)
 		p++;
 	len = (size_t)(p - name);
 	if (len == 0)
 		/* "##", "#" alone, and a macro's text; not a comment or a continued line. */
-		return p < end && (*p == '\\' || *p == '/' || *p == '?');
+		return p < end && (*p == '\\' || *p == '/' || *p == '?' || (unsigned char)*p >= 0x80);
 	if (p < end && (*p == '\\' || *p == '?'))
 		return true;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
@@ -92,13 +98,67 @@ static bool has(const char *text, size_t len, const char *word)
 	return memmem(text, len, word, strlen(word)) != NULL;
 }
 
-bool parent_text_includes(const char *text, size_t len)
+/* Does p, after "__has", go on as one of the questions that are about the compiler alone? */
+static bool asks_the_compiler(const char *p, const char *end)
+{
+	static const char *const others[] = {
+		"_attribute", "_builtin", "_c_attribute", "_constexpr_builtin", "_cpp_attribute", "_declspec_attribute",
+		"_extension", "_feature", "_warning",
+	};
+	const char *name = p;
+
+	while (p < end && is_name(*p))
+		p++;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strlen(others[i]) == (size_t)(p - name) && memcmp(others[i], name, (size_t)(p - name)) == 0)
+			return true;
+	return false;
+}
+
+/* May it ask whether there is a file? Half of such a name is enough: the rest may be pasted to it. */
+static bool asks_for_files(const char *text, size_t len)
 {
 	const char *end = text + len;
 
-	/* Other spellings of '#', and questions about files. */
-	if (has(text, len, "%:") || has(text, len, "?\?=") || has(text, len, "__has_include") ||
-	    has(text, len, "__has_embed"))
+	for (const char *p = text; (p = memmem(p, (size_t)(end - p), "__has", 5));) {
+		p += 5;
+		if (!asks_the_compiler(p, end))
+			return true;
+	}
+	return false;
+}
+
+/* A name that goes on in the next line may be any. */
+static bool has_broken_name(const char *text, size_t len)
+{
+	const char *end = text + len;
+
+	for (const char *p = text; (p = memchr(p, '\\', (size_t)(end - p)));) {
+		bool after_name = p > text && is_name(p[-1]);
+		const char *next = ++p;
+
+		while (next < end && is_blank(*next))
+			next++;
+		if (next < end && *next == '\r')
+			next++;
+		if (after_name && next < end && *next == '\n' && ++next < end && is_name(*next))
+			return true;
+	}
+	return false;
+}
+
+bool parent_text_includes(const char *text, size_t len)
+{
+	/* Other spellings of '#', questions about files, and what assemblers read. */
+	static const char *const words[] = {
+		"%:", "?\?=", "has_include", "has_embed", "dependency", ".incbin", ".include",
+	};
+	const char *end = text + len;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (has(text, len, words[i]))
+			return true;
+	if (asks_for_files(text, len) || has_broken_name(text, len))
 		return true;
 	for (const char *p = text; (p = memchr(p, '#', (size_t)(end - p)));)
 		if (directive_includes(++p, end))

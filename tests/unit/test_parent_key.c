@@ -161,11 +161,15 @@ static void test_includes(void **state)
 	static const char *const yes[] = {
 		"#include <a>", "  #  include \"a\"", "#include_next <a>", "#import \"a\"", "#inc\\\nlude \"a\"", "#\\\ninclude \"a\"",
 		"# /* x */ include \"a\"", "%:include <a>", "?\?=include <a>", "#if __has_include(<a>)\n#endif", "#embed \"a\"",
-		"#define A\n#include A",
+		"#define A\n#include A", "#\finclude <a>", "#\vinclude <a>", "# \xc2\xa0include <a>",
+		"#if __has_inc\\\nlude(<a>)\n#endif", "#if __has\\ \r\n_include(<a>)\n#endif",
+		"#define C(a, b) a ## b\n#if C(__has_inc, lude)(<a>)\n#endif", "#if C(_, _has_include)(<a>)\n#endif",
+		"#pragma GCC dependency \"a\"", "__asm__(\".incbin \\\"a\\\"\");",
 	};
 	static const char *const no[] = {
 		"", "int x;", "#define A(x) #x", "#define A(a, b) a ## b", "#pragma OPENCL EXTENSION all : enable", "#ifdef A\n#endif",
 		"#if A\n#elif B\n#else\n#endif", "#undef A", "#line 3", "#error x", "#",
+		"#if __has_builtin(a) && defined(__has_feature)\n#endif", "#define A(x) do { \\\n\tx; \\\n} while (0)", "\"\\n\"",
 	};
 
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
@@ -174,6 +178,14 @@ static void test_includes(void **state)
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
 		if (parent_text_includes(no[i], strlen(no[i])))
 			fail_msg("%s", no[i]);
+	/* A zero in the middle; and what is in a macro of the options. */
+	assert_true(parent_text_includes("#\0include <a>", 13));
+	{
+		struct parent_key key;
+
+		assert_false(make(B("#if A(<a>)\n#endif", "-DA=1", "/usr/share/pocl"), &key).reads_files);
+		assert_true(make(B("#if A(<a>)\n#endif", "-DA=__has_include", "/usr/share/pocl"), &key).reads_files);
+	}
 }
 
 /* What an executor may send: anything. */
