@@ -63,7 +63,8 @@ cl_context exec_quick_context(const struct exec_context *c);
 /* Of a kernel table: its program for the quick device. */
 struct exec_quick_program;
 
-/* Keeps a build request; nothing is built yet. NULL: no memory, no quick device, not from source. Builder's thread. */
+/* Keeps a build request; nothing is built yet. NULL: no memory, no quick device, not from source, or kernels that may wait for
+ * others (waits.h). Builder's thread. */
 struct exec_quick_program *exec_quick_program_new(struct exec_context *c, const void *request, size_t len);
 /* Accepts NULL. Any thread. */
 void exec_quick_program_free(struct exec_quick_program *p);

@@ -11,6 +11,7 @@
 #include "executor/program.h"
 #include "executor/quick.h"
 #include "executor/quick_compile.h"
+#include "executor/waits.h"
 
 /* A program is built after so many launches that were believed to be short: most programs have a few. */
 #define WORTH_BUILDING 16u
@@ -43,10 +44,12 @@ void exec_quick_program_free(struct exec_quick_program *p)
 	free(p);
 }
 
-static bool is_source(const void *request, size_t len)
+/* A source, of which no kernel may wait for others: they might be behind it in the ring. */
+static bool is_fit(const void *request, size_t len)
 {
 	struct exec_build_request q;
-	bool yes = exec_build_parse(request, len, &q) == 0 && q.op == TRNC_OP_BUILD && q.source.len;
+	bool yes = exec_build_parse(request, len, &q) == 0 && q.op == TRNC_OP_BUILD && q.source.len &&
+		   !exec_text_may_wait(q.source.data, q.source.len, q.options);
 
 	exec_build_request_finish(&q);
 	return yes;
@@ -54,7 +57,7 @@ static bool is_source(const void *request, size_t len)
 
 struct exec_quick_program *exec_quick_program_new(struct exec_context *c, const void *request, size_t len)
 {
-	struct exec_quick_program *p = c->quick && is_source(request, len) ? calloc(1, sizeof(*p)) : NULL;
+	struct exec_quick_program *p = c->quick && is_fit(request, len) ? calloc(1, sizeof(*p)) : NULL;
 
 	if (!p)
 		return NULL;

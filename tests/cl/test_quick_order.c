@@ -16,13 +16,13 @@
 static const char source[] =
 	"__kernel void advance(__global uint *p, uint add) { size_t i = get_global_id(0); p[i] = p[i] * 3 + add; }\n"
 	"__kernel void slow(__global uint *p, uint add, uint rounds)\n"
-	"{ size_t i = get_global_id(0); uint v = p[i]; volatile uint w = 0;\n"
-	"  for (uint r = 0; r < rounds; r++) w += r ^ v;\n"
-	"  p[i] = v * 3 + add; }\n"
+	"{ size_t i = get_global_id(0); uint v = p[i]; uint w = v;\n"
+	"  for (uint r = 0; r < rounds; r++) w = (w ^ r) * 1664525u + (w >> 7);\n"
+	"  p[i] = v * 3 + add + (rounds >> 31 ? w : 0); }\n"
 	"__kernel void by_data(__global uint *p, __global const uint *rounds)\n"
-	"{ size_t i = get_global_id(0); volatile uint w = 0;\n"
-	"  for (uint r = 0; r < rounds[0]; r++) w += r;\n"
-	"  p[i] = p[i] * 3 + 1; }\n"
+	"{ size_t i = get_global_id(0); uint w = p[i], n = rounds[0];\n"
+	"  for (uint r = 0; r < n; r++) w = (w ^ r) * 1664525u + (w >> 7);\n"
+	"  p[i] = p[i] * 3 + 1 + (n >> 31 ? w : 0); }\n"
 	"__kernel void sizes(__global uint *p)\n"
 	"{ size_t i = get_global_id(0) + get_global_size(0) * (get_global_id(1) + get_global_size(1) * get_global_id(2));\n"
 	"  p[i] = get_local_size(0) + 1000 * get_local_size(1) + 1000000 * get_local_size(2); }\n"
@@ -339,12 +339,49 @@ static void arguments(struct cl_env *env)
 	CHECK(all_are(env->queue, value));
 }
 
+static const char waiting_source[] =
+	"__kernel void waits(__global volatile uint *p) { while (p[0] == 0) ; }\n"
+	"__kernel void frees(__global volatile uint *p) { p[0] = 1; }\n";
+
+/* One that was always short, because what it waits for was there, and then has to wait for a kernel that comes later. */
+static void waiting(struct cl_env *env)
+{
+	cl_command_queue other = cl_queue(env, 0);
+	cl_program waiting_program = cl_build(env, waiting_source, "");
+	cl_kernel waits = cl_kernel_new(waiting_program, "waits"), frees = cl_kernel_new(waiting_program, "frees");
+	const size_t one = 1;
+	double start = cl_now();
+
+	if (GET_INFO(cl_uint, clGetDeviceInfo, env->device, CL_DEVICE_MAX_COMPUTE_UNITS) < 2)
+		return;
+	CHECK_OK(clSetKernelArg(waits, 0, sizeof(mem), &mem));
+	CHECK_OK(clSetKernelArg(frees, 0, sizeof(mem), &mem));
+	CHECK_OK(clEnqueueNDRangeKernel(env->queue, frees, 1, NULL, &one, NULL, 0, NULL, NULL));
+	while (cl_now() - start < WARM_MS / 1000.0) {
+		CHECK_OK(clEnqueueNDRangeKernel(env->queue, waits, 1, NULL, &one, NULL, 0, NULL, NULL));
+		CHECK_OK(clFinish(env->queue));
+	}
+	for (int i = 0; i < 20; i++) {
+		zero(env->queue);
+		CHECK_OK(clFinish(env->queue));
+		CHECK_OK(clEnqueueNDRangeKernel(env->queue, waits, 1, NULL, &one, NULL, 0, NULL, NULL));
+		CHECK_OK(clFlush(env->queue));
+		CHECK_OK(clEnqueueNDRangeKernel(other, frees, 1, NULL, &one, NULL, 0, NULL, NULL));
+		CHECK_OK(clFinish(other));
+		CHECK_OK(clFinish(env->queue));
+	}
+	CHECK_OK(clReleaseKernel(waits));
+	CHECK_OK(clReleaseKernel(frees));
+	CHECK_OK(clReleaseProgram(waiting_program));
+	CHECK_OK(clReleaseCommandQueue(other));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct cl_case cases[] = {
 		CL_CASE(setup), CL_CASE(mixed_in_order), CL_CASE(streams), CL_CASE(two_queues), CL_CASE(out_of_order),
 		CL_CASE(user_events), CL_CASE(times), CL_CASE(callbacks), CL_CASE(time_by_data), CL_CASE(chosen_sizes),
-		CL_CASE(offsets), CL_CASE(arguments), { NULL, NULL },
+		CL_CASE(offsets), CL_CASE(arguments), CL_CASE(waiting), { NULL, NULL },
 	};
 
 	return cl_test_main(argc, argv, cases, 0);
