@@ -117,6 +117,9 @@ struct client_mem {
  */
 int client_mem_alloc(struct client_context *c, uint64_t size, struct client_mem *ret, struct trn_error *err);
 
+/* The program gets a pointer into it: children that it forks from then on have this memory, too; others are without. */
+void client_mem_show(const struct client_mem *mem);
+
 /*
  * Writes the BUFFER_DESTROY record of the handle (which is freed too) and gives its memory back once the host has let
  * go of it.  mem: NULL for a sub-buffer, else consumed.  Never waits for the host.

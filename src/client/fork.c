@@ -2,7 +2,8 @@
 /*
  * What happens when the program forks.  The child shares the parent's socket and memory but none of its threads: all
  * that it inherited counts as lost, is never locked again and never freed, and new sessions connect anew.  Nothing is
- * sent, so the parent notices nothing.
+ * sent, so the parent notices nothing.  Of the memory of buffers the child has what the program was given pointers to
+ * (client_mem_show): the device could not take back what a child has mapped.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -42,7 +43,7 @@ static void after_fork_in_child(void)
 		watched[i]->live = NULL;
 		pthread_mutex_init(&watched[i]->lock, NULL);
 	}
-	pthread_mutex_init(&lock, NULL);
+	pthread_mutex_unlock(&lock); /* taken by this thread, before */
 }
 
 int client_fork_watch_devices(struct client_device **devices, size_t nr)

@@ -273,6 +273,12 @@ static void defer(struct client_context *c, const struct client_mem *mem, uint64
 	pthread_mutex_unlock(&c->buffers.lock);
 }
 
+void client_mem_show(const struct client_mem *mem)
+{
+	if (mem->segment && !atomic_load_explicit(&mem->segment->is_shown, memory_order_relaxed))
+		client_segment_show(mem->segment);
+}
+
 void client_buffer_destroy(struct client_context *c, uint64_t buffer, struct client_mem *mem)
 {
 	struct trnc_rec_buffer_destroy *rec;

@@ -102,6 +102,19 @@ static int map_segment(struct client_segment *seg, int fd, bool populate)
 	return 0;
 }
 
+/* The device cannot take back what somebody has mapped, and nobody would unmap it in a child that lives on. */
+static void keep_from_children(struct client_segment *seg)
+{
+	if (seg->kind == TRNC_SEGMENT_BUFFER)
+		madvise(seg->ptr, seg->size, MADV_DONTFORK);
+}
+
+void client_segment_show(struct client_segment *seg)
+{
+	if (seg->kind == TRNC_SEGMENT_BUFFER && !atomic_exchange(&seg->is_shown, true))
+		madvise(seg->ptr, seg->size, MADV_DOFORK);
+}
+
 static void unmap_segment(struct client_segment *seg)
 {
 	struct client_session *s = seg->session;
@@ -193,6 +206,7 @@ static int check_and_map(struct client_segment *seg, int fd, bool populate, stru
 				     "raise the limit of the address space or vm.max_map_count",
 				     "cannot map %llu bytes of the device's memory: %s",
 				     (unsigned long long)seg->size, strerror(-r));
+	keep_from_children(seg);
 	return 0;
 }
 

@@ -3,6 +3,8 @@
 #ifndef CLIENT_SEGMENTS_H
 #define CLIENT_SEGMENTS_H
 
+#include <stdatomic.h>
+
 #include "client/session.h"
 
 #define CLIENT_EXACT_MIN (16ull << 20) /* from here on a piece of memory has a segment of its own */
@@ -18,6 +20,7 @@ struct client_segment {
 	struct client_pool_segment *pool_segment; /* NULL: an exact one */
 	struct base_list node; /* in the list of its owner, later in session->dying */
 	uint64_t dying_id;     /* of the SEGMENT_DESTROY that is under way */
+	_Atomic bool is_shown; /* the program has pointers into it */
 	bool is_stuck;	       /* its place in the window cannot be used again */
 };
 
@@ -34,6 +37,9 @@ int client_segment_create(struct client_session *s, enum trnc_segment_kind kind,
  * has been read up to after_pos.  Does not wait.
  */
 void client_segment_destroy(struct client_segment *seg, uint32_t context, uint64_t after_pos);
+
+/* A child that is forked from now on has the segment, too. */
+void client_segment_show(struct client_segment *seg);
 
 /* For rpc.c, with session->lock held. */
 void client_segment_dies_locked(struct client_session *s, struct client_segment *seg, uint64_t id);

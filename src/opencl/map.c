@@ -130,6 +130,7 @@ void *map_command(struct command *c, const struct map_request *q, cl_int *errcod
 
 	if (!m)
 		return fail_with(errcode_ret, command_finish(c, CL_OUT_OF_HOST_MEMORY));
+	client_mem_show(&(mem->parent ? mem->parent : mem)->mem);
 	/* Before the program has the pointer. */
 	if (mapping_is_for_writing(m))
 		shadow_hold(mem);

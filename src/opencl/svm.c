@@ -130,6 +130,7 @@ void *svm_alloc(cl_context ctx, size_t size, bool is_fine)
 		free(piece);
 		return NULL;
 	}
+	client_mem_show(&piece->mem);
 	piece->start = ptr = piece->mem.ptr;
 	piece->size = size;
 	piece->refs = 1;
