@@ -51,13 +51,12 @@ int parent_broker_create(const struct parent_process *p, struct parent_broker **
 
 void parent_broker_destroy(struct parent_broker *b)
 {
-	struct broker_peer *p, *next;
 	struct broker_job *j, *next_job;
 
 	if (!b)
 		return;
-	base_list_for_each_safe(p, next, &b->peers, node)
-		broker_peer_close(p);
+	b->is_ending = true;
+	broker_close_peers(b);
 	base_list_for_each_safe(j, next_job, &b->jobs, node)
 		broker_end_job(j);
 	broker_end_chores(b);

@@ -12,6 +12,12 @@ int parent_broker_create(const struct parent_process *p, struct parent_broker **
 /* NULL is accepted. */
 void parent_broker_destroy(struct parent_broker *b);
 
+/* After each turn of the loop: is there something to do that shall outlive the device process? */
+void parent_broker_settle(struct parent_broker *b);
+
+/* The device process is gone: all of its programs are forgotten, and what is left to do for the store is done, but not for long. */
+void parent_broker_linger(struct parent_broker *b);
+
 /*
  * An executor was started.  Takes over both: its stream socket, blocking until now, from which anything may come; and
  * the folder of its session (O_PATH), in which it may do anything.

@@ -94,6 +94,8 @@ struct parent_broker {
 	struct parent_store *store; /* or NULL */
 	struct parent_key host;
 	bool knows_host, is_host_known;
+	bool outlives;	/* the device process: there is something to do */
+	bool is_ending; /* nothing new is begun for anybody */
 	struct base_list peers;
 	struct base_list jobs; /* in the order of their asking */
 	unsigned int nr_running, max_running;
@@ -113,6 +115,9 @@ void broker_peer_close(struct broker_peer *p);
 void broker_peer_answer(struct broker_peer *p, uint64_t id, const struct parent_built *b, uint32_t flags);
 void broker_peer_refuse(struct broker_peer *p, uint64_t id, int error, const char *why);
 
+/* All of them. */
+void broker_close_peers(struct parent_broker *b);
+
 /* --- jobs.c --- */
 
 /* A peer's COMPILE. */
@@ -120,6 +125,8 @@ void broker_compile(struct broker_peer *p, uint64_t id, struct broker_order *ord
 /* A peer is going. */
 void broker_forget_asks(struct broker_peer *p);
 void broker_end_job(struct broker_job *j);
+/* Is one on its way to the store? */
+bool broker_is_building(const struct parent_broker *b, const struct parent_key *key);
 
 /* --- chores.c --- */
 
@@ -127,6 +134,8 @@ void broker_used(struct parent_broker *b, const struct broker_order *order, cons
 		 uint32_t nr);
 /* A program was answered from the store: what its entry still lacks is made now. */
 void broker_found(struct parent_broker *b, const struct broker_order *order, const struct parent_key *key);
+/* What waits for a job, or for more of its kind, is begun. */
+void broker_go_on(struct parent_broker *b);
 /* What is left is remembered in the store. */
 void broker_end_chores(struct parent_broker *b);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Work-group functions that programs have used, made for those who come after them: one program at a time, nicely. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -11,7 +12,7 @@
 #include "parent/broker_priv.h"
 
 /* A program's first launches come together. */
-#define DELAY_US 50000u
+#define DELAY_US 20000u
 #define MAX_CHORES 64u
 
 static void arm(struct parent_broker *b, uint64_t delay_us);
@@ -60,8 +61,19 @@ static int on_done(sd_event_source *source, int fd, uint32_t events, void *data)
 	b->chore_pid = 0;
 	b->chore_io = sd_event_source_disable_unref(b->chore_io);
 	b->chore_sock = base_close(b->chore_sock);
-	arm(b, DELAY_US);
+	arm(b, b->is_ending ? 0 : DELAY_US);
 	return 0;
+}
+
+/* The first one whose program is in the store: that may be under way. */
+static struct broker_chore *pick(const struct parent_broker *b)
+{
+	struct broker_chore *c;
+
+	base_list_for_each(c, &b->chores, node)
+		if (!broker_is_building(b, &c->work.key))
+			return c;
+	return NULL;
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *data)
@@ -70,9 +82,9 @@ static int on_time(sd_event_source *source, uint64_t usec, void *data)
 	struct broker_chore *c;
 	int r;
 
-	if (b->chore_pid || base_list_is_empty(&b->chores))
-		return 0;
-	c = base_container_of(b->chores.next, struct broker_chore, node);
+	c = b->chore_pid ? NULL : pick(b);
+	if (!c)
+		return 0; /* the end of what is under way brings us back */
 	r = start(c, &b->chore_pid, &b->chore_sock);
 	free_chore(c);
 	if (r == 0)
@@ -169,10 +181,22 @@ void broker_found(struct parent_broker *b, const struct broker_order *order, con
 	arm(b, 0);
 }
 
+void broker_go_on(struct parent_broker *b)
+{
+	arm(b, 0);
+}
+
 void broker_end_chores(struct parent_broker *b)
 {
 	struct broker_chore *c, *next;
 
+	if (b->chore_pid) {
+		/* Its helper ends with it. */
+		kill(-b->chore_pid, SIGKILL);
+		kill(b->chore_pid, SIGKILL);
+		while (waitpid(b->chore_pid, NULL, 0) < 0 && errno == EINTR) {
+		}
+	}
 	b->chore_timer = sd_event_source_disable_unref(b->chore_timer);
 	b->chore_io = sd_event_source_disable_unref(b->chore_io);
 	base_close(b->chore_sock);

@@ -131,6 +131,7 @@ static int on_worker(sd_event_source *source, int fd, uint32_t events, void *dat
 	reap(j);
 	free_job(j);
 	start_next(b);
+	broker_go_on(b);
 	return 0;
 }
 
@@ -202,7 +203,7 @@ static void start_next(struct parent_broker *b)
 	struct broker_job *j;
 	unsigned int least;
 
-	while ((j = pick(b, &least)) && (b->nr_running < b->max_running || least == 0)) {
+	while (!b->is_ending && (j = pick(b, &least)) && (b->nr_running < b->max_running || least == 0)) {
 		int r = start(j);
 
 		if (r < 0) {
@@ -220,6 +221,16 @@ static struct broker_job *find_job(struct parent_broker *b, const struct parent_
 		if (memcmp(&j->work.key, key, sizeof(*key)) == 0 && !j->has_failed)
 			return j;
 	return NULL;
+}
+
+bool broker_is_building(const struct parent_broker *b, const struct parent_key *key)
+{
+	const struct broker_job *j;
+
+	base_list_for_each(j, &b->jobs, node)
+		if (memcmp(&j->work.key, key, sizeof(*key)) == 0)
+			return true;
+	return false;
 }
 
 static struct broker_job *new_job(struct parent_broker *b, struct broker_order *o, const struct parent_key *key,

@@ -401,3 +401,11 @@ void broker_peer_close(struct broker_peer *p)
 	free(p->body);
 	free(p);
 }
+
+void broker_close_peers(struct parent_broker *b)
+{
+	struct broker_peer *p, *next;
+
+	base_list_for_each_safe(p, next, &b->peers, node)
+		broker_peer_close(p);
+}

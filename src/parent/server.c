@@ -16,6 +16,7 @@
 struct server {
 	struct parent_process *process;
 	char *packet; /* PARENT_MAX_PACKET bytes */
+	bool is_over;
 };
 
 static int refuse(uint64_t id, const struct trn_error *err)
@@ -110,8 +111,10 @@ static int on_packet(sd_event_source *source, int fd, uint32_t events, void *dat
 		log_debug("a packet is too long");
 		return 0;
 	}
-	if (len <= 0)
-		return sd_event_exit(sd_event_source_get_event(source), 0);
+	if (len <= 0) {
+		s->is_over = true;
+		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	}
 	handle(s, (size_t)len, fds, nr_fds);
 	for (size_t i = 0; i < nr_fds; i++)
 		base_close(fds[i]);
@@ -126,8 +129,12 @@ static int run(struct parent_process *p, struct server *s)
 		r = parent_broker_create(p, &p->broker);
 	if (r >= 0)
 		r = sd_event_add_io(p->event, NULL, TRNC_PARENT_FD, EPOLLIN, on_packet, s);
+	while (r >= 0 && !s->is_over) {
+		r = sd_event_run(p->event, UINT64_MAX);
+		parent_broker_settle(p->broker);
+	}
 	if (r >= 0)
-		r = sd_event_loop(p->event);
+		parent_broker_linger(p->broker);
 	parent_broker_destroy(p->broker);
 	sd_event_unref(p->event);
 	return r;

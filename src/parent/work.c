@@ -337,6 +337,17 @@ static void close_all_but(const int *keep, size_t nr)
 	}
 }
 
+/* Of the one who is waited for no longer: who waits for the end of a pipe must not wait for us. */
+static void close_output(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+	if (null > STDERR_FILENO)
+		base_close(null);
+}
+
 static void begin_worker(struct parent_job *j)
 {
 	const struct parent_store *s = j->work->store;
@@ -352,8 +363,10 @@ static void begin_worker(struct parent_job *j)
 	/* The sockets of executors must close when we close them. */
 	close_all_but((const int[]){ j->sock, s ? s->entries : -1, s ? s->tmp : -1 }, 3);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (j->work->is_background)
+	if (j->work->is_background) {
 		setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
+		close_output();
+	}
 	j->self = getpid();
 }
 
@@ -371,6 +384,7 @@ static void __attribute__((noreturn)) be_worker(struct parent_job *j)
 		log_debug("a build: %s", strerror(-r));
 	if (!w->is_background)
 		tell(j, r);
+	close_output();
 	if (r == 0 && is_good && w->store && w->fate.is_storable) {
 		/* Read again, it is only if no other file had a part in it. */
 		if (w->fate.reads_files)

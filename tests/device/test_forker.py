@@ -250,7 +250,7 @@ def test_end_with_a_spare():
                 spare_of(d)
             d.process.send_signal(signal.SIGTERM)
             assert d.process.wait(5) == 0
-            assert not is_running(pid)
+            eventually(lambda: not is_running(pid), "it has nothing more to do")
             assert not os.path.exists(d.run_dir) or not os.listdir(d.run_dir)
 
 

@@ -292,8 +292,9 @@ class Device:
 
     def stats(self):
         self.control.send(struct.pack("<II", 1, 0))
-        names = ["sessions", "quota", "peak", "granted", "refused", "executors_lost", "commands", "cpu_ns"]
-        return dict(zip(names, struct.unpack("<8Q", self.control.recv(4096))))
+        names = ["sessions", "quota", "peak", "granted", "refused", "executors_lost", "commands", "cpu_ns",
+                 "compiled", "stored"]
+        return dict(zip(names, struct.unpack("<10Q", self.control.recv(4096))))
 
     def memory_bytes(self):
         """Shared memory that belongs to the device's segments, as the kernel counts it."""

@@ -1,9 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Programs are compiled once: what is stored is used, and only where it fits."""
+import contextlib
 import glob
 import os
 import re
+import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -20,22 +23,71 @@ BUILD = os.environ.get("TRANCHE_TEST_BUILD", "build/tests/run/build_one")
 SOURCE = "kernel void k(global int *p) { *p = %d; }"
 
 
+def session(leader):
+    """Processes of a session that are alive: number, name."""
+    found = {}
+    for stat in glob.glob("/proc/[0-9]*/stat"):
+        with contextlib.suppress(OSError), open(stat, encoding="ascii", errors="replace") as f:
+            pid, _, rest = f.read().partition(" (")
+            name, _, rest = rest.rpartition(") ")
+            state, _, _, of = rest.split()[:4]
+            if int(of) == leader and state not in "ZX":
+                found[int(pid)] = name
+    return found
+
+
+def device_of(command):
+    """The device process of a `tranche run`: it leads a session of its own."""
+    while command.poll() is None:
+        with contextlib.suppress(OSError), open(f"/proc/{command.pid}/task/{command.pid}/children", encoding="ascii") as f:
+            for pid in f.read().split():
+                if int(pid) in session(int(pid)):
+                    return int(pid)
+        time.sleep(0.002)
+    return 0
+
+
 class Place:
     def __init__(self, folder):
         self.folder = folder
         self.store = os.path.join(folder, "store")
+        self.leader = 0  # of the session of the last run's device
         self.env = {**os.environ, "XDG_RUNTIME_DIR": folder, "TRANCHE_STORE": self.store}
 
     def run(self, *words, cwd=None, **env):
-        done = subprocess.run([TRANCHE, "run", "--stats", "--", BUILD, *words], env={**self.env, **env}, cwd=cwd,
-                              text=True, timeout=120, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout, self.count(done.stderr, "compiled"), self.count(done.stderr, "from store")
+        with subprocess.Popen([TRANCHE, "run", "--stats", "--", BUILD, *words], env={**self.env, **env}, cwd=cwd,
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as done:
+            self.leader = device_of(done)
+            out, err = done.communicate(timeout=120)
+        assert done.returncode == 0, err
+        return out, self.count(err, "compiled"), self.count(err, "from store")
+
+    def wait(self, limit=12):
+        """For what the last run's tranche-parent still does: nobody else is left, and it has nothing of ours open."""
+        end = time.monotonic() + limit
+        while left := session(self.leader):
+            assert set(left.values()) <= {"tranche-parent", "tranche-broker", "tranche-executo", "ld"}, left
+            for pid in (pid for pid, name in left.items() if name in ("tranche-parent", "tranche-broker")):
+                for number in (0, 1, 2):
+                    with contextlib.suppress(OSError):
+                        assert os.readlink(f"/proc/{pid}/fd/{number}") == "/dev/null", (pid, number)
+            assert time.monotonic() < end, left
+            time.sleep(0.05)
 
     @staticmethod
     def count(text, what):
         found = re.search(rf"programs {what} +(\d+)", text)
         return int(found.group(1)) if found else None
+
+    def linkers(self, *words):
+        """How often a linker is started while a program runs; None: nobody here can tell."""
+        if not shutil.which("strace"):
+            return None
+        trace = os.path.join(self.folder, "trace")
+        subprocess.run(["strace", "-f", "-qq", "-e", "trace=execve", "-o", trace, TRANCHE, "run", "--", BUILD, *words],
+                       env=self.env, timeout=120, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        with open(trace, encoding="utf-8", errors="replace") as f:
+            return sum(1 for line in f if re.search(r'execve\("[^"]*/(ld|ld\.[a-z]+|lld)"', line))
 
     def files(self, name):
         return glob.glob(os.path.join(self.store, "entries", "*", "*", name))
@@ -44,7 +96,11 @@ class Place:
 def in_place(test):
     def wrapped():
         with tempfile.TemporaryDirectory(prefix="store-", dir="/var/tmp") as folder:
-            test(Place(folder))
+            place = Place(folder)
+            try:
+                test(place)
+            finally:
+                place.wait()
     wrapped.__name__, wrapped.__doc__ = test.__name__, test.__doc__
     return wrapped
 
@@ -129,6 +185,30 @@ def test_work_group_functions(p):
     assert "value 0 9" in p.run(SOURCE % 9)[0]
     time.sleep(0.2)
     assert not glob.glob(os.path.join(p.store, "entries", "*", "*.wants")), "it was made again"
+
+
+@in_place
+def test_short_programs(p):
+    """A program that ends at once leaves its work-group functions, too, and nobody waits for them."""
+    p.run(SOURCE % 10)
+    p.wait()
+    assert p.linkers(SOURCE % 10) in (0, None)
+    assert len(p.files("manifest")) == 2 and len(p.files("1")) == 2, p.files("*")
+    assert not os.listdir(os.path.join(p.store, "tmp"))
+
+
+@in_place
+def test_killed_afterwards(p):
+    """What was not made before tranche-parent was killed is made by the next one, and its folders are removed."""
+    p.run(SOURCE % 11)
+    for pid in session(p.leader):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    p.wait(1)
+    p.run(SOURCE % 11)
+    p.wait()
+    assert p.linkers(SOURCE % 11) in (0, None)
+    assert not os.listdir(os.path.join(p.store, "tmp"))
 
 
 def build(identity):

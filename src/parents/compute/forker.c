@@ -87,18 +87,21 @@ static int on_exit_of(sd_event_source *source, int fd, uint32_t events, void *da
 
 void compute_forker_finish(struct compute_forker *f)
 {
+	bool ends_itself = f->sock >= 0 && !f->nr_asked;
+
 	f->io = sd_event_source_disable_unref(f->io);
 	f->exit = sd_event_source_disable_unref(f->exit);
 	f->limit = sd_event_source_disable_unref(f->limit);
 	f->sock = base_close(f->sock);
 	f->pidfd = base_close(f->pidfd);
-	if (f->pid) {
+	if (f->pid && !ends_itself) {
 		kill(f->pid, SIGKILL);
 		while (waitpid(f->pid, NULL, 0) < 0 && errno == EINTR) {
 		}
 	}
-	f->pid = 0;
+	/* It is no stray, and what it had started for itself is its own. */
 	compute_strays_kill(f->device);
+	f->pid = 0;
 }
 
 /* -------------------------------------------------------------- answers */

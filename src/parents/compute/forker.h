@@ -45,7 +45,7 @@ int compute_forker_ask(struct compute_forker *f, struct compute_executor *ex, ch
 /* Ends it without waiting: what it was asked for and has not told of is started without it, if it is wanted still. */
 void compute_forker_stop(struct compute_forker *f);
 
-/* Ends it, and waits for that. */
+/* Ends it.  One that is well is not waited for: it has things of its own to finish. */
 void compute_forker_finish(struct compute_forker *f);
 
 #endif
