@@ -13,6 +13,11 @@
 #include "base/cleanup.h"
 #include "parent/work_priv.h"
 
+/*
+ * Files of an entry: who uses a program in many ways, or says so, must not make it expensive for everybody else.
+ */
+#define MAX_EXTENDED 256u
+
 static int write_seed(const char *cache, const struct parent_file *f)
 {
 	char path[PATH_MAX + sizeof(f->name) + 32];
@@ -71,14 +76,14 @@ int parent_work_extend(struct parent_job *j)
 	const struct parent_built *made = &j->built;
 	struct parent_built main;
 	uint32_t before;
-	int r = parent_store_put(w->store, &w->quick, made);
+	int r = made->nr_files > MAX_EXTENDED ? -E2BIG : parent_store_put(w->store, &w->quick, made);
 
 	if (r == 0)
 		r = parent_store_get(w->store, &w->key, &main);
 	if (r < 0)
 		return r;
 	before = main.nr_files;
-	for (uint32_t i = 0; i < made->nr_files && r == 0; i++) {
+	for (uint32_t i = 0; i < made->nr_files && main.nr_files < MAX_EXTENDED && r == 0; i++) {
 		char name[sizeof(made->files[i].name)];
 
 		if (!rename_function(made->files[i].name, made->program, main.program, name, sizeof(name)) ||
@@ -89,8 +94,5 @@ int parent_work_extend(struct parent_job *j)
 	if (r == 0 && main.nr_files > before)
 		r = parent_store_put(w->store, &w->key, &main);
 	parent_built_finish(&main);
-	/* Also what could not be made: it would not be the next time. */
-	if (r == 0)
-		parent_store_unwant(w->store, &w->key);
 	return r;
 }

@@ -393,6 +393,9 @@ static void __attribute__((noreturn)) be_worker(struct parent_job *j)
 		if (r < 0)
 			log_debug("a program is not stored: %s", strerror(-r));
 	}
+	/* Also what could not be made: it would not be the next time, and there is a next time whenever the program runs. */
+	if (w->is_background)
+		parent_store_unwant(w->store, &w->key);
 	if (j->place[0])
 		(void)base_rmtree(AT_FDCWD, j->place);
 	_exit(EXIT_SUCCESS);

@@ -33,6 +33,8 @@ if "--build" not in sys.argv:
     sock.recv(1)
     sys.exit()
 text = os.pread(3, 1 << 30, 0)
+if b"BADFUNCTION" in text and struct.unpack_from("<I", text, 4)[0]:
+    os.kill(os.getpid(), 11)
 if b"HANG" in text:
     time.sleep(1000)
 at = text.find(b"FILES")
@@ -268,6 +270,13 @@ def test_strange_streams():
         assert p.nr_fds() < 40
 
 
+def eventually_or_not(what):
+    try:
+        return eventually(what, "it happens")
+    except AssertionError:
+        return None
+
+
 def leftovers(p):
     folder = p.folder + "/store/tmp"
     return os.listdir(folder) if os.path.isdir(folder) else []
@@ -285,6 +294,25 @@ def test_askers_that_go():
             eventually(lambda: not p.workers(), "it is not compiled any more")
         p.expect_use()
         eventually(lambda: len(leftovers(p)) <= 1, "what the dead left is removed")
+
+
+def stored(p):
+    return [name for _, folders, files in os.walk(p.folder + "/store/entries") for name in folders + files if len(name) > 8]
+
+
+def test_functions_that_cannot_be_made():
+    """They are not tried again whenever the program runs."""
+    with parent() as p:
+        a = p.peer()
+        a.ask(5, b"FILES 2 5; BADFUNCTION")
+        assert a.answer() == (5, 0, 2)
+        if not eventually_or_not(lambda: stored(p)):
+            return                      # without a host's OpenCL nothing is stored
+        eventually(lambda: not p.workers(), "it is written down")
+        a.sock.sendall(wire.message(USED, 5, struct.pack("<QII", 5, 1, 0) + struct.pack("<IIQQQ", 0, 0, 1, 1, 1)))
+        eventually(lambda: any(name.endswith(".wants") for name in stored(p)), "it is remembered")
+        eventually(lambda: not any(name.endswith(".wants") for name in stored(p)), "it was tried, and is forgotten")
+        p.expect_use(a)
 
 
 def test_worker_killed():
