@@ -25,6 +25,8 @@ OWN = (
 # Still to agree in its first two words: the OpenCL version.
 VERSIONS = ("Platform Version", "CL_PLATFORM_VERSION")
 LABELS = {key: reason for human, raw, reason in OWN for key in (human, raw)}
+# How a driver and the loader speak, which changes nothing for a program. This driver knows the newer way, too.
+ICD_VERSION = re.compile(r"\bcl_khr_icd(:0x[0-9a-f]+|\s+0x[0-9a-f]+ \([\d.]+\))")
 # clinfo names the platform again where it tries calls without one.
 NULL_PLATFORM = re.compile(r"^(\s*clGetPlatformInfo\(NULL, CL_PLATFORM_NAME, \.\.\.\)\s+)(?!No )\S.*$")
 
@@ -33,6 +35,7 @@ def print_ignored():
     for human, raw, reason in OWN:
         say(f"{human} ({raw}): {reason}")
     say("the platform's suffix and name where other lines repeat them")
+    say("the version of cl_khr_icd: between driver and loader; this driver knows 2.0.0, too")
 
 
 def _suffix(text):
@@ -44,6 +47,7 @@ def _normal_line(line, suffix):
     line = re.sub(r"^\[" + re.escape(suffix) + r"/", "[<suffix>/", line) if suffix else line
     line = line.replace(f"[{suffix}]", "[<suffix>]") if suffix else line
     line = NULL_PLATFORM.sub(r"\1<name>", line)
+    line = ICD_VERSION.sub("cl_khr_icd <version>", line)
     parts = re.match(r"^((?:\[[^]]*\])?\s*)(\S.*?)(\s{2,})(\S.*)$", line)
     if not parts or parts[2] not in LABELS:
         return re.sub(r"^(\[[^]]*\])\s+", r"\1 ", line)
