@@ -46,7 +46,7 @@ static pid_t start_device(const struct run_options *o, int i, const struct piece
 {
 	const struct run_place *place = &dir->places[i];
 	char uuid[37];
-	char *argv[20];
+	char *argv[24];
 	int n = 0;
 
 	make_uuid(uuid);
@@ -62,6 +62,8 @@ static pid_t start_device(const struct run_options *o, int i, const struct piece
 		ARG("--memory"), ARG(o->memory[i]);
 	if (o->no_fork_server)
 		ARG("--no-fork-server");
+	if (o->store)
+		ARG("--store"), ARG(o->store);
 	if (o->no_quick)
 		ARG("--no-quick");
 	argv[n] = NULL;
@@ -113,6 +115,7 @@ static void print_stats(const struct run_options *o, const struct running *r)
 				 o->host_devices[i]);
 		stats_print(title, r->control[i]);
 	}
+	stats_print_store(o->store);
 }
 
 /* How OpenCL loaders are told where drivers are. */

@@ -12,8 +12,9 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "cli/verbs.h"
+#include "parent/place.h"
 
-enum { OPT_NO_FORK_SERVER = 256, OPT_NO_QUICK };
+enum { OPT_NO_FORK_SERVER = 256, OPT_NO_QUICK, OPT_STORE };
 
 static void print_help(void)
 {
@@ -26,6 +27,8 @@ static void print_help(void)
 	       "                         memory of each device, such as 512M or 1.5G, or one size\n"
 	       "                         for all (default: as much as the host's device has)\n"
 	       "  -s, --stats            afterwards, tell on stderr what was used\n"
+	       "      --store DIR|none   where compiled programs are kept (default: $TRANCHE_STORE or\n"
+	       "                         ~/.cache/tranche/programs)\n"
 	       "      --no-quick         short kernels run on the host's workers, like all others\n"
 	       "      --no-fork-server   start each program's executor by itself (slower; see\n"
 	       "                         tranche-run(1))\n"
@@ -126,6 +129,14 @@ static int take_memory(struct run_options *o, char *list)
 	return -1;
 }
 
+static int take_store(struct run_options *o, const char *text)
+{
+	free(o->store);
+	/* Ours, too: --stats looks there. */
+	o->store = *text ? parent_store_chosen(text) : NULL;
+	return o->store ? -1 : usage("--store wants a folder, or none");
+}
+
 static int complete(struct run_options *o)
 {
 	char text[80];
@@ -149,6 +160,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 		{ "stats", no_argument, NULL, 's' },
 		{ "no-fork-server", no_argument, NULL, OPT_NO_FORK_SERVER },
 		{ "no-quick", no_argument, NULL, OPT_NO_QUICK },
+		{ "store", required_argument, NULL, OPT_STORE },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -173,6 +185,11 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 			break;
 		case OPT_NO_FORK_SERVER:
 			o->no_fork_server = true;
+			break;
+		case OPT_STORE:
+			c = take_store(o, optarg);
+			if (c >= 0)
+				return c;
 			break;
 		case OPT_NO_QUICK:
 			o->no_quick = true;

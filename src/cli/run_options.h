@@ -15,6 +15,7 @@ struct run_options {
 	bool stats;
 	bool no_fork_server;
 	bool no_quick;
+	char *store; /* whole path or "none"; NULL: not given */
 	char **program;
 };
 

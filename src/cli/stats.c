@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* What a device was used for, as a small table.  On stderr: stdout is the program's. */
+#include <fts.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/size.h"
 #include "base/socket.h"
 #include "cli/stats.h"
+#include "parent/place.h"
 #include "tranche/wire/run.h"
 
 #define ANSWER_MS 2000
@@ -58,4 +64,31 @@ void stats_print(const char *title, int control)
 	}
 	if (s.executors_lost)
 		print_number("executors lost", s.executors_lost);
+}
+
+/* Bytes on the disk of all below a folder; several processes may change it meanwhile. */
+static uint64_t used_below(const char *path)
+{
+	char *const top[] = { (char *)(uintptr_t)path, NULL };
+	FTS *tree = fts_open(top, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	uint64_t sum = 0;
+	FTSENT *e;
+
+	while (tree && (e = fts_read(tree)))
+		if (e->fts_info == FTS_F)
+			sum += (uint64_t)e->fts_statp->st_blocks * 512;
+	if (tree)
+		fts_close(tree);
+	return sum;
+}
+
+void stats_print_store(const char *chosen)
+{
+	_cleanup_free_ char *place = chosen ? strdup(chosen) : parent_store_place();
+	char text[BASE_SIZE_TEXT];
+
+	if (!place || *place != '/')
+		fprintf(stderr, "compiled programs are not kept\n");
+	else
+		fprintf(stderr, "compiled programs are kept in %s, %s\n", place, base_size_format(used_below(place), text));
 }

@@ -32,6 +32,7 @@ static void print_help(void)
 	       "      --no-quick            short kernels run on the host's workers, like all others\n"
 	       "      --no-fork-server      start each executor by itself: slower, but each has a random address layout of its own\n"
 	       "      --fork-server PATH    the fork server's program (default: the one that belongs to this one; none with --executor)\n"
+	       "      --store DIR|none      where compiled programs are kept (default: $TRANCHE_STORE, see tranche-parent(8))\n"
 	       "      --spare N             executors that the fork server keeps ready, 0 or 1 (default: 1; with --executor 0)\n\n"
 	       "  -h, --help                show this text\n"
 	       "  -V, --version             show the version\n");
@@ -90,7 +91,8 @@ enum {
 	OPT_FORK_SERVER,
 	OPT_NO_FORK_SERVER,
 	OPT_NO_QUICK,
-	OPT_SPARE
+	OPT_SPARE,
+	OPT_STORE,
 };
 
 int device_options_parse(int argc, char **argv, struct device_options *ret, struct trn_error *err)
@@ -111,6 +113,7 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 		{ "fork-server", required_argument, NULL, OPT_FORK_SERVER },
 		{ "no-fork-server", no_argument, NULL, OPT_NO_FORK_SERVER },
 		{ "no-quick", no_argument, NULL, OPT_NO_QUICK },
+		{ "store", required_argument, NULL, OPT_STORE },
 		{ "spare", required_argument, NULL, OPT_SPARE },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -171,6 +174,9 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 			break;
 		case OPT_NO_QUICK:
 			o.no_quick = true;
+			break;
+		case OPT_STORE:
+			o.store = optarg;
 			break;
 		case OPT_SPARE:
 			r = parse_number("spare", optarg, 1, &n, err);

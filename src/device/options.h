@@ -26,6 +26,7 @@ struct device_options {
 	const char *fork_server; /* NULL: the one that belongs to this program, if the executor does, too */
 	bool no_fork_server;
 	bool no_quick;
+	const char *store; /* where compiled programs are kept, or "none"; NULL: not given */
 	int spare; /* executors that are kept ready; -1: not given */
 	int fd;			 /* listening socket, or -1 */
 	int control_fd;		 /* of "tranche run", or -1 */

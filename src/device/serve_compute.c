@@ -20,6 +20,7 @@
 #include "device/config.h"
 #include "device/control.h"
 #include "device/process.h"
+#include "parent/place.h"
 #include "parents/compute/compute.h"
 
 #define IN_BUILD_TREE "/src/device/tranche-device"
@@ -62,11 +63,21 @@ static void find_programs(struct service *s, const struct device_options *o)
 		snprintf(s->executor_path, sizeof(s->executor_path), "%s", o->executor);
 	else
 		find_program("executor", "tranche-executor", s->executor_path);
-	s->has_forker = !o->no_fork_server && (!o->executor || o->fork_server);
+	s->has_forker = !o->executor || o->fork_server;
 	if (o->fork_server)
 		snprintf(s->forker_path, sizeof(s->forker_path), "%s", o->fork_server);
 	else
 		find_program("parent", "tranche-parent", s->forker_path);
+}
+
+/* tranche-parent has our environment. */
+static int choose_store(const char *text, struct trn_error *err)
+{
+	_cleanup_free_ char *place = text ? parent_store_chosen(text) : NULL;
+
+	if (text && (!place || setenv("TRANCHE_STORE", place, 1) < 0))
+		return trn_error_set(err, -errno, "NoStore", "programs cannot be kept in %s: %s", text, strerror(errno));
+	return 0;
 }
 
 static void find_runtime_dir(const struct device_options *o, char ret[PATH_MAX])
@@ -180,7 +191,7 @@ int device_compute_register(struct device_process *p, struct trn_error *err)
 		.event = p->event,
 		.executor_path = s->executor_path,
 		.forker_path = s->has_forker ? s->forker_path : NULL,
-		.forker_execs = p->options.executor,
+		.forker_execs = p->options.executor || p->options.no_fork_server,
 		.keeps_spare = p->options.spare < 0 ? !p->options.executor : p->options.spare > 0,
 		.runtime_dir = s->runtime_dir,
 		.host_device = p->options.host_device,
@@ -219,7 +230,7 @@ static int prepare(struct device_process *p, struct trn_error *err)
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	/* Executors run as the same user: without this they could trace us and open our descriptors. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	return 0;
+	return choose_store(p->options.store, err);
 }
 
 static int start(struct device_process *p, struct trn_error *err)

@@ -19,22 +19,6 @@
 
 /* ------------------------------------------------------------- its place */
 
-char *parent_store_place(void)
-{
-	const char *place = getenv("TRANCHE_STORE"), *above = getenv("XDG_CACHE_HOME"), *below = "";
-	char *path;
-
-	if (place)
-		return *place == '/' ? strdup(place) : NULL;
-	if (!above || *above != '/') {
-		above = getenv("HOME");
-		below = "/.cache";
-	}
-	if (!above || *above != '/' || asprintf(&path, "%s%s/tranche/programs", above, below) < 0)
-		return NULL;
-	return path;
-}
-
 static int make_folders(char *path)
 {
 	for (char *p = path + 1; *p; p++)

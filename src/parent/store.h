@@ -16,6 +16,7 @@
 
 #include "parent/built.h"
 #include "parent/key.h"
+#include "parent/place.h"
 #include "tranche/error.h"
 
 #define PARENT_STORE_MAX (1ull << 30) /* bytes, unless somebody says otherwise */
@@ -25,12 +26,6 @@ struct parent_store {
 	uint64_t max_bytes;
 	int entries, tmp; /* folders */
 };
-
-/*
- * The store's place by the environment: $TRANCHE_STORE, else $XDG_CACHE_HOME/tranche/programs, else
- * $HOME/.cache/tranche/programs.  NULL: there is none, or it was turned off (TRANCHE_STORE=none, or empty). malloc'ed.
- */
-char *parent_store_place(void);
 
 /* Makes the folders, and removes what the dead have left. Return: 0 or -errno with a sentence. */
 int parent_store_open(const char *path, uint64_t max_bytes, struct parent_store **ret, struct trn_error *err);

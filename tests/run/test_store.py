@@ -26,6 +26,8 @@ SOURCE = "kernel void k(global int *p) { *p = %d; }"
 def session(leader):
     """Processes of a session that are alive: number, name."""
     found = {}
+    if not leader:  # the kernel's own
+        return found
     for stat in glob.glob("/proc/[0-9]*/stat"):
         with contextlib.suppress(OSError), open(stat, encoding="ascii", errors="replace") as f:
             pid, _, rest = f.read().partition(" (")
@@ -41,9 +43,9 @@ def device_of(command):
     while command.poll() is None:
         with contextlib.suppress(OSError), open(f"/proc/{command.pid}/task/{command.pid}/children", encoding="ascii") as f:
             for pid in f.read().split():
-                if int(pid) in session(int(pid)):
+                if os.getsid(int(pid)) == int(pid):
                     return int(pid)
-        time.sleep(0.002)
+        time.sleep(0.01)
     return 0
 
 
@@ -52,20 +54,30 @@ class Place:
         self.folder = folder
         self.store = os.path.join(folder, "store")
         self.leader = 0  # of the session of the last run's device
+        self.leaders = []
         self.env = {**os.environ, "XDG_RUNTIME_DIR": folder, "TRANCHE_STORE": self.store}
 
-    def run(self, *words, cwd=None, **env):
-        with subprocess.Popen([TRANCHE, "run", "--stats", "--", BUILD, *words], env={**self.env, **env}, cwd=cwd,
+    def start(self, options, words, cwd=None, **env):
+        with subprocess.Popen([TRANCHE, "run", "--stats", *options, "--", BUILD, *words], env={**self.env, **env}, cwd=cwd,
                               text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as done:
             self.leader = device_of(done)
+            self.leaders.append(self.leader)
             out, err = done.communicate(timeout=120)
         assert done.returncode == 0, err
+        return out, err
+
+    def run(self, *words, **more):
+        out, err = self.start((), words, **more)
         return out, self.count(err, "compiled"), self.count(err, "from store")
 
+    def run_with(self, *options):
+        """A run with options: its standard error."""
+        return self.start(options, (SOURCE % 20,), cwd=self.folder)[1]
+
     def wait(self, limit=12):
-        """For what the last run's tranche-parent still does: nobody else is left, and it has nothing of ours open."""
+        """For what tranche-parents still do after their runs: nobody else is left, and it has nothing of ours open."""
         end = time.monotonic() + limit
-        while left := session(self.leader):
+        while left := {pid: name for leader in self.leaders for pid, name in session(leader).items()}:
             assert set(left.values()) <= {"tranche-parent", "tranche-broker", "tranche-executo", "ld"}, left
             for pid in (pid for pid, name in left.items() if name in ("tranche-parent", "tranche-broker")):
                 for number in (0, 1, 2):
@@ -185,6 +197,18 @@ def test_work_group_functions(p):
     assert "value 0 9" in p.run(SOURCE % 9)[0]
     time.sleep(0.2)
     assert not glob.glob(os.path.join(p.store, "entries", "*", "*.wants")), "it was made again"
+
+
+@in_place
+def test_options(p):
+    text = p.run_with("--store", "here")
+    here = os.path.join(p.folder, "here")
+    assert "programs compiled      1" in text and f"are kept in {here}, " in text, text
+    text = p.run_with("--store", here, "--no-fork-server")
+    assert "programs compiled      0" in text and "programs from store    1" in text, text
+    text = p.run_with("--store", "none")
+    assert "programs compiled      1" in text and "are not kept" in text, text
+    assert not os.path.exists(p.store)
 
 
 @in_place
