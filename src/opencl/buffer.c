@@ -324,6 +324,9 @@ void buffer_destroy(cl_mem mem)
 		image_destroy(mem);
 	if (mem->destructors && mem->handle && destroy_later(mem))
 		return;
+	/* Only this process wrote it; its memory is the program's until the callback. */
+	if (mem->destructors && mem->is_shadow && mem->is_dirty && !mem->handle)
+		shadow_copy_out(mem, 0, mem->size);
 	leave_shadows(mem);
 	run_destructors(mem);
 	if (mem->handle) /* an image of a buffer has none of its own */

@@ -192,6 +192,31 @@ static void bytes_from_before(struct cl_env *env)
 	CHECK_OK(clReleaseMemObject(to));
 }
 
+static void CL_CALLBACK look(cl_mem mem, void *data)
+{
+	(void)mem;
+	CHECK(cl_all_bytes(data, SIZE, 3));
+}
+
+/* The program's own memory, written by one call, is the program's again when the buffer's end is told. */
+static void own_memory_at_the_end(struct cl_env *env)
+{
+	unsigned char *own = aligned_alloc(SIZE, SIZE), bytes[SIZE];
+	cl_mem mem;
+
+	REQUIRE(own);
+	memset(own, 1, SIZE);
+	memset(bytes, 3, SIZE);
+	mem = cl_buffer(env, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, SIZE, own);
+	CHECK_OK(clSetMemObjectDestructorCallback(mem, look, own));
+	CHECK_OK(clEnqueueWriteBuffer(env->queue, mem, CL_TRUE, 0, SIZE, bytes, 0, NULL, NULL));
+	CHECK_OK(clReleaseMemObject(mem));
+	CHECK_OK(clFinish(env->queue));
+	cl_sleep_ms(50);
+	CHECK(cl_all_bytes(own, SIZE, 3));
+	free(own);
+}
+
 /* Their memory is given to the next at once: what the last one held must not be touched any more. */
 static void many_never_used(struct cl_env *env)
 {
@@ -223,7 +248,7 @@ int main(int argc, char **argv)
 	static const struct cl_case cases[] = {
 		CL_CASE(setup), CL_CASE(buffer_of_two_threads), CL_CASE(gate_of_two_threads),
 		CL_CASE(wait_without_commands), CL_CASE(callback_without_commands), CL_CASE(gate_failed_before),
-		CL_CASE(bytes_from_before), CL_CASE(many_never_used), CL_CASE(done), { NULL, NULL },
+		CL_CASE(bytes_from_before), CL_CASE(own_memory_at_the_end), CL_CASE(many_never_used), CL_CASE(done), { NULL, NULL },
 	};
 
 	return cl_test_main(argc, argv, cases, 0);
