@@ -63,6 +63,19 @@ static void check_record(const struct exec_record *r, uint32_t len)
 		CHECK(r->fill->pattern_size && r->fill->pattern_size <= 128);
 		CHECK(r->fill->size % r->fill->pattern_size == 0);
 		break;
+	case TRNC_REC_KERNEL_EXEC_INFO: {
+		const uint8_t *value = (const uint8_t *)(r->kernel_exec_info + 1);
+		volatile uint64_t sum = 0;
+
+		CHECK(sizeof(*r->kernel_exec_info) + r->kernel_exec_info->len <= len);
+		for (uint32_t i = 0; i < r->kernel_exec_info->len; i++)
+			sum += value[i];
+		break;
+	}
+	case TRNC_REC_IMAGE_FETCH:
+	case TRNC_REC_IMAGE_STORE:
+		CHECK(r->image->region[0] && r->image->region[1] && r->image->region[2]);
+		break;
 	case TRNC_REC_NDRANGE:
 		CHECK(r->ndrange->dims >= 1 && r->ndrange->dims <= 3);
 		break;

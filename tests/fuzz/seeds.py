@@ -29,7 +29,7 @@ ARGS = (struct.pack('<IHHQ', 0, 2, 0, 8) + u64(H | 3) +
         struct.pack('<IHHQ', 4, 5, 0, 8) + u64(H | 12))
 
 SEEDS = {
-    'queue': rec(16, u64(H | 1, H | 2, 1)),
+    'queue': rec(16, u64(H | 1, H | 2, 1) + struct.pack('<II', 0, 0)) + rec(16, u64(H | 1, H | 2, 1) + struct.pack('<II', 1, 2)),
     'object': b''.join(rec(k, u64(H | 1)) for k in (17, 21, 24, 25, 27, 29, 31)),
     'buffer': rec(18, u64(H | 3, 1, 4096, 4096)),
     'sub_buffer': rec(19, u64(H | 4, H | 3, 1, 0, 128)),
@@ -49,6 +49,11 @@ SEEDS = {
     'write': cmd(68, u64(H | 3, 0, 64, 8192)),
     'map': cmd(69, u64(H | 3, 0, 64, 3, 1)) + cmd(70, u64(H | 3, 0, 0, 0, 1)),
     'marker': cmd(71) + cmd(72, waits=(H | 9, H | 10)) + cmd(73),
+    'exec_info': rec(32, struct.pack('<QII', H | 6, 0x11B6, 16) + u64(1 << 40, 1 << 41)) +
+                 rec(32, struct.pack('<QII', H | 6, 0x11B7, 4) + bytes(8)),
+    'svm': cmd(64, struct.pack('<QII', H | 6, 1, 0) + u64(0, 0, 0, 64, 1, 1, 0, 0, 0),
+               args=struct.pack('<IHHQ', 0, 6, 0, 8) + u64(1 << 40), nr_args=1),
+    'fetch': b''.join(cmd(kind, u64(H | 11, 0, 0, 0, 64, 64, 1)) for kind in (74, 75)),
     'pad': struct.pack('<HHI', 1, 0, 8) + cmd(71),
 }
 
