@@ -9,8 +9,11 @@ import sys
 import typing
 
 import compare
+import debian_source
 from sides import HERE, POCL_ICD, Failure, Side, Skip
 
+GPYFFT_TESTS = "/usr/lib/python3/dist-packages/gpyfft/test"
+STARPU = "/usr/lib/x86_64-linux-gnu/starpu/examples/vector_scal"
 OCLGRIND_ICD = pathlib.Path("/usr/lib/oclgrind/liboclgrind-rt-icd.so")
 CRACK_HASH = "c7d9eb0d2f54f8c1177976cf2e6ee6d5"     # MD5 of "abcd1"
 # Debian's own, whatever comes first in PATH: it is the one that has Debian's modules.
@@ -29,6 +32,7 @@ class Program:
     env: typing.Mapping = dataclasses.field(default_factory=dict)
     timeout: int = 120
     slow: bool = False      # not in the default test run
+    source: str = ""        # a package whose upstream tree is {source}
     run: typing.Callable = None     # replaces the plain "both sides run argv"
 
 
@@ -85,6 +89,27 @@ PROGRAMS = {program.name: program for program in (
                        "-filter_hw_device", "ocl", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25:duration=1",
                        "-vf", "format=yuv420p,hwupload,unsharp_opencl=lx=5:ly=5,avgblur_opencl=3,hwdownload,format=yuv420p",
                        "-f", "framemd5", "-"), needs=("ffmpeg",)),
+    Program("pyopencl-tests", (PYTHON, "{src}/pytest_outcomes.py", "{source}/test/test_wrapper.py",
+                               "{source}/test/test_enqueue_copy.py"),
+            needs=(PYTHON, "py:pyopencl", "py:pytest"), source="python3-pyopencl", timeout=200),
+    Program("pyopencl-tests-more", (PYTHON, "{src}/pytest_outcomes.py", "{source}/test"),
+            needs=(PYTHON, "py:pyopencl", "py:pytest"), source="python3-pyopencl", timeout=2400, slow=True),
+    Program("gpyfft-tests", (PYTHON, "{src}/pytest_outcomes.py", GPYFFT_TESTS),
+            needs=(PYTHON, "py:gpyfft", "py:pytest", GPYFFT_TESTS), timeout=200),
+    Program("clfft", ("{src}/clfft.sh",), needs=("clFFT-client",), timeout=200),
+    Program("clblast-tests", ("{src}/clblast_tests.sh", "xaxpy", "xomatcopy"), needs=("clblast_test_xaxpy",),
+            timeout=240),
+    Program("clblast-tests-more", ("{src}/clblast_tests.sh", "xamax", "xasum", "xcopy", "xdot", "xdotc", "xgemv", "xgemm",
+                                   "xger", "xhad", "xim2col", "xnrm2", "xscal", "xsymv", "xsyrk", "xtrsm", "xtrsv"),
+            needs=("clblast_test_xaxpy",), timeout=3000, slow=True),
+    Program("dtcwt", (PYTHON, "{src}/dtcwt_mix.py"), needs=(PYTHON, "py:dtcwt", "py:pyopencl")),
+    Program("sasmodels", (PYTHON, "{src}/sasmodels_mix.py"), needs=(PYTHON, "py:sasmodels", "py:pyopencl"),
+            env={"SAS_OPENCL": "0:0"}),
+    Program("hcxkeys", ("wlangenpmkocl", "-e", "tranche", "-p", "password1"),
+            compare.same_lines_but("using:"), needs=("wlangenpmkocl",)),
+    # Without its CPU workers, so that the codelet is OpenCL's.
+    Program("starpu", ("sh", "-c", f"{STARPU} 2>&1 | grep -E 'BEFORE|AFTER'"), needs=(STARPU,),
+            env={"STARPU_NCPU": "0", "STARPU_OPENCL_ON_CPUS": "1"}),
     Program("oclgrind", (), needs=("{bin}/vadd", str(OCLGRIND_ICD)), run=run_oclgrind),
 )}
 
@@ -114,4 +139,6 @@ def run_both(program, native, wrapped, folders):
     """The two Results of a program. folders: "bin" (our own programs' build folder)."""
     folders = {"src": str(HERE), **folders}
     check_needs(program, folders)
+    if program.source:
+        folders["source"] = str(debian_source.tree(program.source))
     return (program.run or run_plain)(program, native, wrapped, folders)
