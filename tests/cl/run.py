@@ -5,6 +5,7 @@
     run.py PROGRAM [ARG...]                         natively
     run.py --wrapper 'tranche run --' PROGRAM ...   on the virtual device
     run.py --wrapper ... --compare PROGRAM ...      both, and standard output must be equal
+    run.py --native-first ...                       natively before, with one folder for both: CL_TEST_FOLDER
     run.py --beside LIBRARY ...                     with another driver beside the machine's own ones
 
 Exit status: the program's own (0 passed, 1 failed, 77 skipped); 1 for a
@@ -62,6 +63,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--wrapper', default='', help='command put before the program')
     parser.add_argument('--compare', action='store_true', help='standard output must equal the native one')
+    parser.add_argument('--native-first', action='store_true', help='run natively before, with a folder for both')
     parser.add_argument('--cache', help='folder for the native driver\'s compiled kernels')
     parser.add_argument('--beside', help='library of a driver that has no .icd file; skips without it')
     parser.add_argument('--timeout', type=float, default=150)
@@ -77,7 +79,14 @@ def main():
     if args.beside and not os.path.exists(args.beside):
         print(f'there is no {args.beside}')
         return 77
-    with beside(args.beside, env) if args.beside else contextlib.nullcontext():
+    with (beside(args.beside, env) if args.beside else contextlib.nullcontext(),
+          tempfile.TemporaryDirectory(prefix='cl-test-') as folder):
+        if args.native_first:
+            env['CL_TEST_FOLDER'] = folder
+            status, _ = run(args.program, env, args.timeout, False)
+            if status:
+                print('run.py: the native run failed', file=sys.stderr)
+                return status
         return run_both(args, env)
 
 

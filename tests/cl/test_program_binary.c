@@ -193,13 +193,12 @@ static const char image_source[] =
 	"kernel void pick(read_only image2d_t image, sampler_t sampler, ulong x, float2 f, double d, global float *out)\n"
 	"{ out[0] = read_imagef(image, sampler, (int2)((int)x, 0)).x + f.x + (float)d; }\n";
 
-/* Arguments whose kinds nobody says any more: images, samplers, and values of a handle's size. */
-static void kinds_of_arguments(struct cl_env *env)
+static void run_pick(struct cl_env *env, const unsigned char *bytes, size_t size)
 {
 	const cl_image_format format = { CL_RGBA, CL_FLOAT };
 	const cl_image_desc desc = { .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 4, .image_height = 1 };
 	float pixels[16] = { 0 }, result = 0;
-	cl_program program = cl_build(env, image_source, NULL), again;
+	cl_program again;
 	const cl_ulong x = 3;
 	const cl_float f[2] = { 1000, 0 };
 	const cl_double d = 20000;
@@ -208,12 +207,8 @@ static void kinds_of_arguments(struct cl_env *env)
 	cl_mem image, out;
 	cl_sampler sampler;
 	cl_int err = -1;
-	size_t size;
-	unsigned char *bytes = binary_of(program, &size);
-	const unsigned char *in = bytes;
 
-	CHECK_OK(clReleaseProgram(program));
-	again = clCreateProgramWithBinary(env->ctx, 1, &env->device, &size, &in, NULL, &err);
+	again = clCreateProgramWithBinary(env->ctx, 1, &env->device, &size, &bytes, NULL, &err);
 	REQUIRE_OK(err);
 	REQUIRE_OK(clBuildProgram(again, 0, NULL, NULL, NULL, NULL));
 	pixels[12] = 7;
@@ -237,6 +232,46 @@ static void kinds_of_arguments(struct cl_env *env)
 	CHECK_OK(clReleaseSampler(sampler));
 	CHECK_OK(clReleaseKernel(kernel));
 	CHECK_OK(clReleaseProgram(again));
+}
+
+/* Arguments whose kinds nobody says any more: images, samplers, and values of a handle's size. */
+static void kinds_of_arguments(struct cl_env *env)
+{
+	cl_program program = cl_build(env, image_source, NULL);
+	size_t size;
+	unsigned char *bytes = binary_of(program, &size);
+
+	CHECK_OK(clReleaseProgram(program));
+	run_pick(env, bytes, size);
+	free(bytes);
+}
+
+/* What the native driver made is taken by a virtual device: it is the same driver's. */
+static void made_natively(struct cl_env *env)
+{
+	const char *folder = getenv("CL_TEST_FOLDER");
+	unsigned char *bytes;
+	cl_program program;
+	char path[4096];
+	size_t size;
+	FILE *f;
+
+	if (!folder)
+		return;
+	snprintf(path, sizeof(path), "%s/made-natively", folder);
+	f = fopen(path, env->native ? "wb" : "rb");
+	REQUIRE(f);
+	if (env->native) {
+		program = cl_build(env, image_source, NULL);
+		bytes = binary_of(program, &size);
+		CHECK_EQ(fwrite(bytes, 1, size, f), size);
+		CHECK_OK(clReleaseProgram(program));
+	} else {
+		bytes = calloc(1, 1 << 22);
+		size = fread(bytes, 1, 1 << 22, f);
+		run_pick(env, bytes, size);
+	}
+	fclose(f);
 	free(bytes);
 }
 
@@ -245,7 +280,7 @@ int main(int argc, char **argv)
 	static const struct cl_case cases[] = {
 		CL_CASE(round_trip), CL_CASE(binary_of_a_binary), CL_CASE(in_another_context), CL_CASE(queries),
 		CL_CASE(not_a_binary), CL_CASE(errors), CL_CASE(truncated),
-		CL_CASE(kinds_of_arguments), { NULL, NULL },
+		CL_CASE(kinds_of_arguments), CL_CASE(made_natively), { NULL, NULL },
 	};
 
 	return cl_test_main(argc, argv, cases, 0);
