@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "cli/verbs.h"
-#include "parent/place.h"
+#include "base/store_place.h"
 
 enum { OPT_NO_FORK_SERVER = 256, OPT_NO_QUICK, OPT_STORE };
 
@@ -133,7 +133,7 @@ static int take_store(struct run_options *o, const char *text)
 {
 	free(o->store);
 	/* Ours, too: --stats looks there. */
-	o->store = *text ? parent_store_chosen(text) : NULL;
+	o->store = *text ? base_store_chosen(text) : NULL;
 	return o->store ? -1 : usage("--store wants a folder, or none");
 }
 

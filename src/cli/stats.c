@@ -13,7 +13,7 @@
 #include "base/size.h"
 #include "base/socket.h"
 #include "cli/stats.h"
-#include "parent/place.h"
+#include "base/store_place.h"
 #include "tranche/wire/run.h"
 
 #define ANSWER_MS 2000
@@ -84,7 +84,7 @@ static uint64_t used_below(const char *path)
 
 void stats_print_store(const char *chosen)
 {
-	_cleanup_free_ char *place = chosen ? strdup(chosen) : parent_store_place();
+	_cleanup_free_ char *place = chosen ? strdup(chosen) : base_store_place();
 	char text[BASE_SIZE_TEXT];
 
 	if (!place || *place != '/')

@@ -20,7 +20,7 @@
 #include "device/config.h"
 #include "device/control.h"
 #include "device/process.h"
-#include "parent/place.h"
+#include "base/store_place.h"
 #include "parents/compute/compute.h"
 
 #define IN_BUILD_TREE "/src/device/tranche-device"
@@ -73,7 +73,7 @@ static void find_programs(struct service *s, const struct device_options *o)
 /* tranche-parent has our environment. */
 static int choose_store(const char *text, struct trn_error *err)
 {
-	_cleanup_free_ char *place = text ? parent_store_chosen(text) : NULL;
+	_cleanup_free_ char *place = text ? base_store_chosen(text) : NULL;
 
 	if (text && (!place || setenv("TRANCHE_STORE", place, 1) < 0))
 		return trn_error_set(err, -errno, "NoStore", "programs cannot be kept in %s: %s", text, strerror(errno));

@@ -13,7 +13,7 @@
 
 static void open_store(struct parent_broker *b)
 {
-	_cleanup_free_ char *place = parent_store_place();
+	_cleanup_free_ char *place = base_store_place();
 	struct trn_error err = { 0 };
 
 	if (place && parent_store_open(place, PARENT_STORE_MAX, &b->store, &err) < 0)
@@ -28,6 +28,33 @@ static unsigned int max_waiting_fds(void)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < 2)
 		return 256;
 	return limit.rlim_cur > 1u << 16 ? 1u << 15 : (unsigned int)limit.rlim_cur / 2;
+}
+
+static void identify(struct parent_broker *b)
+{
+	if (b->is_host_known)
+		return;
+	b->knows_host = parent_identify_host(b->process->forks, &b->host);
+	b->is_host_known = true;
+}
+
+static int on_idle(sd_event_source *source, void *data)
+{
+	identify(data);
+	return 0;
+}
+
+/* Before somebody waits for it; where nothing is loaded it would have to be, for nothing if nobody asks. */
+static void identify_when_idle(struct parent_broker *b)
+{
+	sd_event_source *source;
+
+	if (!b->process->forks || sd_event_add_defer(b->process->event, &source, on_idle, b) < 0)
+		return;
+	if (sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IDLE) >= 0 && sd_event_source_set_floating(source, true) >= 0)
+		sd_event_source_unref(source);
+	else
+		sd_event_source_disable_unref(source);
 }
 
 int parent_broker_create(const struct parent_process *p, struct parent_broker **ret)
@@ -45,6 +72,7 @@ int parent_broker_create(const struct parent_process *p, struct parent_broker **
 	base_list_init(&b->jobs);
 	base_list_init(&b->chores);
 	open_store(b);
+	identify_when_idle(b);
 	*ret = b;
 	return 0;
 }
@@ -111,10 +139,7 @@ int broker_find_key(struct parent_broker *b, const struct broker_order *o, uint3
 
 	if (r < 0)
 		return r;
-	if (!b->is_host_known) {
-		b->knows_host = parent_identify_host(b->process->forks, &b->host);
-		b->is_host_known = true;
-	}
+	identify(b);
 	q.device = device;
 	q.host_device = o->head.host_device;
 	q.identity = o->head.identity;

@@ -16,7 +16,7 @@
 
 #include "parent/built.h"
 #include "parent/key.h"
-#include "parent/place.h"
+#include "base/store_place.h"
 #include "tranche/error.h"
 
 #define PARENT_STORE_MAX (1ull << 30) /* bytes, unless somebody says otherwise */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "parent/place.h"
+#include "base/store_place.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-char *parent_store_place(void)
+char *base_store_place(void)
 {
 	const char *place = getenv("TRANCHE_STORE"), *above = getenv("XDG_CACHE_HOME"), *below = "";
 	char *path;
@@ -22,7 +22,7 @@ char *parent_store_place(void)
 	return path;
 }
 
-char *parent_store_chosen(const char *text)
+char *base_store_chosen(const char *text)
 {
 	char *cwd, *path = NULL;
 
