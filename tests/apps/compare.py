@@ -5,43 +5,12 @@ Each function takes two Results (native, wrapped) and returns a list of
 sentences, one a difference; an empty list means equal.
 """
 import difflib
+import pathlib
 import re
+import sys
 
-# clinfo: values that are the virtual device's own. Nothing else may differ.
-CLINFO_OWN = {
-    "Platform Name": "name",
-    "Platform Vendor": "name",
-    "Platform Extensions function suffix": "identifier",
-    "Device Name": "name",
-    "Device UUID": "identifier",
-    "Driver UUID": "identifier",
-    "Device LUID": "identifier",
-    "Global memory size": "memory",
-    "Max memory allocation": "memory",
-    "Max size for 1D images from buffer": "memory (PoCL derives it from the largest allocation)",
-}
-# The text after "OpenCL <major>.<minor> " is the platform's name again.
-CLINFO_VERSION = "Platform Version"
-
-# clinfo: what the virtual device may withhold, and the only values it may show instead of the host's.
-# docs/opencl-status.md has the reasons. Each row that the driver learns to offer leaves this table.
-NONE = ("(n/a)", "None", "")
-CLINFO_WITHHELD = {
-    "Run native kernels": ("No",),              # a function of the program cannot run in the host's process
-    "Built-in kernels": NONE,                   # their arguments cannot be checked; PoCL lists but cannot create them
-    "Built-in kernels with version": NONE,
-    "Max number of sub-devices": ("0",),        # the unit of sharing is the virtual device
-    "Supported partition types": NONE,
-    "Coarse-grained buffer sharing": ("No",),   # shared virtual memory: no equal addresses on both sides yet
-    "Fine-grained buffer sharing": ("No",),
-    "Atomics": ("No",),                         # of shared virtual memory
-}
-EXTENSION_LISTS = ("Platform Extensions", "Device Extensions",
-                   "Platform Extensions with Version", "Device Extensions with Version")
-EXTENSIONS_WITHHELD = {"cl_pocl_content_size", "cl_khr_command_buffer"}
-# Lines that clinfo prints only for a device with cl_khr_command_buffer.
-COMMAND_BUFFER = "Command buffer capabilities"
-
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "lib"))
+import parity_clinfo  # noqa: E402
 
 def differing_lines(native, wrapped, label="output"):
     diff = list(difflib.unified_diff(native.splitlines(), wrapped.splitlines(), "native", "wrapped", lineterm="", n=0))
@@ -77,83 +46,11 @@ def same_lines_but(*words):
     return compare
 
 
-def parse_clinfo(text):
-    """clinfo's human output as an ordered {path: value}; a path is the headings above a
-    line, the line's own label, and a count when that repeats."""
-    entries, above, path = {}, [], None
-    for line in text.splitlines():
-        if not line.strip():
-            continue
-        indent = len(line) - len(line.lstrip())
-        if indent >= 40 and path:       # a further value of the line above
-            entries[path] += "\n" + " ".join(line.split())
-            continue
-        label, _, value = re.sub(r" {2,}", "\0", line.strip(), count=1).partition("\0")
-        above = [(depth, heading) for depth, heading in above if depth < indent]
-        base = tuple(heading for _, heading in above) + (label,)
-        above.append((indent, label))
-        path, count = base, 1
-        while path in entries:
-            count += 1
-            path = base + (str(count),)
-        entries[path] = " ".join(value.split())
-    return entries
-
-
-def _own_words(entries):
-    """The names that one output uses for its platform and device wherever they show."""
-    words = {}
-    for path, value in entries.items():
-        label = next((part for part in reversed(path) if not part.isdigit()), "")
-        if label == "Platform Name":
-            words.setdefault(value, "<platform>")
-        elif label == "Device Name":
-            words.setdefault(value, "<device>")
-        elif label == "Platform Extensions function suffix":
-            words.setdefault(f"[{value}]", "<suffix>")
-    return words
-
-
-def _normal(label, value, words):
-    for word, stand_in in words.items():
-        if value == word:
-            value = stand_in
-        elif stand_in == "<suffix>":
-            value = value.replace(word, "[" + stand_in + "]")
-    if label == CLINFO_VERSION:
-        value = " ".join(value.split()[:2])
-    if label in EXTENSION_LISTS:
-        rows = value.split("\n") if "with Version" in label else value.split()
-        value = "\n".join(row for row in rows if row.split()[:1] and row.split()[0] not in EXTENSIONS_WITHHELD)
-    return value
-
-
 def clinfo_text(native_text, wrapped_text):
-    """Differences of two clinfo outputs beyond the tables above."""
-    sides = [parse_clinfo(native_text), parse_clinfo(wrapped_text)]
-    words = [_own_words(side) for side in sides]
-    found = []
-    for side, text in zip(("native", "wrapped"), sides):
-        if not any(path[-1] == "Device Name" for path in text):
-            found.append(f"{side}: clinfo lists no device")
-    for path in [*sides[0], *(path for path in sides[1] if path not in sides[0])]:
-        label = next(part for part in reversed(path) if not part.isdigit())
-        name = " / ".join(path)
-        if path not in sides[1]:
-            if COMMAND_BUFFER not in path:
-                found.append(f"{name}: native has {sides[0][path]!r}, wrapped has no such line")
-            continue
-        if path not in sides[0]:
-            found.append(f"{name}: wrapped has {sides[1][path]!r}, native has no such line")
-            continue
-        native, wrapped = (_normal(label, side[path], word) for side, word in zip(sides, words))
-        if native == wrapped or label in CLINFO_OWN or wrapped in CLINFO_WITHHELD.get(label, ()):
-            continue
-        found.append(f"{name}: native {native!r}, wrapped {wrapped!r}")
-    order = [path for path in sides[0] if path in sides[1]]
-    if order != [path for path in sides[1] if path in sides[0]]:
-        found.append("the lines come in another order")
-    return found
+    """Differences of two clinfo outputs beyond the table of tools/parity."""
+    found = [f"{side}: clinfo lists no device" for side, text in (("native", native_text), ("wrapped", wrapped_text))
+             if "Device Name" not in text]
+    return found + parity_clinfo.differences(native_text, wrapped_text)
 
 
 def clinfo(native, wrapped):

@@ -28,7 +28,7 @@ LABELS = {key: reason for human, raw, reason in OWN for key in (human, raw)}
 # How a driver and the loader speak, which changes nothing for a program. This driver knows the newer way, too.
 ICD_VERSION = re.compile(r"\bcl_khr_icd(:0x[0-9a-f]+|\s+0x[0-9a-f]+ \([\d.]+\))")
 # clinfo names the platform again where it tries calls without one.
-NULL_PLATFORM = re.compile(r"^(\s*clGetPlatformInfo\(NULL, CL_PLATFORM_NAME, \.\.\.\)\s+)(?!No )\S.*$")
+NULL_PLATFORM = re.compile(r"^(\s*clGetPlatformInfo\(NULL, CL_PLATFORM_NAME, \.\.\.\)\s+)(\S.*)$")
 
 
 def print_ignored():
@@ -38,15 +38,15 @@ def print_ignored():
     say("the version of cl_khr_icd: between driver and loader; this driver knows 2.0.0, too")
 
 
-def _suffix(text):
-    found = re.search(r"^\s*(?:Platform Extensions function suffix|CL_PLATFORM_ICD_SUFFIX_KHR)\s+(\S+)", text, re.M)
-    return found[1] if found else ""
+def _value(text, keys):
+    found = re.search(rf"^(?:\[[^]]*\])?\s*(?:{keys})\s+(\S.*)$", text, re.M)
+    return found[1].strip() if found else ""
 
 
-def _normal_line(line, suffix):
+def _normal_line(line, name, suffix):
     line = re.sub(r"^\[" + re.escape(suffix) + r"/", "[<suffix>/", line) if suffix else line
     line = line.replace(f"[{suffix}]", "[<suffix>]") if suffix else line
-    line = NULL_PLATFORM.sub(r"\1<name>", line)
+    line = NULL_PLATFORM.sub(lambda found: found[1] + ("<name>" if found[2].strip() == name else found[2]), line)
     line = ICD_VERSION.sub("cl_khr_icd <version>", line)
     parts = re.match(r"^((?:\[[^]]*\])?\s*)(\S.*?)(\s{2,})(\S.*)$", line)
     if not parts or parts[2] not in LABELS:
@@ -56,8 +56,9 @@ def _normal_line(line, suffix):
 
 
 def normal(text):
-    suffix = _suffix(text)
-    return [_normal_line(line, suffix) for line in text.splitlines()]
+    name = _value(text, "Platform Name|CL_PLATFORM_NAME")
+    suffix = _value(text, "Platform Extensions function suffix|CL_PLATFORM_ICD_SUFFIX_KHR")
+    return [_normal_line(line, name, suffix) for line in text.splitlines()]
 
 
 def differences(native, virtual):
