@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -11,6 +12,23 @@
 #include "parent/broker_priv.h"
 #include "parent/identity.h"
 
+/* Helpers' folders of those who were killed are found there again, and removed. */
+static struct parent_store *open_scratch(void)
+{
+	const char *tmp = getenv("TMPDIR");
+	_cleanup_free_ char *path = NULL;
+	struct parent_store *s = NULL;
+	struct trn_error err = { 0 };
+
+	if (asprintf(&path, "%s/tranche-build-%u", tmp && *tmp == '/' ? tmp : "/tmp", geteuid()) < 0) {
+		path = NULL;
+		return NULL;
+	}
+	if (parent_store_open(path, 0, &s, &err) < 0)
+		base_log_error(BASE_LOG_DEBUG, &err);
+	return s;
+}
+
 static void open_store(struct parent_broker *b)
 {
 	_cleanup_free_ char *place = base_store_place();
@@ -18,6 +36,7 @@ static void open_store(struct parent_broker *b)
 
 	if (place && parent_store_open(place, PARENT_STORE_MAX, &b->store, &err) < 0)
 		base_log_error(BASE_LOG_INFO, &err);
+	b->scratch = b->store ? b->store : open_scratch();
 }
 
 /* Half of what this process may have open waits for executors to take it; the other half is to work with. */
@@ -88,6 +107,8 @@ void parent_broker_destroy(struct parent_broker *b)
 	base_list_for_each_safe(j, next_job, &b->jobs, node)
 		broker_end_job(j);
 	broker_end_chores(b);
+	if (b->scratch != b->store)
+		parent_store_close(b->scratch);
 	parent_store_close(b->store);
 	free(b);
 }

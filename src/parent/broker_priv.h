@@ -92,6 +92,7 @@ struct broker_chore {
 struct parent_broker {
 	const struct parent_process *process;
 	struct parent_store *store; /* or NULL */
+	struct parent_store *scratch; /* where helpers work: store, or one in TMPDIR; or NULL */
 	struct parent_key host;
 	bool knows_host, is_host_known;
 	bool outlives;	/* the device process: there is something to do */

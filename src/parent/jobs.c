@@ -245,7 +245,7 @@ static struct broker_job *new_job(struct parent_broker *b, struct broker_order *
 	j->order = o;
 	o->refs++;
 	j->work = (struct parent_work){
-		.process = b->process, .store = b->store, .key = *key, .fate = *fate,
+		.process = b->process, .store = b->store, .scratch = b->scratch, .key = *key, .fate = *fate,
 		.order = &o->head, .order_len = o->len,
 	};
 	parent_built_init(&j->built);

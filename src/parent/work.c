@@ -255,10 +255,10 @@ static int make_place(struct parent_job *j)
 	char name[64];
 	int n;
 
-	if (j->work->store) {
-		j->lock = parent_store_make_tmp(j->work->store, name);
+	if (j->work->scratch) {
+		j->lock = parent_store_make_tmp(j->work->scratch, name);
 		if (j->lock >= 0) {
-			n = snprintf(j->place, sizeof(j->place), "%s/%s", j->work->store->path, name);
+			n = snprintf(j->place, sizeof(j->place), "%s/%s", j->work->scratch->path, name);
 			goto inside;
 		}
 	}
@@ -350,7 +350,7 @@ static void close_output(void)
 
 static void begin_worker(struct parent_job *j)
 {
-	const struct parent_store *s = j->work->store;
+	const struct parent_store *s = j->work->store, *scratch = j->work->scratch;
 	sigset_t none;
 
 	setpgid(0, 0);
@@ -361,7 +361,7 @@ static void begin_worker(struct parent_job *j)
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NAME, "tranche-broker");
 	/* The sockets of executors must close when we close them. */
-	close_all_but((const int[]){ j->sock, s ? s->entries : -1, s ? s->tmp : -1 }, 3);
+	close_all_but((const int[]){ j->sock, s ? s->entries : -1, s ? s->tmp : -1, scratch ? scratch->tmp : -1 }, 4);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (j->work->is_background) {
 		setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);

@@ -17,6 +17,7 @@
 struct parent_work {
 	const struct parent_process *process;
 	struct parent_store *store; /* NULL: nothing is kept */
+	struct parent_store *scratch; /* in whose tmp helpers work: store, or one of which nothing else is used; NULL: neither */
 	struct parent_key key;
 	struct parent_fate fate;
 	/* The body of a TRNC_BROKER_COMPILE: head, variants, request. */

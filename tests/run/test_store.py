@@ -183,6 +183,19 @@ def test_without(p):
 
 
 @in_place
+def test_killed_without_store(p):
+    """The folders of helpers whose broker was killed are removed by the next one."""
+    p.env.update(TRANCHE_STORE="none", TMPDIR=p.folder)
+    left = os.path.join(p.folder, f"tranche-build-{os.geteuid()}", "tmp")
+    os.makedirs(os.path.join(left, "0123456789abcdef", "cache"), mode=0o700)
+    for folder in (os.path.dirname(left), left):
+        os.chmod(folder, 0o700)
+    assert p.run(SOURCE % 12)[1:] == (1, 0)
+    p.wait()
+    assert not os.listdir(left), os.listdir(left)
+
+
+@in_place
 def test_work_group_functions(p):
     """What a program has launched is there for the next one, before it launches it."""
     p.run(SOURCE % 9, "")
