@@ -45,6 +45,8 @@ int parent_store_put(struct parent_store *s, const struct parent_key *key, const
 void parent_store_want(struct parent_store *s, const struct parent_key *key, const struct trnc_broker_variant *list,
 		       uint32_t nr);
 uint32_t parent_store_wanted(struct parent_store *s, const struct parent_key *key, struct trnc_broker_variant *list);
+/* Is nobody else making them? A lock until the descriptor is closed. Return: fd; -EWOULDBLOCK: somebody is; other -errno. */
+int parent_store_claim(struct parent_store *s, const struct parent_key *key);
 void parent_store_unwant(struct parent_store *s, const struct parent_key *key);
 
 /* Removes the entries that were not used for longest until the rest fits; one process at a time. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -74,6 +75,18 @@ void parent_store_want(struct parent_store *s, const struct parent_key *key, con
 	name_of(key, name);
 	if (now > before)
 		write_wants(s, name, all, now);
+}
+
+int parent_store_claim(struct parent_store *s, const struct parent_key *key)
+{
+	char name[PARENT_ENTRY_NAME];
+	_cleanup_close_ int fd = -1;
+
+	parent_store_entry_name(key, name);
+	fd = openat(s->entries, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	return TAKE_FD(fd);
 }
 
 void parent_store_unwant(struct parent_store *s, const struct parent_key *key)

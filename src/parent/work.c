@@ -377,6 +377,9 @@ static void __attribute__((noreturn)) be_worker(struct parent_job *j)
 	int r;
 
 	begin_worker(j);
+	/* Held to the end: programs that are run one after the other all want the same. */
+	if (w->is_background && parent_store_claim(w->store, &w->key) == -EWOULDBLOCK)
+		_exit(EXIT_SUCCESS);
 	r = build(j, &is_good);
 	/* What was just compiled is what this program is now, whatever it depends on. */
 	j->built.flags = TRNC_BROKER_REPLY_FINAL;
