@@ -144,7 +144,8 @@ static struct broker_chore *chore_of(struct parent_broker *b, const struct broke
 	c->order = (struct broker_order *)(uintptr_t)order;
 	c->order->refs++;
 	c->work = (struct parent_work){
-		.process = b->process, .store = b->store, .scratch = b->scratch, .key = main, .quick = quick, .fate = fate, .is_background = true,
+		.process = b->process, .store = b->store, .scratch = b->scratch,
+		.key = main, .quick = quick, .fate = fate, .is_background = true,
 	};
 	return c;
 }
