@@ -28,7 +28,7 @@ static void start_device(void)
 	device = fork();
 	if (device == 0) {
 		execl(device_path, device_path, "--uuid", "01234567-89ab-cdef-0123-456789abcdef", "--memory", "64M",
-		      "--socket-path", socket_path, (char *)NULL);
+		      "--socket-path", socket_path, "--spare", "0", (char *)NULL);
 		_exit(127);
 	}
 	assert_true(device > 0);
@@ -217,6 +217,22 @@ static void test_held_memory(void **state)
 	client_context_destroy(c);
 }
 
+static bool is_executor(pid_t pid)
+{
+	char path[64], name[16] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	if (!fgets(name, sizeof(name), f))
+		name[0] = '\0';
+	fclose(f);
+	return strncmp(name, "tranche-execut", 14) == 0;
+}
+
+/* The only one: the device keeps no spare. */
 static pid_t find_executor(void)
 {
 	char path[64];
@@ -226,10 +242,11 @@ static pid_t find_executor(void)
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)device, (int)device);
 	f = fopen(path, "r");
 	assert_non_null(f);
-	if (fscanf(f, "%d", &child) != 1)
-		child = 0;
+	while (fscanf(f, "%d", &child) == 1)
+		if (is_executor(child))
+			break;
 	fclose(f);
-	return child;
+	return is_executor(child) ? child : 0;
 }
 
 static void check_loss(struct client_context *c, pid_t victim)
