@@ -70,6 +70,8 @@ static int32_t add_buffer(struct exec_context *c, struct exec_buffer *b, uint64_
 
 	pthread_mutex_lock(&c->lock);
 	c->pending++;
+	if (c->room)
+		c->room--;
 	pthread_mutex_unlock(&c->lock);
 	if (b->host) {
 		cl_err = c->ex->host.SetMemObjectDestructorCallback(b->host, host_let_go, b->end);

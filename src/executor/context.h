@@ -51,6 +51,7 @@ struct exec_context {
 	struct base_handles buffers, images, samplers, kernels, queues;
 	cl_sampler host_samplers[EXEC_MAX_SAMPLERS]; /* one for each setting that was asked for */
 	struct base_list unsettled; /* of exec_queue.unsettled: were given commands since exec_graph_settle() */
+	uint64_t room; /* so many more may become pending before that number must be looked at again */
 	uint64_t buffers_gone; /* counts destroyed buffers and images: kernels look at their arguments again */
 	cl_event *waits;       /* TRNC_MAX_WAITS, scratch */
 	uint8_t *record;       /* TRNC_REC_MAX, private copy of the record in hand */

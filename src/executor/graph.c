@@ -16,7 +16,10 @@ struct outlook {
 static void look_at_waits(struct exec_context *c, struct exec_queue *q, const struct exec_record *r,
 			  struct outlook *o)
 {
-	pthread_mutex_lock(&c->lock);
+	bool has_barrier = !q->in_order && q->barrier;
+
+	if (r->nr_waits || has_barrier)
+		pthread_mutex_lock(&c->lock);
 	for (uint32_t i = 0; i < r->nr_waits && !o->err; i++) {
 		struct exec_event *e = exec_event_get_locked(c, r->waits[i]);
 		enum exec_dependency dep = e ? exec_dependency_locked(e, q) : EXEC_DEP_FAILED;
@@ -30,14 +33,15 @@ static void look_at_waits(struct exec_context *c, struct exec_queue *q, const st
 		else if (dep == EXEC_DEP_ON_HOST)
 			exec_add_host_wait_locked(c, e, &o->nr_waits);
 	}
-	if (!q->in_order && q->barrier && !exec_event_is_over(q->barrier)) {
+	if (has_barrier && !exec_event_is_over(q->barrier)) {
 		if (!q->barrier->host)
 			o->hold = true;
 		else if (exec_command_is_order_only(c, r) && r->type != TRNC_REC_MARKER &&
 			 r->type != TRNC_REC_BARRIER && o->nr_waits < TRNC_MAX_WAITS)
 			exec_add_host_wait_locked(c, q->barrier, &o->nr_waits);
 	}
-	pthread_mutex_unlock(&c->lock);
+	if (r->nr_waits || has_barrier)
+		pthread_mutex_unlock(&c->lock);
 	if (r->type == TRNC_REC_CLIENT)
 		o->hold = true;
 	if (!base_list_is_empty(&q->held) && (q->in_order || exec_waits_for_all(r)))
@@ -77,6 +81,10 @@ static struct exec_event *new_event(struct exec_context *c, const struct exec_re
 {
 	struct exec_event *e = NULL;
 
+	if (!r->cmd->event && c->room && r->type != TRNC_REC_CLIENT) {
+		c->room--;
+		return NULL;
+	}
 	pthread_mutex_lock(&c->lock);
 	if (r->cmd->event) {
 		int32_t event_err;
@@ -89,6 +97,7 @@ static struct exec_event *new_event(struct exec_context *c, const struct exec_re
 	}
 	if (!*err && c->pending >= TRNC_MAX_PENDING)
 		*err = CL_OUT_OF_RESOURCES;
+	c->room = c->pending + 1 < TRNC_MAX_PENDING ? TRNC_MAX_PENDING - c->pending - 1 : 0;
 	pthread_mutex_unlock(&c->lock);
 	/* Nothing could ever end it. */
 	if (!*err && !e && r->type == TRNC_REC_CLIENT)

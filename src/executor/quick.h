@@ -45,6 +45,7 @@ struct exec_quick {
 	uint64_t nr_runs;
 	uint64_t signalled_ns; /* when a sleeping program was last looked for */
 	bool unsignalled;      /* commands have ended since */
+	long nr_preempted;     /* of the ring's thread, as last looked at */
 
 	struct base_list measures; /* of exec_measure; under the context's lock */
 	_Atomic bool has_measures; /* for a look without the lock */

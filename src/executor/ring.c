@@ -18,11 +18,16 @@
 
 #define SPIN_NS 20000u
 #define SPIN_BUSY_NS 100000u
-/* A yield that takes longer than this gave the CPU to a busy program, not to a worker with a short kernel: then the
- * next rests are for sleeping, because who sleeps is preferred when it wakes. */
+/* A yield that takes longer than this gave the CPU to a busy program, not to a worker with a short kernel: then rests
+ * are for sleeping for a while, because who sleeps is preferred when it wakes.  So many times as long, so that trying
+ * again costs little. */
 #define CROWDED_NS 100000u
-#define CROWDED_RESTS 64u /* at first; each time in a row twice as many */
-#define CROWDED_RESTS_MAX 65536u
+#define CROWDED_TIMES 16u
+#define CROWDED_MAX_NS 1000000000u
+#define CALM_SPINS 32u /* so many spins in a row that were not disturbed: the machine is calm */
+/* So many rests in a row on the program's CPU, and then it is left: at first; more when that led to a busy one. */
+#define TOGETHER 32u
+#define TOGETHER_MAX 65536u
 #define KICK_BYTES 4096u /* positions are told to who waits for them at least so often */
 #define CONTROL_WAIT_NS 1000000000ull
 #define CONTROL_POLL_US 200
@@ -35,8 +40,10 @@ struct reader {
 	uint64_t consumer, producer; /* positions; producer as last seen */
 	uint64_t signalled;	     /* consumer when a program that waits for room was last looked for */
 	uint64_t gap_ns; /* smoothed, between the last rest and the next record */
-	uint32_t crowded; /* rests without spinning that are left */
-	uint32_t crowded_next; /* how many the next time */
+	uint64_t crowded_until; /* no spinning before that time */
+	uint32_t calm;		/* spins in a row that were not disturbed */
+	uint32_t together;	/* rests in a row on the program's CPU */
+	uint32_t together_next; /* so many are enough */
 };
 
 static uint64_t load_producer(const struct exec_context *c)
@@ -89,6 +96,64 @@ static bool has_work(const struct reader *r)
 	return load_producer(r->c) != r->producer || atomic_load(&r->c->has_ready) || atomic_load(&r->c->stopping);
 }
 
+/*
+ * Two that wake each other all the time end up on one CPU, where neither may spin, and each launch costs two switches.
+ * A short trip to the others ends that; the scheduler stays free to bring us back.
+ */
+static bool leave_cpu(uint32_t cpu)
+{
+	cpu_set_t all, others;
+
+	if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof(all), &all) < 0)
+		return false;
+	others = all;
+	CPU_CLR(cpu, &others);
+	if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof(others), &others) < 0)
+		return false;
+	sched_setaffinity(0, sizeof(all), &all);
+	return true;
+}
+
+static bool is_with_program(const struct exec_context *c, uint32_t cpu)
+{
+	return atomic_load_explicit((_Atomic uint32_t *)&c->user->user_cpu, memory_order_relaxed) == cpu;
+}
+
+/* Is this the program's CPU? One that was shared for long, in a quick exchange, is left. */
+static bool shares_cpu(struct reader *r, uint32_t cpu)
+{
+	if (!is_with_program(r->c, cpu)) {
+		r->together = 0;
+		return false;
+	}
+	if (r->gap_ns > SPIN_BUSY_NS || ++r->together < r->together_next)
+		return true;
+	r->together = 0;
+	if (!leave_cpu(cpu))
+		return true;
+	cpu = (uint32_t)sched_getcpu();
+	publish_cpu(r->c, cpu);
+	return is_with_program(r->c, cpu);
+}
+
+static void note_crowd(struct reader *r, uint64_t now, uint64_t lost_ns)
+{
+	uint64_t pause = lost_ns * CROWDED_TIMES;
+
+	r->calm = 0;
+	r->crowded_until = now + (pause < CROWDED_MAX_NS ? pause : CROWDED_MAX_NS);
+	if (r->together_next < TOGETHER_MAX)
+		r->together_next *= 2;
+}
+
+static void note_calm(struct reader *r)
+{
+	if (++r->calm < CALM_SPINS)
+		return;
+	r->calm = 0;
+	r->together_next = TOGETHER;
+}
+
 /* Waits a little without sleeping, unless that would keep the program, or anybody else, from its CPU. */
 static bool spin(struct reader *r)
 {
@@ -97,16 +162,14 @@ static bool spin(struct reader *r)
 	uint32_t cpu = (uint32_t)sched_getcpu();
 
 	publish_cpu(c, cpu);
-	if (r->crowded) {
-		r->crowded--;
-		return has_work(r);
-	}
-	if (atomic_load_explicit((_Atomic uint32_t *)&c->user->user_cpu, memory_order_relaxed) == cpu)
+	if (now < r->crowded_until || shares_cpu(r, cpu))
 		return has_work(r);
 	do {
 		for (int i = 0; i < 32; i++) {
-			if (has_work(r))
+			if (has_work(r)) {
+				note_calm(r);
 				return true;
+			}
 			base_cpu_relax();
 		}
 		/* Whoever else wants this CPU, a worker of the host's OpenCL above all, goes first. */
@@ -114,13 +177,11 @@ static bool spin(struct reader *r)
 		sched_yield();
 		now = base_clock_ns();
 		if (now - last > CROWDED_NS) {
-			r->crowded = r->crowded_next;
-			if (r->crowded_next < CROWDED_RESTS_MAX)
-				r->crowded_next *= 2;
+			note_crowd(r, now, now - last);
 			return has_work(r);
 		}
 	} while (now < end);
-	r->crowded_next = CROWDED_RESTS;
+	note_calm(r);
 	return has_work(r);
 }
 
@@ -290,7 +351,7 @@ static void lose(struct exec_context *c, uint32_t reason)
 void *exec_ring_thread(void *arg)
 {
 	struct exec_context *c = arg;
-	struct reader r = { .c = c, .gap_ns = SPIN_BUSY_NS, .crowded_next = CROWDED_RESTS };
+	struct reader r = { .c = c, .gap_ns = SPIN_BUSY_NS, .together_next = TOGETHER };
 
 	publish_cpu(c, (uint32_t)sched_getcpu());
 	while (!atomic_load(&c->stopping)) {

@@ -116,3 +116,13 @@ void exec_route_report(struct exec_route *r, uint64_t values, bool is_short)
 		confirm(&r->any, NEEDED_SETS);
 	confirm(&set->belief, NEEDED);
 }
+
+void exec_route_doubt(struct exec_route *r, uint64_t values)
+{
+	struct exec_belief *b = &get_set(r, values)->belief;
+
+	b->nr_short /= 2;
+	r->any.nr_short /= 2;
+	if (b->nr_short)
+		b->nr_asked = 0;
+}

@@ -4,7 +4,7 @@
  *
  * A route is a kernel with sizes; each set of values that it was launched with has a record of its own, because a value
  * may well be the number of rounds.  A set is believed to be short after some short runs; a route, for sets that were
- * never seen, after some different sets were all short.  One run that takes long ends the belief, and makes the next one
+ * never seen, after some different sets were all short.  A run that takes long ends the belief, and makes the next one
  * harder to get.
  */
 #ifndef EXECUTOR_ROUTE_H
@@ -43,6 +43,7 @@ struct exec_route {
 		struct exec_belief belief;
 	} sets[EXEC_ROUTE_SETS];
 	uint32_t nr_sets, next_set;
+	uint32_t nr_excused; /* long runs in a row that the machine may have made long */
 	uint32_t variant; /* of the caller (quick.c); 0: not looked for */
 };
 
@@ -66,5 +67,8 @@ bool exec_route_wants_measure(struct exec_route *r, uint64_t values);
 
 /* A launch with these values was short, or it was not. */
 void exec_route_report(struct exec_route *r, uint64_t values, bool is_short);
+
+/* A launch took the host's workers long, who may have been kept waiting by others: half of the belief goes. */
+void exec_route_doubt(struct exec_route *r, uint64_t values);
 
 #endif

@@ -75,6 +75,7 @@ static void test_child(void **state)
 
 	assert_int_equal(client_output_enable(c, NULL), 0);
 	assert_int_equal(client_mem_alloc(c, 4096, &mem, NULL), 0);
+	client_mem_show(&mem); /* as a program that has a pointer to it: the child keeps it */
 	memcpy(mem.ptr, "parent", 7);
 	pthread_create(&thread, NULL, keep_busy, c);
 	for (int i = 0; i < 20; i++) {

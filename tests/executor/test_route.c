@@ -57,6 +57,24 @@ static void test_overrun_ends_it(void **state)
 	assert_true(exec_route_is_short(r, 7));
 }
 
+/* Workers that were kept waiting do not end what many runs have shown; those of a kernel that is long do. */
+static void test_doubts(void **state)
+{
+	struct exec_route *r = fresh(5);
+
+	(void)state;
+	report(r, 7, true, 100);
+	exec_route_doubt(r, 7);
+	assert_true(exec_route_is_short(r, 7));
+	for (int i = 0; i < 6; i++)
+		exec_route_doubt(r, 7);
+	assert_false(exec_route_is_short(r, 7));
+	for (int i = 0; i < 100; i++) {
+		exec_route_doubt(r, 9);
+		assert_false(exec_route_is_short(r, 9));
+	}
+}
+
 /* A step counter: no value comes twice. */
 static void test_values_that_change(void **state)
 {
@@ -157,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_short_after_some),
 		cmocka_unit_test(test_overrun_ends_it),
+		cmocka_unit_test(test_doubts),
 		cmocka_unit_test(test_values_that_change),
 		cmocka_unit_test(test_long_is_not_measured_always),
 		cmocka_unit_test(test_places_are_given_away),
