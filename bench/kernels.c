@@ -24,7 +24,7 @@ static const char source[] =
 	"}\n"
 	"kernel void bump(global int *a) { a[get_global_id(0)] += 1; }\n";
 
-enum { ITEMS = 16 << 20, SIDE = 512, ROUNDS = 15, MIXES = 5, LONG_IN_MIX = 10 };
+enum { ITEMS = 16 << 20, SIDE = 512, ROUNDS = 15, MIXES = 5, LONG_IN_MIX = 10, SHORT_IN_MIX = 40 };
 
 static cl_mem buffer_of(const struct bench *b, size_t len)
 {
@@ -62,28 +62,59 @@ static void measure(const struct bench *b, const char *name, cl_kernel kernel, c
 	bench_print(name, bench_quantile(samples, ROUNDS, 0.5));
 }
 
-/* Long kernels run on one queue; on the other a short one is launched and waited for again and again until they are done. */
-static void measure_mix(const struct bench *b, cl_kernel slow, cl_kernel quick)
+static void launch_short(cl_command_queue queue, cl_kernel quick)
 {
-	const size_t side[2] = { SIDE, SIDE }, group[2] = { 16, 16 }, few = 64, few_group = 64;
-	double rates[MIXES], times[MIXES];
-	cl_int err;
-	cl_command_queue other = clCreateCommandQueue(b->context, b->device, 0, &err);
+	const size_t few = 64;
 
-	bench_check(err, "clCreateCommandQueue");
+	bench_check(clEnqueueNDRangeKernel(queue, quick, 1, NULL, &few, &few, 0, NULL, NULL), "launch");
+	bench_check(clFinish(queue), "clFinish");
+}
+
+/* Long kernels on one queue, all launched at once; the last one's event is the caller's. */
+static cl_event launch_long(const struct bench *b, cl_kernel slow)
+{
+	const size_t side[2] = { SIDE, SIDE }, group[2] = { 16, 16 };
+	cl_event last;
+
+	for (int n = 0; n < LONG_IN_MIX; n++)
+		bench_check(clEnqueueNDRangeKernel(b->queue, slow, 2, NULL, side, group, 0, NULL,
+						   n == LONG_IN_MIX - 1 ? &last : NULL), "launch");
+	bench_check(clFlush(b->queue), "clFlush");
+	return last;
+}
+
+/* Some long kernels, and some short ones on a second queue, each waited for: until all are done. */
+static void measure_mix(const struct bench *b, cl_command_queue other, cl_kernel slow, cl_kernel quick)
+{
+	double times[MIXES];
+
 	for (int i = -1; i < MIXES; i++) {
 		uint64_t start = bench_now_ns();
+		cl_event last = launch_long(b, slow);
+
+		for (int n = 0; n < SHORT_IN_MIX; n++)
+			launch_short(other, quick);
+		bench_check(clFinish(b->queue), "clFinish");
+		clReleaseEvent(last);
+		if (i >= 0)
+			times[i] = (double)(bench_now_ns() - start) / 1e6;
+	}
+	bench_print("mix_ms", bench_quantile(times, MIXES, 0.5));
+}
+
+/* The same, but short ones as fast as they are answered, as long as the long ones take. */
+static void measure_flood(const struct bench *b, cl_command_queue other, cl_kernel slow, cl_kernel quick)
+{
+	double rates[MIXES], times[MIXES];
+
+	for (int i = -1; i < MIXES; i++) {
+		uint64_t start = bench_now_ns();
+		cl_event last = launch_long(b, slow);
 		cl_int status = CL_QUEUED;
-		cl_event last;
 		double nr = 0;
 
-		for (int n = 0; n < LONG_IN_MIX; n++)
-			bench_check(clEnqueueNDRangeKernel(b->queue, slow, 2, NULL, side, group, 0, NULL,
-							   n == LONG_IN_MIX - 1 ? &last : NULL), "launch");
-		bench_check(clFlush(b->queue), "clFlush");
 		for (; status > CL_COMPLETE; nr++) {
-			bench_check(clEnqueueNDRangeKernel(other, quick, 1, NULL, &few, &few_group, 0, NULL, NULL), "launch");
-			bench_check(clFinish(other), "clFinish");
+			launch_short(other, quick);
 			bench_check(clGetEventInfo(last, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(status), &status, NULL),
 				    "clGetEventInfo");
 		}
@@ -94,18 +125,21 @@ static void measure_mix(const struct bench *b, cl_kernel slow, cl_kernel quick)
 		times[i] = (double)(bench_now_ns() - start) / 1e6;
 		rates[i] = nr / times[i];
 	}
-	bench_print("mix_long_ms", bench_quantile(times, MIXES, 0.5) / LONG_IN_MIX);
-	bench_print("mix_short_rate", bench_quantile(rates, MIXES, 0.5));
-	clReleaseCommandQueue(other);
+	bench_print("flood_long_ms", bench_quantile(times, MIXES, 0.5) / LONG_IN_MIX);
+	bench_print("flood_short_rate", bench_quantile(rates, MIXES, 0.5));
 }
 
 int main(void)
 {
 	const size_t items = ITEMS, side[2] = { SIDE, SIDE }, group[2] = { 16, 16 };
 	cl_mem large[3], square[3];
+	cl_command_queue other;
 	struct bench b;
+	cl_int err;
 
 	bench_open(&b);
+	other = clCreateCommandQueue(b.context, b.device, 0, &err);
+	bench_check(err, "clCreateCommandQueue");
 	for (int i = 0; i < 3; i++) {
 		large[i] = buffer_of(&b, ITEMS * sizeof(float));
 		square[i] = buffer_of(&b, (size_t)SIDE * SIDE * sizeof(float));
@@ -115,7 +149,9 @@ int main(void)
 
 	measure(&b, "add_ms", add, 1, &items, NULL);
 	measure(&b, "multiply_ms", multiply, 2, side, group);
-	measure_mix(&b, multiply, bump);
+	measure_mix(&b, other, multiply, bump);
+	measure_flood(&b, other, multiply, bump);
+	clReleaseCommandQueue(other);
 	for (int i = 0; i < 3; i++) {
 		clReleaseMemObject(large[i]);
 		clReleaseMemObject(square[i]);

@@ -70,7 +70,7 @@ class Commands(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             document = json.loads(out.read_text())
             self.assertEqual({row["key"] for row in document["rows"]},
-                             {"true_ms", "first_context_ms", "first_result_ms", "program_ms"})
+                             {"true_ms", "first_context_ms", "first_result_ms", "program_ms", "next_context_ms", "next_result_ms"})
             self.assertTrue(all(row["native"] > 0 and row["ours"] > 0 for row in document["rows"]))
             self.assertTrue(document["machine"]["cpu"] and document["date"] and document["versions"]["tranche"])
             text = subprocess.run([sys.executable, HERE / "report", out], capture_output=True, text=True, check=True).stdout
