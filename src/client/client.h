@@ -75,6 +75,8 @@ struct client_session *client_context_session(struct client_context *c);
 bool client_context_has_address(const struct client_context *c, const void *p);
 /* Lost, or a forked child's copy: nothing will complete any more. */
 bool client_context_is_lost(const struct client_context *c);
+/* All commands that were issued so far are complete. */
+bool client_context_is_quiet(struct client_context *c);
 /* This process is a forked child of the one that made the context: its threads are not here. */
 bool client_context_is_forked(const struct client_context *c);
 

