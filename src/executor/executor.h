@@ -29,7 +29,8 @@ struct executor {
 	_Atomic bool ending[TRNC_MAX_CONTEXTS + 1];	      /* the number is still in use */
 };
 
-/* Receives SETUP and makes everything ready; the refusal has been sent when it fails. Return: 0 or -errno. */
+/* Receives SETUP, and PREPARE if that comes before, and makes everything ready; the refusal has been sent when it fails.
+ * Return: 0 or -errno. */
 int exec_setup(struct executor *ex);
 
 /* Serves the socket until the device process closes it. Never returns. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compiling in a process of its own.  A cold build leaves some 110 MiB behind in the process that made it, and a
- * compiler that runs out of memory ends its process.  So a helper, which is this program again in the same sandbox,
- * builds the source first and ends; the executor's own build then finds the result in the session's cache.
+ * Compiling where no compile broker does it (broker.h), in a process of its own, too, for the reasons in helper.h.  The
+ * helper is this program again in the executor's sandbox: it builds the source first and ends; the executor's own build
+ * then finds the result in the session's cache.  Nothing of it outlives the session.
  */
 #ifndef EXECUTOR_PRECOMPILE_H
 #define EXECUTOR_PRECOMPILE_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the executor gives up before it loads the host's OpenCL: kernels are native code and may do what the process
- * may.  Kept: reading files (compilers need theirs), starting programs (PoCL runs ld), writing below the cache folder.
+ * What the executor gives up before it initialises the host's OpenCL (which a copy of tranche-parent has loaded
+ * already): kernels are native code and may do what the process may.  Kept: reading files (compilers need theirs),
+ * starting programs (PoCL runs ld), writing below the cache folder.
  */
 #ifndef EXECUTOR_SANDBOX_H
 #define EXECUTOR_SANDBOX_H
@@ -10,7 +11,8 @@
 
 #include "tranche/error.h"
 
-/* First thing in main: ends with the device process, own process group, closes descriptors, no core dumps. */
+/* First thing, also of a copy and of a helper: ends with its parent, own process group, closes descriptors, no core
+ * dumps. */
 void exec_sandbox_begin(void);
 
 /* Bounds private memory. 0: no limit. */
