@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* tranche-executor: started by the device process, one for each session, with a socket as descriptor 3. */
+/*
+ * tranche-executor: one for each session, with a socket as descriptor 3.  Most are copies of tranche-parent instead
+ * (entry.h); this program is for those that are not, and helps with compiling (helper.h, precompile.h).
+ */
 #include <stdio.h>
 #include <string.h>
 

@@ -31,7 +31,7 @@ struct compute_start {
  * @event:         the loop
  * @executor_path: of tranche-executor
  * @forker_path:   of tranche-parent, which forks executors; NULL: none, each is started by itself
- * @forker_execs:  tranche-parent shall start @executor_path instead of being the executor itself (tests)
+ * @forker_execs:  tranche-parent shall start @executor_path instead of being the executor itself
  * @keeps_spare:   an executor is kept ready for the next session, if there is a tranche-parent
  * @runtime_dir:   private folder in which sessions get their own folders; NULL: none is made (tests)
  * @host_device:   index over all devices of all platforms of the host's OpenCL

@@ -3,7 +3,7 @@
  * Inside of the compute parent.  What owns what:
  *
  *   device -> sessions -> segments, contexts, requests in flight
- *   device -> executors: each belongs to one session, and outlives it until its process is reaped
+ *   device -> executors: each belongs to one session, and outlives it until its process is reaped; the spare one to none
  *
  * A session that ends stays in the list, in state ENDING, until its executor is gone and its memory is given back or
  * handed to the device's list of held memory.  It is freed by the loop (device->gc), never by its own calls.
