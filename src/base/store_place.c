@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/store_place.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
 
 char *base_store_place(void)
 {
@@ -22,15 +26,56 @@ char *base_store_place(void)
 	return path;
 }
 
-char *base_store_chosen(const char *text)
+static int make_one(const char *path)
 {
-	char *cwd, *path = NULL;
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int base_store_make(const char *place)
+{
+	_cleanup_free_ char *path = strdup(place);
+	struct stat st;
+	int r = path ? 0 : -ENOMEM;
+
+	for (char *p = path ? path + 1 : NULL; r == 0 && (p = strchr(p, '/')); *p++ = '/') {
+		*p = '\0';
+		r = make_one(path);
+	}
+	if (r == 0)
+		r = make_one(place);
+	if (r < 0)
+		return r;
+	if (stat(place, &st) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	if (st.st_uid != geteuid() || (st.st_mode & 022))
+		return -EPERM;
+	return access(place, W_OK | X_OK) < 0 ? -errno : 0;
+}
+
+static char *whole_path(const char *text)
+{
+	_cleanup_free_ char *cwd = NULL;
+	char *path;
 
 	if (*text == '/' || !strcmp(text, "none"))
 		return strdup(text);
 	cwd = getcwd(NULL, 0);
-	if (!cwd || asprintf(&path, "%s/%s", cwd, text) < 0)
-		path = NULL;
-	free(cwd);
-	return path;
+	return cwd && asprintf(&path, "%s/%s", cwd, text) >= 0 ? path : NULL;
+}
+
+int base_store_choose(const char *text, char **ret_place, struct trn_error *err)
+{
+	char *place = whole_path(text);
+	int r = !place ? -errno : *place == '/' ? base_store_make(place) : 0;
+
+	if (r == 0) {
+		*ret_place = place;
+		return 0;
+	}
+	free(place);
+	trn_error_set(err, r, "NoStore", "programs cannot be kept in %s: %s", text,
+		      r == -EPERM ? "it is not this user's alone" : strerror(-r));
+	return trn_error_hint(err, "name a folder with --store that only you may write to, or none");
 }

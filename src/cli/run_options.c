@@ -131,10 +131,18 @@ static int take_memory(struct run_options *o, char *list)
 
 static int take_store(struct run_options *o, const char *text)
 {
+	struct trn_error err = { 0 };
+
+	if (!*text)
+		return usage("--store wants a folder, or none");
 	free(o->store);
+	o->store = NULL;
 	/* Ours, too: --stats looks there. */
-	o->store = *text ? base_store_chosen(text) : NULL;
-	return o->store ? -1 : usage("--store wants a folder, or none");
+	if (base_store_choose(text, &o->store, &err) < 0) {
+		base_log_error(BASE_LOG_ERROR, &err);
+		return CLI_REFUSED;
+	}
+	return -1;
 }
 
 static int complete(struct run_options *o)

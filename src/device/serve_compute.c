@@ -70,13 +70,16 @@ static void find_programs(struct service *s, const struct device_options *o)
 		find_program("parent", "tranche-parent", s->forker_path);
 }
 
-/* tranche-parent has our environment. */
+/* tranche-parent has our environment. A store that was asked for is there, or the device does not start. */
 static int choose_store(const char *text, struct trn_error *err)
 {
-	_cleanup_free_ char *place = text ? base_store_chosen(text) : NULL;
+	_cleanup_free_ char *place = NULL;
+	int r = text ? base_store_choose(text, &place, err) : 0;
 
-	if (text && (!place || setenv("TRANCHE_STORE", place, 1) < 0))
-		return trn_error_set(err, -errno, "NoStore", "programs cannot be kept in %s: %s", text, strerror(errno));
+	if (r < 0 || !text)
+		return r;
+	if (setenv("TRANCHE_STORE", place, 1) < 0)
+		return trn_error_set(err, -errno, "NoMemory", "no memory left");
 	return 0;
 }
 

@@ -120,8 +120,8 @@ int main(int argc, char **argv)
 		return exec_precompile_main(argc, argv);
 	}
 	if (parse(argc, argv, &p)) {
-		fprintf(stderr, "usage: %s --executor PATH [--no-fork], started by tranche-device with its socket as descriptor %d\n",
-			argv[0], TRNC_PARENT_FD);
+		fprintf(stderr, "usage: %s --executor PATH [--no-fork], started by tranche-device with its socket as descriptor %d; "
+				"see tranche-parent(8)\n", argv[0], TRNC_PARENT_FD);
 		return USAGE;
 	}
 	begin(&p);

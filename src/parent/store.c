@@ -16,22 +16,9 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/rmtree.h"
+#include "base/store_place.h"
 
 /* ------------------------------------------------------------- its place */
-
-static int make_folders(char *path)
-{
-	for (char *p = path + 1; *p; p++)
-		if (*p == '/') {
-			*p = '\0';
-			if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-				*p = '/';
-				return -errno;
-			}
-			*p = '/';
-		}
-	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
 
 /* A folder of ours that nobody else may write to. */
 static int open_folder(int at, const char *name)
@@ -99,7 +86,7 @@ int parent_store_open(const char *path, uint64_t max_bytes, struct parent_store 
 
 	if (s) {
 		*s = (struct parent_store){ .path = strdup(path), .max_bytes = max_bytes, .entries = -1, .tmp = -1 };
-		r = s->path ? make_folders(s->path) : -ENOMEM;
+		r = s->path ? base_store_make(s->path) : -ENOMEM;
 		if (r == 0)
 			r = open_inside(s);
 	}

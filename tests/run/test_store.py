@@ -225,6 +225,22 @@ def test_options(p):
 
 
 @in_place
+def test_store_that_cannot_be(p):
+    """A folder that was asked for and cannot be used is named, and nothing is run."""
+    plain, shared = os.path.join(p.folder, "plain"), os.path.join(p.folder, "shared")
+    with open(plain, "w", encoding="ascii"):
+        pass
+    os.mkdir(shared)
+    os.chmod(shared, 0o777)
+    for place, reason in ((plain, "Not a directory"), (os.path.join(plain, "x"), "Not a directory"),
+                          (shared, "it is not this user's alone"), ("/proc/nope", "No such file or directory")):
+        done = subprocess.run([TRANCHE, "run", "--store", place, "--", "echo", "ran"], capture_output=True, text=True,
+                              check=False, timeout=60)
+        assert done.returncode == 1 and done.stdout == "", done
+        assert f"programs cannot be kept in {place}: {reason}" in done.stderr and "name a folder with --store" in done.stderr, done
+
+
+@in_place
 def test_short_programs(p):
     """A program that ends at once leaves its work-group functions, too, and nobody waits for them."""
     p.run(SOURCE % 10)
