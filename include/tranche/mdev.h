@@ -512,9 +512,21 @@ const char *trn_device_vm(const struct trn_device *dev);
 /**
  * trn_device_get_resources - what the device has taken of its parent: its quota
  * @dev: referenced
- * @ret: out
+ * @ret: out; a snapshot
  */
 void trn_device_get_resources(const struct trn_device *dev, struct trn_resources *ret);
+
+/**
+ * trn_device_adjust - take more of the parent, or give something back
+ * @dev:  referenced; the driver does not hear of it: who calls this has told it, or will
+ * @want: all that the device shall have from now on; what its type does not let be chosen stays as it is
+ * @err:  optional
+ *
+ * All or nothing.  To grow, adjust first, then use it; to shrink, stop using it first.
+ * Return: 0, -EINVAL (an amount that may not be chosen, or that cannot be 0), -EUSERS (not enough left), -EAGAIN (its create
+ * is not finished), -ENODEV (removed).
+ */
+int trn_device_adjust(struct trn_device *dev, const struct trn_resources *want, struct trn_error *err);
 
 /**
  * trn_device_priv - the driver's own pointer

@@ -93,8 +93,9 @@ struct trn_device {
 	unsigned int ask_round; /* [lock] last round of departure that has asked */
 	bool initialised; /* written by create before the device is active or gone */
 
+	struct trn_resources resources; /* [lock] what it has taken of its parent */
+
 	char uuid[TRN_UUID_SIZE]; /* [const] from here on */
-	struct trn_resources resources;
 	void *priv; /* the driver's; written in its init */
 	const char *owner;
 	const char *vm;

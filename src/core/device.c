@@ -289,7 +289,57 @@ const char *trn_device_vm(const struct trn_device *dev)
 
 void trn_device_get_resources(const struct trn_device *dev, struct trn_resources *ret)
 {
+	struct trn_core *core = dev->type->parent->core;
+
+	pthread_mutex_lock(&core->lock);
 	*ret = dev->resources;
+	pthread_mutex_unlock(&core->lock);
+}
+
+/* Also refuses what admit_locked() would not have let the device have. */
+static int check_adjustable(const struct trn_device *dev, const struct trn_resources *want, struct trn_error *err)
+{
+	const struct trn_type *type = dev->type;
+
+	for (int i = 0; i < TRN_NR_RESOURCES; i++) {
+		const char *name = trn_resource_name((enum trn_resource)i);
+
+		if (want->amount[i] == dev->resources.amount[i])
+			continue;
+		if (!(type->adjustable & (1u << i)))
+			return core_refuse(err, -EINVAL, "BadResource", "choose a type that has what you need",
+					   "%s cannot be chosen for type %s", name, type->name);
+		if (!want->amount[i] && type->cost.amount[i])
+			return core_refuse(err, -EINVAL, "BadResource", "ask for more",
+					   "%s of a device of type %s cannot be 0", name, type->name);
+	}
+	return 0;
+}
+
+int trn_device_adjust(struct trn_device *dev, const struct trn_resources *want, struct trn_error *err)
+{
+	struct trn_parent *parent = dev->type->parent;
+	struct trn_resources had;
+	int r;
+
+	pthread_mutex_lock(&parent->core->lock);
+	had = dev->resources;
+	if (dev->state == CORE_DEVICE_CREATING)
+		r = core_refuse(err, -EAGAIN, "NotReady", "try again in a moment", "device %s is still being created", dev->uuid);
+	else if (dev->state == CORE_DEVICE_GONE)
+		r = core_refuse(err, -ENODEV, "NoSuchDevice", "list the devices to see which there are", "device %s was removed",
+				dev->uuid);
+	else
+		r = check_adjustable(dev, want, err);
+	if (r == 0) {
+		core_resources_sub(&parent->used, &had);
+		r = core_resources_check_left(parent, want, err);
+		if (r == 0)
+			dev->resources = *want;
+		core_resources_add(&parent->used, &dev->resources);
+	}
+	pthread_mutex_unlock(&parent->core->lock);
+	return r;
 }
 
 void *trn_device_priv(const struct trn_device *dev)

@@ -329,6 +329,38 @@ static void test_reference_of_the_caller_is_optional(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* C4, C32: what a device has taken follows it, and nothing is taken or given twice. */
+static void test_c4_taken_follows_adjust(void **state)
+{
+	struct trn_device *dev = fake_device(f.mem, 1), *other = fake_device(f.mem, 2);
+	struct trn_resources want, left, total;
+	struct trn_error err = { 0 };
+
+	trn_device_get_resources(dev, &want);
+	want.amount[TRN_RESOURCE_MEMORY] = 768ull << 20;
+	assert_int_equal(trn_device_adjust(dev, &want, &err), 0);
+	trn_parent_get_capacity(f.parent, NULL, &left);
+	assert_int_equal(left.amount[TRN_RESOURCE_MEMORY], 0);
+	want.amount[TRN_RESOURCE_MEMORY]++;
+	assert_refused(trn_device_adjust(dev, &want, &err), err, -EUSERS, "NoCapacity");
+	want.amount[TRN_RESOURCE_MEMORY] = 0;
+	assert_refused(trn_device_adjust(dev, &want, &err), err, -EINVAL, "BadResource");
+	want.amount[TRN_RESOURCE_MEMORY] = 1;
+	want.amount[TRN_RESOURCE_UNITS] = 1;
+	assert_refused(trn_device_adjust(dev, &want, &err), err, -EINVAL, "BadResource");
+	want.amount[TRN_RESOURCE_UNITS] = 0;
+	assert_int_equal(trn_device_adjust(dev, &want, &err), 0);
+	trn_parent_get_capacity(f.parent, NULL, &left);
+	assert_int_equal(left.amount[TRN_RESOURCE_MEMORY], (768ull << 20) - 1);
+
+	assert_int_equal(trn_device_remove(dev, NULL, NULL), 0);
+	assert_refused(trn_device_adjust(dev, &want, &err), err, -ENODEV, "NoSuchDevice");
+	trn_device_unref(dev);
+	remove_and_unref(other);
+	trn_parent_get_capacity(f.parent, &total, &left);
+	assert_memory_equal(&total, &left, sizeof(left));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +378,7 @@ int main(void)
 		T(test_the_last_instance_can_be_made),
 		T(test_memory_can_be_chosen),
 		T(test_reference_of_the_caller_is_optional),
+		T(test_c4_taken_follows_adjust),
 	};
 
 	return unit_run(tests);
