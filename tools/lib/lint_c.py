@@ -30,8 +30,10 @@ ARROWS = {
     "device": ["core", "wire", "pci", "vfio-user", "parents/null", "parents/testdev", "parents/mtty", "parents/bochs", "parents/variants",
                "parents/compute"],
     "daemon": ["core", "pci", "vfio-user", "parents/null", "parents/mtty", "parents/bochs", "parents/compute", "wire"],
-    "treefs": ["base"],
+    "api": ["base"],
+    "treefs": ["api", "base"],
     "cli": ["base", "wire"],
+    "ctl": ["api", "cli"],
 }
 # The public headers are faces of folders.
 FACES = {"error.h": "base", "mdev.h": "core", "device.h": "core", "pci.h": "pci", "server.h": "vfio-user", "client.h": "client"}
