@@ -454,7 +454,7 @@ struct trn_device *trn_device_unref(struct trn_device *dev);
  * @ret:    out; untouched on failure
  * @err:    optional
  *
- * Return: 0, -ENODEV (removed, or being removed), -EAGAIN (its create is not finished), -EUSERS (as many uses as it
+ * Return: 0, -ENODEV (removed, being removed, or held), -EAGAIN (its create is not finished), -EUSERS (as many uses as it
  * has sessions), -EINVAL (text longer than 255 bytes), -ENOMEM, or the error of the driver's open.
  * Opposite: trn_use_close().
  */
@@ -468,6 +468,56 @@ int trn_device_open(struct trn_device *dev, const char *holder, void *priv, stru
  * Return: a snapshot.
  */
 unsigned int trn_device_nr_uses(struct trn_device *dev);
+
+/**
+ * trn_device_get_holders - who uses a device now
+ * @dev:    referenced
+ * @buf:    out; the names that were given to trn_device_open(), oldest use first, each with its NUL; may be NULL if @len is 0
+ * @len:    of @buf; names that do not fit, and those after them, are left out
+ * @ret_nr: out; how many were written; may be NULL
+ *
+ * Return: how many uses there are; a snapshot.
+ */
+unsigned int trn_device_get_holders(struct trn_device *dev, char *buf, size_t len, unsigned int *ret_nr);
+
+/**
+ * trn_device_watch_uses - hear when the number of uses changes
+ * @dev: referenced
+ * @fd:  an eventfd(2) that does not block, or -1 to hear no more; the caller's, which sets -1 before it closes it
+ *
+ * It is signalled after each change.  There is one such descriptor a device, the last that was set.
+ */
+void trn_device_watch_uses(struct trn_device *dev, int fd);
+
+/**
+ * trn_device_hold - keep new users away from a device that may be removed soon
+ * @dev:    referenced
+ * @policy: TRN_REMOVE_REFUSE: only if nobody uses it; TRN_REMOVE_ASK: those who use it may go on
+ * @err:    optional
+ *
+ * For who must not block, where trn_device_remove() does: hold, then watch the uses (trn_device_watch_uses()) and ask
+ * (trn_device_ask_holders()) until there are none, then remove, which does not wait then; or trn_device_unhold(), and the
+ * device is as before.  While it is held trn_device_open() answers -ENODEV; all else goes on, a remove included.
+ * Return: 0, -EBUSY (in use, and @policy refuses), -EALREADY (it is held, or a remove waits for its users), -EAGAIN (its
+ * create is not finished), -ENODEV (removed, or its parent leaves), -EINVAL (another policy).
+ * Opposite: trn_device_unhold().
+ */
+int trn_device_hold(struct trn_device *dev, enum trn_remove_policy policy, struct trn_error *err);
+
+/**
+ * trn_device_unhold - let users in again
+ * @dev: referenced; one that is not held stays as it is
+ */
+void trn_device_unhold(struct trn_device *dev);
+
+/**
+ * trn_device_ask_holders - ask those who use a device to leave, once
+ * @dev:      referenced
+ * @nr_asked: how often they were asked before
+ *
+ * Return: 1; 0 when the driver has no way to ask.
+ */
+int trn_device_ask_holders(struct trn_device *dev, unsigned int nr_asked);
 
 /**
  * trn_device_uuid - the UUID in its one form

@@ -90,6 +90,8 @@ struct trn_device {
 	unsigned int nr_uses; /* [lock] those whose open or close runs are counted */
 	struct base_list uses; /* [lock] */
 	struct core_departure *departure; /* [lock] who waits for nr_uses to fall to 0 */
+	bool held; /* [lock] nobody new comes in; beside the state, which a remove may change meanwhile */
+	int uses_fd; /* [lock] the watcher's eventfd; -1: nobody watches */
 	unsigned int ask_round; /* [lock] last round of departure that has asked */
 	bool initialised; /* written by create before the device is active or gone */
 
@@ -142,7 +144,12 @@ void core_resources_sub(struct trn_resources *from, const struct trn_resources *
 int core_resources_check_left(const struct trn_parent *parent, const struct trn_resources *want,
 			      struct trn_error *err);
 
+/* hold.c */
+void core_uses_changed_locked(const struct trn_device *dev);
+
 /* departure.c */
+/* "device X is HOW by HOLDER": one that has a use */
+int core_refuse_busy_locked(const struct trn_device *dev, int code, const char *how, struct trn_error *err);
 void core_departure_wake(struct core_departure *d); /* NULL is accepted */
 void core_parent_exit_locked(struct trn_parent *parent); /* ends what nr_inside counted */
 

@@ -114,7 +114,7 @@ static struct trn_device *busy_locked(const struct core_departure *d, bool unask
 	return NULL;
 }
 
-static int refuse_busy_locked(const struct trn_device *dev, int code, const char *how, struct trn_error *err)
+int core_refuse_busy_locked(const struct trn_device *dev, int code, const char *how, struct trn_error *err)
 {
 	const struct trn_use *use = base_container_of(dev->uses.next, struct trn_use, node);
 
@@ -154,13 +154,13 @@ static int wait_unused_locked(struct core_departure *d, struct trn_error *err)
 
 	while ((dev = busy_locked(d, false))) {
 		if (d->how.policy == TRN_REMOVE_REFUSE)
-			return refuse_busy_locked(dev, -EBUSY, "in use", err);
+			return core_refuse_busy_locked(dev, -EBUSY, "in use", err);
 		if (d->overtaken)
 			return core_refuse(err, -ENODEV, "ParentLeaving",
 					   "choose another parent, or try again when it is back",
 					   "parent %s is leaving", d->parent->name);
 		if (r == -ETIMEDOUT)
-			return refuse_busy_locked(dev, r, "still in use", err);
+			return core_refuse_busy_locked(dev, r, "still in use", err);
 		if (r < 0)
 			return core_refuse(err, r, "Cancelled",
 					   "all is as before, try again when there is time to wait",
@@ -280,7 +280,7 @@ static int unregister_locked(struct core_departure *d, struct trn_error *err)
 
 	dev = any_busy_locked(parent);
 	if (dev && d->how.policy == TRN_REMOVE_REFUSE)
-		return refuse_busy_locked(dev, -EBUSY, "in use", err);
+		return core_refuse_busy_locked(dev, -EBUSY, "in use", err);
 	parent->leaving = true;
 	parent->departure = d;
 	overtake_removes_locked(parent);

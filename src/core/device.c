@@ -75,6 +75,7 @@ static int build_device(struct trn_type *type, const struct trn_create_params *p
 	dev->type = type;
 	dev->state = CORE_DEVICE_CREATING;
 	dev->resources = resources;
+	dev->uses_fd = -1;
 	base_list_init(&dev->uses);
 	memcpy(dev->uuid, uuid, sizeof(uuid));
 	dev->owner = memcpy(dev->strings, owner, owner_size);

@@ -22,6 +22,9 @@ static int admit_locked(struct trn_use *use, struct trn_error *err)
 		return core_refuse(err, -ENODEV, "BeingRemoved", "use another device, or create it anew",
 				   "device %s is %s", dev->uuid,
 				   dev->state == CORE_DEVICE_GONE ? "removed" : "being removed");
+	if (dev->held)
+		return core_refuse(err, -ENODEV, "BeingHeld", "try again in a moment, or use another device",
+				   "nobody new is let in at device %s, which may be removed soon", dev->uuid);
 	if (max_uses && dev->nr_uses >= max_uses)
 		return core_refuse(err, -EUSERS, "NoSession",
 				   "end a program that uses it, or make a device with more sessions",
@@ -29,6 +32,7 @@ static int admit_locked(struct trn_use *use, struct trn_error *err)
 	dev->nr_uses++; /* until expel() */
 	dev->refs++; /* likewise */
 	base_list_append(&dev->uses, &use->node);
+	core_uses_changed_locked(dev);
 	return 0;
 }
 
@@ -41,6 +45,7 @@ static void expel(struct trn_use *use)
 	base_list_remove(&use->node);
 	if (--dev->nr_uses == 0)
 		core_departure_wake(dev->departure);
+	core_uses_changed_locked(dev);
 	pthread_mutex_unlock(&core->lock);
 	free(use);
 	trn_device_unref(dev); /* pairs with admit_locked() */
