@@ -15,12 +15,6 @@
 #include "executor/pocl.h"
 
 #define MAX_PLATFORMS 64
-#define MAX_DEVICES 256
-
-struct found {
-	cl_platform_id platform;
-	cl_device_id device;
-};
 
 static int load_functions(struct exec_host *h, struct trn_error *err)
 {
@@ -58,7 +52,7 @@ static int load_functions(struct exec_host *h, struct trn_error *err)
 }
 
 /* All devices of all platforms in the loader's order, up to max. */
-static cl_uint list_devices(struct exec_host *h, struct found *list, cl_uint max, cl_uint *ret_platforms)
+static cl_uint list_devices(struct exec_host *h, struct exec_host_device *list, cl_uint max, cl_uint *ret_platforms)
 {
 	cl_platform_id platforms[MAX_PLATFORMS];
 	cl_uint nr_platforms = 0, nr = 0;
@@ -68,22 +62,22 @@ static cl_uint list_devices(struct exec_host *h, struct found *list, cl_uint max
 	if (nr_platforms > MAX_PLATFORMS)
 		nr_platforms = MAX_PLATFORMS;
 	for (cl_uint i = 0; i < nr_platforms; i++) {
-		cl_device_id devices[MAX_DEVICES];
+		cl_device_id devices[EXEC_MAX_DEVICES];
 		cl_uint found = 0;
 
-		if (h->GetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, MAX_DEVICES, devices, &found) != CL_SUCCESS)
+		if (h->GetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, EXEC_MAX_DEVICES, devices, &found) != CL_SUCCESS)
 			continue;
-		if (found > MAX_DEVICES)
-			found = MAX_DEVICES;
+		if (found > EXEC_MAX_DEVICES)
+			found = EXEC_MAX_DEVICES;
 		for (cl_uint j = 0; j < found && nr < max; j++)
-			list[nr++] = (struct found){ .platform = platforms[i], .device = devices[j] };
+			list[nr++] = (struct exec_host_device){ .platform = platforms[i], .device = devices[j] };
 	}
 	*ret_platforms = nr_platforms;
 	return nr;
 }
 
 /* Takes the quick devices out of the list. Return: how many are left. */
-static cl_uint hide_quick(const struct exec_host *h, struct found *list, cl_uint nr, struct found *ret_quick)
+static cl_uint hide_quick(const struct exec_host *h, struct exec_host_device *list, cl_uint nr, struct exec_host_device *ret_quick)
 {
 	cl_uint left = 0;
 
@@ -97,7 +91,7 @@ static cl_uint hide_quick(const struct exec_host *h, struct found *list, cl_uint
 }
 
 /* "0: name, 1: name", cut where the buffer ends. */
-static void describe(struct exec_host *h, const struct found *list, cl_uint nr, char *buf, size_t cap)
+static void describe(struct exec_host *h, const struct exec_host_device *list, cl_uint nr, char *buf, size_t cap)
 {
 	size_t len = 0;
 
@@ -133,28 +127,40 @@ static uint32_t identify(const struct exec_host *h)
 	return sum ? sum : 1;
 }
 
-int exec_host_load(struct exec_host *h, uint32_t index, bool wants_quick, struct trn_error *err)
+int exec_host_list(struct exec_host *h, bool wants_quick, struct exec_host_list *ret, struct trn_error *err)
 {
-	_cleanup_free_ struct found *list = calloc(MAX_DEVICES, sizeof(*list));
-	cl_device_type type = 0;
-	cl_uint nr, nr_platforms;
-	struct found quick = { 0 };
-	char names[200];
-	int r;
+	int r = load_functions(h, err);
 
-	if (!list)
-		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for the list of host devices");
-	r = load_functions(h, err);
 	if (r < 0)
 		return r;
+	*ret = (struct exec_host_list){ 0 };
 	if (wants_quick)
 		wants_quick = exec_pocl_ask_for_quick();
-	nr = list_devices(h, list, MAX_DEVICES, &nr_platforms);
+	ret->nr = list_devices(h, ret->list, EXEC_MAX_DEVICES, &ret->nr_platforms);
 	if (wants_quick)
-		nr = hide_quick(h, list, nr, &quick);
+		ret->nr = hide_quick(h, ret->list, ret->nr, &ret->quick);
+	return 0;
+}
+
+int exec_host_load(struct exec_host *h, uint32_t index, bool wants_quick, struct trn_error *err)
+{
+	_cleanup_free_ struct exec_host_list *all = calloc(1, sizeof(*all));
+	const struct exec_host_device *list;
+	cl_device_type type = 0;
+	char names[200];
+	cl_uint nr;
+	int r;
+
+	if (!all)
+		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for the list of host devices");
+	r = exec_host_list(h, wants_quick, all, err);
+	if (r < 0)
+		return r;
+	list = all->list;
+	nr = all->nr;
 	if (nr == 0) {
 		trn_error_set(err, -ENODEV, "NoHostDevice", "the host's OpenCL lists %u platforms and no device",
-			      nr_platforms);
+			      all->nr_platforms);
 		return trn_error_hint(err, "install an OpenCL driver, on Debian: apt-get install pocl-opencl-icd; "
 					   "see what clinfo -l says");
 	}
@@ -166,8 +172,8 @@ int exec_host_load(struct exec_host *h, uint32_t index, bool wants_quick, struct
 	h->platform = list[index].platform;
 	h->device = list[index].device;
 	h->identity = identify(h);
-	if (quick.platform == h->platform)
-		h->quick = quick.device;
+	if (all->quick.platform == h->platform)
+		h->quick = all->quick.device;
 	if (h->GetDeviceInfo(h->device, CL_DEVICE_TYPE, sizeof(type), &type, NULL) == CL_SUCCESS)
 		h->is_cpu = (type & CL_DEVICE_TYPE_CPU) != 0;
 	return 0;

@@ -90,6 +90,24 @@ struct exec_host {
 	cl_context spare; /* made by the self-test; the first context takes it */
 };
 
+#define EXEC_MAX_DEVICES 256
+
+struct exec_host_device {
+	cl_platform_id platform;
+	cl_device_id device;
+};
+
+/* All devices of all platforms, in the order of their numbers. */
+struct exec_host_list {
+	cl_uint nr, nr_platforms;
+	struct exec_host_device list[EXEC_MAX_DEVICES];
+	struct exec_host_device quick; /* found beside them; or NULLs */
+};
+
+/* Loads the host's OpenCL and lists its devices.  The numbers are those of exec_host_load() with the same wants_quick.
+ * Return: 0 or -errno with a sentence; -ENOENT: there is no loader. */
+int exec_host_list(struct exec_host *h, bool wants_quick, struct exec_host_list *ret, struct trn_error *err);
+
 /* Loads the host's OpenCL and picks device number index over all platforms, and if that is wanted its quick one, which
  * has no number. Return: 0 or -errno with a sentence. */
 int exec_host_load(struct exec_host *h, uint32_t index, bool wants_quick, struct trn_error *err);
