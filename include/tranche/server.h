@@ -10,6 +10,7 @@
 #define TRANCHE_SERVER_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "tranche/error.h"
 
@@ -28,6 +29,9 @@ struct trn_server;
  * @max_data_xfer_size: bytes of data that one message may move (default 1 MiB, at most 16 MiB)
  * @max_dma_maps:       DMA maps that a client may have (default 65535)
  * @wait_ms:            how long a client may take for the rest of a message that it has begun (default: for ever)
+ * @checks_owner:       not 0: of those who come by trn_server_listen() only root, the user of this process and @owner are
+ *                      let in, whoever can open the socket; the others are disconnected at once
+ * @owner:              user id, for @checks_owner
  */
 struct trn_server_params {
 	struct trn_device *dev;
@@ -36,6 +40,8 @@ struct trn_server_params {
 	uint32_t max_data_xfer_size;
 	uint32_t max_dma_maps;
 	int wait_ms;
+	int checks_owner;
+	uid_t owner;
 };
 
 /**
@@ -76,6 +82,31 @@ int trn_server_connect(struct trn_server *server, int fd, struct trn_error *err)
  * Return: a snapshot; those count that have said VERSION and have the device open.
  */
 unsigned int trn_server_nr_clients(struct trn_server *server);
+
+/**
+ * struct trn_server_stats - what a server has done so far
+ * @clients:  connections that had the device open, those that have it now included
+ * @accesses: messages that read or wrote regions; what a client does in memory that it has mapped is nowhere counted
+ */
+struct trn_server_stats {
+	uint64_t clients;
+	uint64_t accesses;
+};
+
+/**
+ * trn_server_get_stats - what a server has done so far
+ * @server: the server
+ * @ret:    out; a snapshot
+ */
+void trn_server_get_stats(struct trn_server *server, struct trn_server_stats *ret);
+
+/**
+ * trn_server_end_clients - disconnect all who are connected now
+ * @server: the server; it goes on, and lets in who comes next
+ *
+ * Waits for nobody: a connection has let go of the device when its thread has noticed.
+ */
+void trn_server_end_clients(struct trn_server *server);
 
 /**
  * trn_server_destroy - end all connections

@@ -49,6 +49,7 @@ struct vfu_conn {
 	int fd;
 	int twin_fd; /* our end of the twin socket; -1: there is none */
 	bool has_version; /* VERSION was said; before it nothing else is accepted */
+	_Atomic uint64_t nr_accesses; /* to regions; written by the thread alone */
 	struct vfu_limits ours; /* [const] */
 	struct vfu_limits theirs; /* [const] from VERSION on */
 	struct trn_use *use; /* NULL before VERSION */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Accesses to regions: the device reads into the reply and writes from the message, without a copy between. */
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -28,6 +29,13 @@ static int refuse_access(const struct vfu_region_access *a, const char *what, in
 	return r;
 }
 
+/* One writer: an addition that others can read costs no locked instruction. */
+static void count_access(struct vfu_conn *c)
+{
+	atomic_store_explicit(&c->nr_accesses, atomic_load_explicit(&c->nr_accesses, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+}
+
 int vfu_handle_region_read(struct vfu_conn *c, struct vfu_request *req)
 {
 	struct vfu_region_access a;
@@ -49,6 +57,7 @@ int vfu_handle_region_read(struct vfu_conn *c, struct vfu_request *req)
 	if (!reply)
 		return -E2BIG;
 	memcpy(reply, &a, sizeof(a));
+	count_access(c);
 	r = trn_use_region_read(c->use, a.region, a.offset, reply + sizeof(a), a.count);
 	return r < 0 ? refuse_access(&a, "a read", r) : 0;
 }
@@ -70,6 +79,7 @@ int vfu_handle_region_write(struct vfu_conn *c, struct vfu_request *req)
 	if (!reply)
 		return -E2BIG;
 	memcpy(reply, &a, sizeof(a));
+	count_access(c);
 	r = trn_use_region_write(c->use, a.region, a.offset, req->payload + sizeof(a), a.count);
 	return r < 0 ? refuse_access(&a, "a write", r) : 0;
 }
@@ -131,6 +141,7 @@ int vfu_handle_write_multi(struct vfu_conn *c, struct vfu_request *req)
 	r = check_entries(req, multi.count);
 	if (r < 0)
 		return r;
+	count_access(c);
 	for (size_t i = 0; i < multi.count; i++) {
 		struct vfu_write_multi_entry e = load_entry(req, i);
 

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/peer.h"
 #include "base/thread.h"
 #include "tranche/mdev.h"
 #include "vfio-user/connection.h"
@@ -88,6 +89,7 @@ void vfu_server_conn_ended(struct trn_server *server, struct vfu_conn *c)
 	base_list_remove(&c->node);
 	vfu_conn_close(c);
 	base_list_append(&server->ended, &c->node);
+	server->nr_accesses += c->nr_accesses;
 	server->nr_conns--;
 	server->nr_left++;
 	pthread_cond_broadcast(&server->left);
@@ -255,12 +257,24 @@ static bool handle_accept_error(int r)
 	}
 }
 
+/* Takes over fd. */
+static void let_in(struct trn_server *s, int fd)
+{
+	struct trn_error err = { 0 };
+
+	if (s->params.checks_owner && base_peer_check(fd, s->params.owner, &err) < 0)
+		base_close(fd);
+	else
+		trn_server_connect(s, fd, &err);
+	if (err.code)
+		base_log_error(BASE_LOG_DEBUG, &err);
+}
+
 static void *run_listener(void *arg)
 {
 	struct trn_server *s = arg;
 
 	for (;;) {
-		struct trn_error err = { 0 };
 		int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
 		/* Without a free descriptor accept4() does not look at the socket, so that it was shut down is not seen. */
@@ -269,8 +283,8 @@ static void *run_listener(void *arg)
 				log_error("no more clients are let in: %m");
 			return NULL;
 		}
-		if (fd >= 0 && trn_server_connect(s, fd, &err) < 0)
-			base_log_error(BASE_LOG_DEBUG, &err);
+		if (fd >= 0)
+			let_in(s, fd);
 	}
 }
 
@@ -296,6 +310,28 @@ unsigned int trn_server_nr_clients(struct trn_server *server)
 	return server->nr_open;
 }
 
+void trn_server_get_stats(struct trn_server *server, struct trn_server_stats *ret)
+{
+	struct vfu_conn *c;
+
+	ret->clients = server->nr_clients;
+	pthread_mutex_lock(&server->lock);
+	ret->accesses = server->nr_accesses;
+	base_list_for_each(c, &server->conns, node)
+		ret->accesses += c->nr_accesses;
+	pthread_mutex_unlock(&server->lock);
+}
+
+void trn_server_end_clients(struct trn_server *server)
+{
+	struct vfu_conn *c;
+
+	pthread_mutex_lock(&server->lock);
+	base_list_for_each(c, &server->conns, node)
+		vfu_conn_shutdown(c);
+	pthread_mutex_unlock(&server->lock);
+}
+
 static void stop_listening(struct trn_server *s)
 {
 	if (s->listen_fd < 0)
@@ -307,11 +343,8 @@ static void stop_listening(struct trn_server *s)
 
 static void end_conns(struct trn_server *s)
 {
-	struct vfu_conn *c;
-
+	trn_server_end_clients(s);
 	pthread_mutex_lock(&s->lock);
-	base_list_for_each(c, &s->conns, node)
-		vfu_conn_shutdown(c);
 	while (s->nr_conns)
 		pthread_cond_wait(&s->left, &s->lock);
 	pthread_mutex_unlock(&s->lock);

@@ -21,6 +21,8 @@ struct trn_server {
 	unsigned int nr_conns; /* [lock] served */
 	unsigned int nr_left; /* [lock] ended since the beginning */
 	_Atomic unsigned int nr_open; /* those that have the device open */
+	_Atomic uint64_t nr_clients; /* those that had it, too */
+	uint64_t nr_accesses; /* [lock] of connections that have ended */
 	bool is_leaving; /* [lock] it is being destroyed */
 
 	int listen_fd; /* -1: does not listen */

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/peer.h"
 #include "tranche/mdev.h"
 #include "vfio-user/connection.h"
 #include "vfio-user/dma.h"
@@ -228,20 +229,16 @@ static int reply(struct vfu_conn *c, struct vfu_request *req, uint16_t minor, bo
 /* The kernel's word, not the client's. */
 static void name_holder(const struct vfu_conn *c, char *buf, size_t len)
 {
-	struct ucred cred = { 0 };
-	socklen_t size = sizeof(cred);
+	char peer[BASE_PEER_TEXT];
 
-	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0 && cred.pid)
-		snprintf(buf, len, "vfio-user client, process %d", (int)cred.pid);
-	else
-		snprintf(buf, len, "vfio-user client");
+	snprintf(buf, len, "vfio-user client, %s", base_peer_describe(c->fd, peer));
 }
 
 static int open_device(struct vfu_conn *c)
 {
 	unsigned int nr_left;
 	struct trn_error err;
-	char holder[64];
+	char holder[32 + BASE_PEER_TEXT];
 	int r;
 
 	name_holder(c, holder, sizeof(holder));
@@ -296,5 +293,6 @@ int vfu_handle_version(struct vfu_conn *c, struct vfu_request *req)
 	}
 	c->has_version = true;
 	c->server->nr_open++;
+	c->server->nr_clients++;
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vfio_user_peer.h"
@@ -126,6 +127,90 @@ static void test_listening(void **state)
 	}
 }
 
+/* A socket that listens, for the server, and its address. Return: length of that. */
+static socklen_t listen_somewhere(struct sockaddr_un *addr)
+{
+	socklen_t len = sizeof(sa_family_t);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	addr->sun_family = AF_UNIX;
+	assert_int_equal(bind(fd, (struct sockaddr *)addr, len), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	len = sizeof(*addr);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)addr, &len), 0);
+	assert_int_equal(trn_server_listen(peer.server, fd, NULL), 0);
+	return len;
+}
+
+/* Does a process of that user get in?  It takes its first connection's answer with it. */
+static bool is_user_let_in(uid_t uid, const struct sockaddr_un *addr, socklen_t len)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		uint8_t reply[256];
+		int fd = setresuid(uid, uid, uid) == 0 ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+
+		if (fd < 0 || connect(fd, (const struct sockaddr *)addr, len) < 0)
+			_exit(2);
+		peer_send_version(fd, 1, 0, 1, PEER_CAPS, sizeof(PEER_CAPS));
+		_exit(recv(fd, reply, sizeof(reply), 0) > 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+	return WEXITSTATUS(status) == 0;
+}
+
+/* As root only, who can be several users. */
+static void test_owner(void **state)
+{
+	struct sockaddr_un addr = { 0 };
+	socklen_t len;
+
+	if (geteuid() != 0)
+		skip();
+	trn_server_destroy(peer.server);
+	close(peer.sock);
+	peer_make_server((struct trn_server_params){ .checks_owner = 1, .owner = 65534 });
+	peer.sock = peer_connect_client();
+	len = listen_somewhere(&addr);
+	assert_true(is_user_let_in(0, &addr, len));
+	assert_true(is_user_let_in(65534, &addr, len));
+	assert_false(is_user_let_in(65533, &addr, len));
+	peer_hello(peer.sock);
+}
+
+/* trn_server_end_clients() and trn_server_get_stats() */
+static void test_clients_are_ended_and_counted(void **state)
+{
+	struct trn_server_stats stats;
+	int other = peer_connect_client();
+	uint8_t buf[64];
+	struct peer_reply r;
+
+	peer_hello(peer.sock);
+	peer_hello(other);
+	peer_send_with_fds(other, buf, peer_put_read(buf, 2, 0, 4), NULL, 0);
+	peer_expect_reply(other, 2, VFU_REGION_READ, &r);
+	trn_server_get_stats(peer.server, &stats);
+	assert_int_equal(stats.clients, 2);
+	assert_int_equal(stats.accesses, 1);
+	trn_server_end_clients(peer.server);
+	assert_true(peer_is_gone(peer.sock));
+	assert_true(peer_is_gone(other));
+	close(other);
+	close(peer.sock);
+	peer.sock = peer_connect_client();
+	peer_hello(peer.sock);
+	trn_server_get_stats(peer.server, &stats);
+	assert_int_equal(stats.clients, 3);
+	for (int i = 0; i < 1000 && trn_server_nr_clients(peer.server) > 1; i++)
+		poll(NULL, 0, 5);
+	trn_server_get_stats(peer.server, &stats);
+	assert_int_equal(stats.accesses, 1);
+}
+
 static void test_limits_that_are_refused(void **state)
 {
 	const struct trn_server_params wrong[] = {
@@ -165,6 +250,8 @@ int main(void)
 		PEER_TEST(test_max_clients),
 		PEER_TEST(test_the_rest_of_a_message_has_its_time),
 		PEER_TEST(test_listening),
+		PEER_TEST(test_owner),
+		PEER_TEST(test_clients_are_ended_and_counted),
 		PEER_TEST(test_limits_that_are_refused),
 		PEER_TEST(test_destroy_wakes_a_thread_that_sends),
 	};
