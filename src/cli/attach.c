@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "cli/place.h"
-#include "cli/quote.h"
+#include "base/quote.h"
 #include "cli/verbs.h"
 #include "cli/vfio_user.h"
 
@@ -54,7 +54,7 @@ static void print_qemu(const struct attach *a)
 			"# The machine's memory must be shared with the device (--memory SIZE prints this, too):\n"
 			"# -machine q35,memory-backend=mem -m SIZE -object memory-backend-memfd,id=mem,size=SIZE,share=on\n");
 	printf("-device ");
-	quote_shell(stdout, a->device);
+	base_quote_shell(stdout, a->device);
 	printf("\n");
 }
 
@@ -73,7 +73,7 @@ static void print_libvirt(const struct attach *a)
 	       "  <qemu:commandline>\n"
 	       "    <qemu:arg value='-device'/>\n"
 	       "    <qemu:arg value='");
-	quote_xml(stdout, a->device);
+	base_quote_xml(stdout, a->device);
 	printf("'/>\n"
 	       "  </qemu:commandline>\n"
 	       "</domain>\n");
@@ -159,7 +159,7 @@ static char *device_argument(const char *path)
 	if (!f)
 		return NULL;
 	fprintf(f, "{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\",\"path\":");
-	quote_json(f, path);
+	base_quote_json(f, path);
 	fprintf(f, "}}");
 	return fclose(f) == 0 ? text : NULL;
 }

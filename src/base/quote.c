@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/quote.h"
+#include "base/quote.h"
 
 #include <string.h>
 
-void quote_json(FILE *f, const char *text)
+void base_quote_json(FILE *f, const char *text)
 {
 	putc('"', f);
 	for (; *text; text++) {
@@ -17,7 +17,7 @@ void quote_json(FILE *f, const char *text)
 	putc('"', f);
 }
 
-void quote_shell(FILE *f, const char *text)
+void base_quote_shell(FILE *f, const char *text)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+=,./:@%";
 
@@ -35,7 +35,7 @@ void quote_shell(FILE *f, const char *text)
 	putc('\'', f);
 }
 
-void quote_xml(FILE *f, const char *text)
+void base_quote_xml(FILE *f, const char *text)
 {
 	for (; *text; text++) {
 		if (*text == '&')
