@@ -358,6 +358,12 @@ int exec_broker_ask(struct executor *ex, uint32_t device, const void *request, s
 	return r;
 }
 
+void exec_broker_tell_gate(struct exec_broker *b)
+{
+	if (b)
+		(void)send_message(b, TRNC_BROKER_GATE, 0, NULL, 0, NULL, 0);
+}
+
 void exec_broker_answer_finish(struct exec_broker_answer *a)
 {
 	free(a->blob);

@@ -34,4 +34,7 @@ int exec_broker_ask(struct executor *ex, uint32_t device, const void *request, s
 		    struct exec_broker_answer *ret);
 void exec_broker_answer_finish(struct exec_broker_answer *a);
 
+/* Says that the gate's page is worth a look (gate.h).  Accepts NULL. Any thread. */
+void exec_broker_tell_gate(struct exec_broker *b);
+
 #endif

@@ -60,6 +60,7 @@ static struct exec_context *new_context(struct executor *ex, uint32_t id)
 	base_handles_init(&c->programs, TRNC_MAX_OBJECTS);
 	base_list_init(&c->ready);
 	base_list_init(&c->unsettled);
+	exec_gate_side_init(&c->gate);
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_mutex_init(&c->programs_lock, NULL);
 	pthread_cond_init(&c->quiet, NULL);

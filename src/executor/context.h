@@ -65,6 +65,8 @@ struct exec_context {
 	pthread_cond_t quiet;	/* pending became 0 */
 	_Atomic uint32_t callbacks; /* of the host that are running and still look at the context */
 
+	struct exec_gate_side gate;
+
 	pthread_mutex_t programs_lock;
 	struct base_handles programs;
 	uint32_t nr_builders;

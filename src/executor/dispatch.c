@@ -176,15 +176,17 @@ void exec_dispatch(struct exec_context *c, struct exec_dispatch *d)
 	cl_event ev = NULL;
 	int32_t err;
 	struct exec_measure *measure;
-	bool told;
+	bool told, is_counted;
 
 	if (try_without_host(c, d) || exec_quick_run(c, d))
 		return;
 	if (!cmd)
 		d->event = barrier_event(c, q, d->r, d->event);
 	measure = exec_quick_measure(c, d, !is_joined(d));
-	told = !is_joined(d) && (cmd || measure || d->event || !d->more || !q->in_order || d->ops->source ||
-				 (q->loose_from && head->seq - q->loose_from >= MAX_LOOSE));
+	/* Where commands are counted that the host has, it tells of each. */
+	is_counted = exec_gate_is_contended(&c->ex->gate);
+	told = is_counted || (!is_joined(d) && (cmd || measure || d->event || !d->more || !q->in_order || d->ops->source ||
+				 (q->loose_from && head->seq - q->loose_from >= MAX_LOOSE)));
 	if (told && !cmd) {
 		cmd = exec_command_new(q, head->seq, head->queued_ns, d->event);
 		if (!cmd) {
@@ -228,6 +230,8 @@ void exec_dispatch(struct exec_context *c, struct exec_dispatch *d)
 		cmd->prints |= may_print(d->ops);
 		cmd->host = ev;
 		cmd->measure = measure;
+		if (is_counted)
+			exec_gate_claim_locked(c, &cmd->claim, d->r, d->ops);
 		if (cmd->event) {
 			cmd->event->host = ev;
 			cmd->event->queue = q;
@@ -254,6 +258,7 @@ void exec_dispatch_settle(struct exec_context *c, struct exec_queue *q)
 	}
 	pthread_mutex_lock(&c->lock);
 	c->pending--; /* stands for loose commands only; append counts one more */
+	c->gate.nr_commands--;
 	exec_queue_append_locked(q, cmd);
 	cmd->state = EXEC_ON_HOST;
 	cmd->host = ev;

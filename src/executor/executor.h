@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "executor/gate.h"
 #include "executor/host.h"
 #include "executor/output.h"
 #include "executor/window.h"
@@ -21,6 +22,7 @@ struct executor {
 	int kick_fd; /* eventfd, see struct exec_window */
 	bool coherent;
 	uint32_t host_device; /* index, as SETUP gave it */
+	struct exec_gate gate;
 	struct exec_host host;
 	struct exec_window window;
 	struct exec_output output;

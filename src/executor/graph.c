@@ -125,6 +125,8 @@ void exec_graph_command(struct exec_context *c, const struct exec_record *r, int
 		look_at_waits(c, q, r, &o);
 		err = o.err;
 	}
+	if (!err && !o.hold && !o.failed)
+		o.hold = !exec_gate_lets(c, &c->ex->gate, &c->gate, r, &ops);
 	waits_turn = !err && !o.hold && !o.failed && !o.nr_waits && exec_quick_should_wait(c, &d);
 	o.hold |= waits_turn;
 	if (!err && o.hold && !o.failed)

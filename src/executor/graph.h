@@ -70,6 +70,7 @@ struct exec_command {
 	cl_event host;		  /* owned while ON_HOST */
 	struct exec_segment *source; /* WRITE: one use */
 	struct exec_measure *measure; /* NULL: nobody asks how long it takes */
+	struct exec_gate_claim claim;
 
 	/* while held */
 	struct exec_record record; /* points into bytes */

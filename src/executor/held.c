@@ -118,6 +118,7 @@ int32_t exec_hold(struct exec_context *c, struct exec_queue *q, const struct exe
 	pthread_mutex_lock(&c->lock);
 	exec_queue_append_locked(q, cmd);
 	base_list_append(&q->held, &cmd->held);
+	c->gate.nr_held++;
 	for (uint32_t i = 0; i < r->nr_waits; i++)
 		add_wait_locked(cmd, exec_event_get_locked(c, r->waits[i]));
 	if (!q->in_order && q->barrier)
@@ -184,6 +185,7 @@ static void unhold_locked(struct exec_command *cmd, bool failed)
 	struct exec_command *next;
 
 	base_list_remove(&cmd->held);
+	q->context->gate.nr_held--;
 	if (failed && was_first && q->in_order && !base_list_is_empty(&q->held))
 		q->fail_upto = base_container_of(q->held.prev, struct exec_command, held)->to;
 	next = first_held(q);
@@ -248,7 +250,7 @@ void exec_graph_run(struct exec_context *c)
 		struct exec_command *cmd = NULL;
 		struct exec_queue *q = NULL;
 		cl_uint nr_waits = 0;
-		bool failed = false;
+		bool failed = false, asks;
 
 		pthread_mutex_lock(&c->lock);
 		if (base_list_is_empty(&c->ready)) {
@@ -258,6 +260,15 @@ void exec_graph_run(struct exec_context *c)
 			base_list_remove(&cmd->ready);
 			if (!may_go(cmd))
 				cmd = NULL;
+		}
+		asks = c->ex->gate.page && cmd && !must_fail(cmd);
+		if (asks) {
+			pthread_mutex_unlock(&c->lock);
+			if (!exec_gate_lets(c, &c->ex->gate, &c->gate, &cmd->record, &cmd->ops)) {
+				exec_gate_park(c, cmd);
+				continue;
+			}
+			pthread_mutex_lock(&c->lock);
 		}
 		if (cmd) {
 			q = cmd->queue;
@@ -325,6 +336,7 @@ void exec_held_end_all(struct exec_context *c, struct exec_queue *q)
 		pthread_mutex_lock(&c->lock);
 		take_waits_locked(c, cmd, NULL);
 		base_list_remove(&cmd->held);
+		c->gate.nr_held--;
 		pthread_mutex_unlock(&c->lock);
 		free_held(c, cmd);
 		pthread_mutex_lock(&c->lock);

@@ -75,6 +75,7 @@ void exec_queue_append_locked(struct exec_queue *q, struct exec_command *cmd)
 	q->refs++;
 	q->accounted = cmd->to;
 	q->context->pending++;
+	q->context->gate.nr_commands++;
 	base_list_append(&q->outstanding, &cmd->link);
 }
 
@@ -85,6 +86,7 @@ void exec_queue_add_loose_locked(struct exec_queue *q, uint64_t seq, bool prints
 	q->loose_prints |= prints;
 	q->accounted = seq;
 	q->context->pending++;
+	q->context->gate.nr_commands++;
 }
 
 void exec_queue_end_at_once_locked(struct exec_queue *q, uint64_t seq, uint64_t queued_ns, struct exec_event *event,
@@ -123,6 +125,8 @@ static void end_one(struct exec_command *cmd, int32_t status, const struct exec_
 	exec_window_put(cmd->source);
 	count_commands(q->context, nr);
 	exec_context_unpend_locked(q->context, nr);
+	exec_gate_release_locked(q->context, &cmd->claim, nr == 1);
+	exec_gate_count_ends_locked(q->context, nr);
 	free(cmd);
 }
 

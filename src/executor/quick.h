@@ -122,7 +122,9 @@ struct exec_measure {
 	struct exec_kernel_table *table; /* one reference */
 	struct exec_route *route;	 /* if it still has this serial */
 	uint64_t serial, values, ns;
+	uint32_t turn; /* of the gate, when it went to the host */
 };
+#define EXEC_MEASURE_NONE (UINT64_MAX - 1) /* ns: others had the host meanwhile, or we were stopped */
 
 /* Reads the time of a launch that is over. Any thread, no lock held. */
 void exec_quick_read_time(struct exec_context *c, struct exec_measure *m, cl_event ev);

@@ -98,6 +98,8 @@ void exec_quick_read_time(struct exec_context *c, struct exec_measure *m, cl_eve
 	    h->GetEventProfilingInfo(ev, CL_PROFILING_COMMAND_END, sizeof(end), &end, NULL) == CL_SUCCESS &&
 	    end >= start)
 		m->ns = end - start;
+	if (m->turn != exec_gate_turn(&c->ex->gate))
+		m->ns = EXEC_MEASURE_NONE;
 }
 
 void exec_quick_measured_locked(struct exec_context *c, struct exec_measure *m)
@@ -113,7 +115,7 @@ static void learn(struct exec_context *c)
 	if (!atomic_load_explicit(&c->quick->has_measures, memory_order_relaxed))
 		return;
 	while ((m = take_measure(c))) {
-		if (m->route->serial == m->serial) {
+		if (m->route->serial == m->serial && m->ns != EXEC_MEASURE_NONE) {
 			if (m->ns < EXEC_SHORT_NS)
 				exec_route_report(m->route, m->values, true);
 			else
@@ -139,6 +141,7 @@ struct exec_measure *exec_quick_measure(struct exec_context *c, struct exec_disp
 		*m = (struct exec_measure){
 			.table = exec_kernel_table_ref(d->ops->kernel->table), .route = look->route,
 			.serial = look->route->serial, .values = look->values,
+			.turn = exec_gate_turn(&c->ex->gate),
 		};
 	return m;
 }
@@ -313,14 +316,14 @@ static bool was_preempted(struct exec_quick *quick)
 	return quick->nr_preempted != before;
 }
 
-static void report(struct exec_context *c, const struct exec_dispatch *d, uint64_t took_ns)
+static void report(struct exec_context *c, const struct exec_dispatch *d, uint64_t took_ns, bool same_turn)
 {
 	struct exec_route *route = d->look.route;
 	bool is_short = took_ns < EXEC_OVERRUN_NS;
 
 	/* The machine may be to blame; but not time after time. */
 	if (!is_short && route->nr_excused < MAX_EXCUSED &&
-	    (took_ns < HICCUP_NS || (took_ns < SLICES_NS && was_preempted(c->quick)))) {
+	    (!same_turn || took_ns < HICCUP_NS || (took_ns < SLICES_NS && was_preempted(c->quick)))) {
 		route->nr_excused++;
 		return;
 	}
@@ -333,12 +336,14 @@ static bool run_kernel(struct exec_context *c, struct exec_dispatch *d)
 {
 	struct exec_quick_function *f;
 	uint64_t from, to;
+	uint32_t turn;
 	int32_t err;
 
 	exec_quick_look(c, d);
 	f = d->look.function;
 	if (!f || !is_its_turn(c, d))
 		return false;
+	turn = exec_gate_turn(&c->ex->gate);
 	from = base_clock_raw_ns();
 	err = launch(c, d);
 	to = base_clock_raw_ns();
@@ -349,7 +354,7 @@ static bool run_kernel(struct exec_context *c, struct exec_dispatch *d)
 		return false;
 	}
 	if (f->has_run)
-		report(c, d, to - from);
+		report(c, d, to - from, turn == exec_gate_turn(&c->ex->gate));
 	f->has_run = true;
 	end(c, d, from, to);
 	return true;

@@ -29,8 +29,8 @@
 #define TOGETHER 32u
 #define TOGETHER_MAX 65536u
 #define KICK_BYTES 4096u /* positions are told to who waits for them at least so often */
-#define CONTROL_WAIT_NS 1000000000ull
 #define CONTROL_POLL_US 200
+#define CONTROL_POLLS 5000u /* a second */
 
 /* What is left at the ring's end when not even a PAD fits: skipped unread (docs/wire.md, section 4). */
 #define RING_TAIL 8u
@@ -93,7 +93,11 @@ static void publish_cpu(struct exec_context *c, uint32_t cpu)
 
 static bool has_work(const struct reader *r)
 {
-	return load_producer(r->c) != r->producer || atomic_load(&r->c->has_ready) || atomic_load(&r->c->stopping);
+	const struct exec_context *c = r->c;
+
+	if (atomic_load(&c->has_ready) || atomic_load(&c->stopping) || exec_gate_has_moved(c))
+		return true;
+	return (load_producer(c) != r->producer || r->consumer != r->producer) && !exec_gate_is_full(c);
 }
 
 /*
@@ -188,12 +192,14 @@ static bool spin(struct reader *r)
 static void rest(struct reader *r)
 {
 	_Atomic uint32_t *asleep = (_Atomic uint32_t *)&r->c->user->host_asleep;
+	bool is_parked = r->c->gate.has_parked;
 	uint64_t start = base_clock_ns(), gap;
 
-	if (!spin(r)) {
+	/* Who waits for the gate leaves the processors to those who are let. */
+	if (is_parked || !spin(r)) {
 		atomic_store(asleep, 1);
 		while (!has_work(r)) {
-			base_futex_wait(asleep, 1, -1);
+			exec_gate_sleep(r->c, asleep);
 			/* Woken, or the flag was changed by somebody: set it again before the next sleep. */
 			if (!has_work(r))
 				atomic_store(asleep, 1);
@@ -201,6 +207,8 @@ static void rest(struct reader *r)
 		atomic_store(asleep, 0);
 		publish_cpu(r->c, (uint32_t)sched_getcpu());
 	}
+	if (is_parked)
+		return;
 	gap = base_clock_ns() - start;
 	r->gap_ns = gap > 8 * SPIN_BUSY_NS ? gap : (3 * r->gap_ns + gap) / 4;
 }
@@ -209,13 +217,11 @@ static void rest(struct reader *r)
 static bool wait_for_control(struct reader *r, uint64_t control_seq)
 {
 	_Atomic uint64_t *seen = &r->c->ex->window.seq;
-	uint64_t start;
+	uint32_t polls = 0;
 
-	if (control_seq <= atomic_load(seen))
-		return true;
-	start = base_clock_ns();
+	/* Counted, not timed: we may be stopped for a while. */
 	while (control_seq > atomic_load(seen)) {
-		if (base_clock_ns() - start > CONTROL_WAIT_NS || atomic_load(&r->c->stopping))
+		if (polls++ == CONTROL_POLLS || atomic_load(&r->c->stopping))
 			return false;
 		usleep(CONTROL_POLL_US);
 	}
@@ -352,30 +358,35 @@ void *exec_ring_thread(void *arg)
 {
 	struct exec_context *c = arg;
 	struct reader r = { .c = c, .gap_ns = SPIN_BUSY_NS, .together_next = TOGETHER };
+	bool is_readable = true;
 
 	publish_cpu(c, (uint32_t)sched_getcpu());
 	while (!atomic_load(&c->stopping)) {
+		if (exec_gate_has_moved(c))
+			exec_gate_unpark(c);
 		if (atomic_load(&c->has_ready))
 			exec_graph_run(c);
 		if (!take_producer(&r, load_producer(c))) {
 			lose(c, TRNC_LOST_RECORD);
 			break;
 		}
-		if (r.consumer == r.producer) {
+		if (r.consumer == r.producer || exec_gate_is_full(c)) {
 			exec_graph_settle(c);
 			exec_window_kick(&c->ex->window);
 			if (!has_work(&r))
 				rest(&r);
 			continue;
 		}
-		while (r.consumer != r.producer && handle_record(&r) && !atomic_load(&c->stopping)) {
+		while (r.consumer != r.producer && (is_readable = handle_record(&r)) && !atomic_load(&c->stopping) &&
+		       !exec_gate_has_moved(c) && !exec_gate_is_full(c)) {
 		}
-		if (r.consumer != r.producer && !atomic_load(&c->stopping)) {
+		if (!is_readable && !atomic_load(&c->stopping)) {
 			lose(c, TRNC_LOST_RECORD);
 			break;
 		}
 	}
 	atomic_store(&c->ended, true);
 	exec_window_kick(&c->ex->window);
+	exec_gate_drain(c);
 	return NULL;
 }

@@ -176,6 +176,7 @@ void exec_run(void)
 	ex->sock = TRNC_EXEC_FD;
 	/* Our own driver, which the loader may find beside the host's, then shows no device. */
 	setenv("TRANCHE_EXECUTOR", "1", 1);
+	exec_gate_take(&ex->gate);
 	exec_sandbox_begin();
 	signal(SIGPIPE, SIG_IGN);
 	ex->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
