@@ -17,6 +17,7 @@
 #include "base/range.h"
 #include "base/rmtree.h"
 #include "base/socket.h"
+#include "tranche/wire/gate.h"
 
 #define EVENTS_AT (TRNC_CHANNEL_RING + RING_LEN)
 
@@ -44,10 +45,33 @@ static void make_cache(void)
 	is_made = true;
 }
 
+/* For the next executor. */
+static int given_broker = -1, given_gate = -1;
+
+void harness_give(int broker, int gate)
+{
+	given_broker = broker;
+	given_gate = gate;
+}
+
+/* The numbers may be each other's: first out of the way, then in their place. */
+static void place_given(void)
+{
+	int broker = given_broker < 0 ? -1 : fcntl(given_broker, F_DUPFD, 32);
+	int gate = given_gate < 0 ? -1 : fcntl(given_gate, F_DUPFD, 32);
+
+	close(TRNC_EXEC_BROKER_FD);
+	close(TRNC_EXEC_GATE_FD);
+	if ((broker >= 0 && dup2(broker, TRNC_EXEC_BROKER_FD) < 0) || (gate >= 0 && dup2(gate, TRNC_EXEC_GATE_FD) < 0))
+		_exit(126);
+}
+
 static void child(int sock)
 {
 	const char *path = getenv("TRANCHE_EXECUTOR_PATH");
 
+	sock = fcntl(sock, F_DUPFD, 32);
+	place_given();
 	if (dup2(sock, TRNC_EXEC_FD) < 0)
 		_exit(126);
 	/* dup2 onto itself keeps the flag. */

@@ -54,6 +54,8 @@ struct harness {
 	uint32_t rec_len;
 };
 
+/* What the next executor finds beside its socket: descriptors of ours, -1: none (as at first). */
+void harness_give(int broker, int gate);
 /* Starts an executor and gets it ready, without segments. */
 void harness_spawn(struct harness *h, uint32_t host_device, uint32_t flags, uint64_t window_base);
 /* The same, with segments and context 1. */
