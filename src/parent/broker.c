@@ -113,13 +113,25 @@ void parent_broker_destroy(struct parent_broker *b)
 	free(b);
 }
 
-void parent_broker_open(struct parent_broker *b, int sock, int folder)
+void parent_broker_open(struct parent_broker *b, int sock, int folder, uint64_t tag)
 {
 	base_close(folder);
 	if (b)
-		broker_peer_open(b, sock);
+		broker_peer_open(b, sock, tag);
 	else
 		base_close(sock);
+}
+
+bool parent_broker_owns(const struct parent_broker *b, pid_t pid)
+{
+	const struct broker_job *j;
+
+	if (pid == b->chore_pid)
+		return true;
+	base_list_for_each(j, &b->jobs, node)
+		if (j->pid == pid)
+			return true;
+	return false;
 }
 
 static uint64_t children_ns(void)
@@ -132,17 +144,37 @@ static uint64_t children_ns(void)
 	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000u;
 }
 
-void broker_tell_counts(struct parent_broker *b)
+static void tell_counts(struct parent_broker *b)
 {
 	struct {
 		struct trnc_msg head;
 		struct trnc_parent_counts body;
 	} m = { .head = { .type = TRNC_PARENT_COUNTS, .len = sizeof(m) } };
 
-	b->counts.cpu_ns = children_ns();
+	b->counts.cpu_ns = children_ns(); /* executors are none of ours */
 	m.body = b->counts;
 	/* Never waits: the next one says it all again. */
 	(void)!send(TRNC_PARENT_FD, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void broker_count(struct parent_broker *b, uint64_t tag, bool is_stored)
+{
+	if (is_stored)
+		b->counts.stored++;
+	else
+		b->counts.compiled++;
+	if (b->process->hub)
+		parent_hub_count(b->process->hub, tag, is_stored);
+	else
+		tell_counts(b);
+}
+
+void broker_count_time(struct parent_broker *b, uint64_t tag, uint64_t cpu_ns)
+{
+	if (b->process->hub)
+		parent_hub_count_time(b->process->hub, tag, cpu_ns);
+	else
+		tell_counts(b);
 }
 
 struct broker_order *broker_order_unref(struct broker_order *o)

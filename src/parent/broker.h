@@ -20,8 +20,11 @@ void parent_broker_linger(struct parent_broker *b);
 
 /*
  * An executor was started.  Takes over both: its stream socket, blocking until now, from which anything may come; and
- * the folder of its session (O_PATH), in which it may do anything.
+ * the folder of its session (O_PATH), in which it may do anything. @tag: by which the hub knows it; 0 where there is none.
  */
-void parent_broker_open(struct parent_broker *b, int sock, int folder);
+void parent_broker_open(struct parent_broker *b, int sock, int folder, uint64_t tag);
+
+/* Is that a process that works for the broker? */
+bool parent_broker_owns(const struct parent_broker *b, pid_t pid);
 
 #endif

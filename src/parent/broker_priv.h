@@ -27,6 +27,7 @@ struct broker_job {
 	struct broker_order *order;
 	struct parent_broker *broker;
 	pid_t pid; /* 0: it waits its turn, or is done */
+	uint64_t tag; /* of the peer that it was started for */
 	int sock;
 	sd_event_source *io;
 	struct parent_built built;
@@ -52,6 +53,7 @@ struct broker_peer {
 	struct base_list node;
 	struct parent_broker *broker;
 	int sock;
+	uint64_t tag; /* of parent_broker_open() */
 	sd_event_source *io;
 	unsigned int nr_asks;
 	uint64_t asked_bytes; /* requests of its asks */
@@ -111,7 +113,7 @@ struct parent_broker {
 
 /* --- peer.c --- */
 
-void broker_peer_open(struct parent_broker *b, int sock);
+void broker_peer_open(struct parent_broker *b, int sock, uint64_t tag);
 void broker_peer_close(struct broker_peer *p);
 void broker_peer_answer(struct broker_peer *p, uint64_t id, const struct parent_built *b, uint32_t flags);
 void broker_peer_refuse(struct broker_peer *p, uint64_t id, int error, const char *why);
@@ -142,8 +144,10 @@ void broker_end_chores(struct parent_broker *b);
 
 /* --- broker.c --- */
 
-/* Tells the device process of b->counts. */
-void broker_tell_counts(struct parent_broker *b);
+/* One more program was compiled, or found in the store, for the executor of that tag: its device process is told. */
+void broker_count(struct parent_broker *b, uint64_t tag, bool is_stored);
+/* So much CPU time went into compiling for it. */
+void broker_count_time(struct parent_broker *b, uint64_t tag, uint64_t cpu_ns);
 
 /* The request that an order holds, and its key. Return: 0 or -errno. */
 int broker_find_key(struct parent_broker *b, const struct broker_order *o, uint32_t device, struct parent_key *ret,

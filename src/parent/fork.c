@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How an executor comes to be: the mould (mould.c) forks a middleman, which forks the executor and ends, so that the executor
- * becomes the child of the next ancestor that is a reaper: the device process.
+ * becomes the child of the next ancestor that is a reaper: the device process, or tranche-parent if that listens.
  *
  * The executor gets its own process group, says its number on the broker's socket, and waits there to be let go; only
  * then does it read from the socket of the device process.  If tranche-parent dies before, the socket closes and the
@@ -21,21 +21,26 @@
 #include "base/log.h"
 #include "executor/entry.h"
 #include "parent/parent.h"
+#include "tranche/wire/gate.h"
 
 #define EXECUTOR_NAME "tranche-executor"
 
 /* --------------------------------------------------------- the executor */
 
-/* Descriptors 3 and 4 and the standard ones are all that is left.  The numbers may be in use by each other. */
-static void place_descriptors(int sock, int broker)
+/* Descriptors 3 to 5 and the standard ones are all that is left.  The numbers may be in use by each other. */
+static void place_descriptors(int sock, int broker, int gate)
 {
-	int high_sock = fcntl(sock, F_DUPFD, TRNC_EXEC_BROKER_FD + 1);
-	int high_broker = fcntl(broker, F_DUPFD, TRNC_EXEC_BROKER_FD + 1);
+	unsigned int last = gate < 0 ? TRNC_EXEC_BROKER_FD : TRNC_EXEC_GATE_FD;
+	int high_sock = fcntl(sock, F_DUPFD, TRNC_EXEC_GATE_FD + 1);
+	int high_broker = fcntl(broker, F_DUPFD, TRNC_EXEC_GATE_FD + 1);
+	int high_gate = gate < 0 ? -1 : fcntl(gate, F_DUPFD, TRNC_EXEC_GATE_FD + 1);
 
 	if (high_sock < 0 || high_broker < 0 || dup2(high_sock, TRNC_EXEC_FD) < 0 ||
 	    dup2(high_broker, TRNC_EXEC_BROKER_FD) < 0)
 		_exit(EXIT_FAILURE);
-	if (syscall(SYS_close_range, TRNC_EXEC_BROKER_FD + 1, ~0u, 0) < 0)
+	if (gate >= 0 && (high_gate < 0 || dup2(high_gate, TRNC_EXEC_GATE_FD) < 0))
+		_exit(EXIT_FAILURE);
+	if (syscall(SYS_close_range, last + 1, ~0u, 0) < 0)
 		_exit(EXIT_FAILURE);
 }
 
@@ -77,17 +82,17 @@ static void take_name(const struct parent_process *p)
 }
 
 static void __attribute__((noreturn)) be_executor(const struct parent_process *p, const struct parent_start *s,
-						  int sock, int broker)
+						  int sock, int broker, int gate)
 {
 	char *argv[] = { (char[]){ EXECUTOR_NAME }, NULL };
 
 	setpgid(0, 0);
 	reset_signals();
-	place_descriptors(sock, broker);
+	place_descriptors(sock, broker, gate);
 	wait_to_go();
-	/* Its parent is the device process by now; one that has ended in between is somebody else. */
+	/* Its parent is the reaper by now; one that has ended in between is somebody else. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != p->device)
+	if (getppid() != p->reaper)
 		_exit(EXIT_FAILURE);
 	if (!p->forks) {
 		execve(p->executor_path, argv, s->env);
@@ -101,7 +106,7 @@ static void __attribute__((noreturn)) be_executor(const struct parent_process *p
 
 /* ---------------------------------------------------------- the mould */
 
-int parent_fork_twice(const struct parent_process *p, const struct parent_start *s, int sock, int broker)
+int parent_fork_twice(const struct parent_process *p, const struct parent_start *s, int sock, int broker, int gate)
 {
 	pid_t middle = fork(), child;
 	int status;
@@ -111,7 +116,7 @@ int parent_fork_twice(const struct parent_process *p, const struct parent_start 
 	if (middle == 0) {
 		child = fork();
 		if (child == 0)
-			be_executor(p, s, sock, broker);
+			be_executor(p, s, sock, broker, gate);
 		_exit(child < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
 	while (waitpid(middle, &status, 0) < 0)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
@@ -58,13 +59,16 @@ static void free_job(struct broker_job *j)
 /* The worker is gone or about to be. */
 static void reap(struct broker_job *j)
 {
+	struct rusage u = { 0 };
+
 	if (!j->pid)
 		return;
-	while (waitpid(j->pid, NULL, 0) < 0 && errno == EINTR) {
+	while (wait4(j->pid, NULL, 0, &u) < 0 && errno == EINTR) {
 	}
 	j->pid = 0;
 	j->broker->nr_running--;
-	broker_tell_counts(j->broker);
+	broker_count_time(j->broker, j->tag, (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000u +
+						     (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000u);
 }
 
 void broker_end_job(struct broker_job *j)
@@ -147,8 +151,8 @@ static int start(struct broker_job *j)
 		return r;
 	}
 	b->nr_running++;
-	b->counts.compiled++;
-	broker_tell_counts(b);
+	j->tag = owner_of(j)->tag;
+	broker_count(b, j->tag, false);
 	return sd_event_add_io(b->process->event, &j->io, j->sock, EPOLLIN, on_worker, j);
 }
 
@@ -257,8 +261,7 @@ static struct broker_job *new_job(struct parent_broker *b, struct broker_order *
 static void answer_stored(struct broker_peer *p, uint64_t id, const struct parent_built *b, uint32_t flags)
 {
 	/* First: who has its program may ask for the count. */
-	p->broker->counts.stored++;
-	broker_tell_counts(p->broker);
+	broker_count(p->broker, p->tag, true);
 	broker_peer_answer(p, id, b, flags | TRNC_BROKER_REPLY_STORED);
 }
 

@@ -300,6 +300,10 @@ static int handle(struct broker_peer *p)
 		return handle_compile(p, p->body, len);
 	if (p->head.type == TRNC_BROKER_USED)
 		return handle_used(p, p->body, len);
+	if (p->head.type == TRNC_BROKER_GATE && len == 0 && p->broker->process->hub) {
+		parent_hub_gate(p->broker->process->hub, p->tag);
+		return 0;
+	}
 	return -EPROTO;
 }
 
@@ -374,7 +378,7 @@ static int on_peer(sd_event_source *source, int fd, uint32_t events, void *data)
 
 /* ------------------------------------------------------------------ life */
 
-void broker_peer_open(struct parent_broker *b, int sock)
+void broker_peer_open(struct parent_broker *b, int sock, uint64_t tag)
 {
 	struct broker_peer *p = calloc(1, sizeof(*p));
 
@@ -385,6 +389,7 @@ void broker_peer_open(struct parent_broker *b, int sock)
 	}
 	p->broker = b;
 	p->sock = sock;
+	p->tag = tag;
 	base_list_init(&p->out);
 	base_list_append(&b->peers, &p->node);
 }

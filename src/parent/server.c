@@ -19,50 +19,18 @@ struct server {
 	bool is_over;
 };
 
-static int refuse(uint64_t id, const struct trn_error *err)
-{
-	struct {
-		struct trnc_msg head;
-		struct trnc_error_body body;
-	} m = {
-		.head = {
-			.type = TRNC_PARENT_START | TRNC_MSG_REPLY, .len = sizeof(m), .id = id,
-			.status = err->code < 0 ? (uint32_t)-err->code : EIO,
-		},
-	};
-
-	log_debug("refused: %s", err->text);
-	snprintf(m.body.name, sizeof(m.body.name), "%s", err->name ? err->name : "Refused");
-	memcpy(m.body.text, err->text, sizeof(m.body.text)); /* of equal size, terminated */
-	memcpy(m.body.hint, err->hint, sizeof(m.body.hint)); /* of equal size, terminated */
-	return base_send(TRNC_PARENT_FD, &m, sizeof(m), NULL, 0);
-}
-
-static int answer(uint64_t id, const struct parent_child *c)
-{
-	struct {
-		struct trnc_msg head;
-		struct trnc_parent_started body;
-	} m = {
-		.head = { .type = TRNC_PARENT_START | TRNC_MSG_REPLY, .len = sizeof(m), .id = id },
-		.body = { .pid = c->pid },
-	};
-
-	return base_send(TRNC_PARENT_FD, &m, sizeof(m), &c->pidfd, 1);
-}
-
 /* Whoever hears of a process may end it: it is let go only after the device process was told of it. */
 static int start(const struct parent_process *p, const struct parent_start *s, const int fds[2], struct trn_error *err)
 {
 	struct parent_child c = { .pidfd = -1, .broker = -1 };
-	int folder, r = parent_mould_ask(p, s, fds[0], &c);
+	int folder, r = parent_mould_ask(p, s, fds[0], -1, &c);
 
 	/* The device process then starts it by itself, and us anew. */
 	if (r == -EPIPE)
 		exit(EXIT_FAILURE);
 	if (r < 0)
 		return trn_error_set(err, r, "NoProcess", "an executor cannot be forked: %s", strerror(-r));
-	r = answer(s->id, &c);
+	r = parent_reply_started(TRNC_PARENT_FD, s->id, &c);
 	base_close(c.pidfd);
 	if (r == 0)
 		r = parent_child_go(&c);
@@ -72,7 +40,7 @@ static int start(const struct parent_process *p, const struct parent_start *s, c
 		return 0;
 	}
 	folder = fcntl(fds[1], F_DUPFD_CLOEXEC, 0);
-	parent_broker_open(p->broker, c.broker, folder);
+	parent_broker_open(p->broker, c.broker, folder, 0);
 	return 0;
 }
 
@@ -94,7 +62,7 @@ static void handle(struct server *s, size_t len, const int *fds, size_t nr_fds)
 	if (r == 0)
 		r = start(s->process, &start_of, fds, &err);
 	if (r < 0)
-		(void)refuse(start_of.id, &err);
+		(void)parent_refuse(TRNC_PARENT_FD, TRNC_PARENT_START, start_of.id, &err);
 	parent_start_finish(&start_of);
 }
 
