@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "cli/place.h"
+#include "cli/sysfs.h"
 #include "base/quote.h"
 #include "cli/verbs.h"
 #include "cli/vfio_user.h"
@@ -169,8 +170,11 @@ int verb_attach(int argc, char **argv)
 	struct trn_error err = { 0 };
 	struct attach a = { 0 };
 	const char *target;
-	int r = parse(argc, argv, &a, &target);
+	int r;
 
+	if (sysfs_is_asked(argc, argv))
+		return sysfs_attach(argc, argv);
+	r = parse(argc, argv, &a, &target);
 	if (r >= 0)
 		return r;
 	r = place_of(target, a.path, &err);
