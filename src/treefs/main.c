@@ -97,8 +97,8 @@ static int find_socket(const struct treefs_options *o, char ret[PATH_MAX], struc
 static void tell_ready(const struct treefs_options *o, struct treefs_watch *watch, const char *socket)
 {
 	treefs_watch_wait_first(watch, FIRST_LOOK_MS);
-	if (o->ready_fd >= 0)
-		close(o->ready_fd);
+	if (o->ready_fd >= 0 && write(o->ready_fd, "1", 1) < 0)
+		log_debug("who started this does not wait for it: %s", strerror(errno));
 	sd_notifyf(0, "READY=1\nSTATUS=The tree of %s is at %s", socket, o->mountpoint);
 }
 

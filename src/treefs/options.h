@@ -10,7 +10,7 @@ struct treefs_options {
 	char *mount_options;	  /* -o, joined by commas */
 	bool is_user, is_foreground, will_wait, allows_users;
 	bool dies_with_parent;	  /* the process that started us */
-	int ready_fd;		  /* closed when the tree can be used; -1: none */
+	int ready_fd;		  /* gets a byte when the tree can be used; -1: none */
 };
 
 /* Return: -1 to go on, else the exit status. */
