@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/size.h"
+#include "cli/forward.h"
 #include "cli/place.h"
 #include "cli/sysfs.h"
 #include "base/quote.h"
@@ -19,22 +20,32 @@
 
 #define MIB (1ull << 20)
 
+enum { OPT_NO_DAEMON = 256, OPT_JSON, OPT_SOCKET };
+
 struct attach {
 	void (*print)(const struct attach *a);
 	uint64_t memory; /* bytes, whole MiB; 0: not given */
 	bool no_check;
+	bool no_daemon;
+	bool by_ctl; /* only tranche-ctl knows what is asked for */
 	char path[PATH_MAX];
 	char *device; /* argument of -device */
 };
 
 static void print_help(void)
 {
-	printf("tranche attach --print qemu|libvirt [OPTION...] UUID|SOCKET\n\n"
-	       "Prints what gives a PCI device, which tranche-device serves, to a virtual machine.\n\n"
+	printf("tranche attach --print qemu|libvirt [OPTION...] UUID|SOCKET\n"
+	       "tranche attach --print podman|env [OPTION...] UUID\n\n"
+	       "Prints what gives a PCI device to a virtual machine, or one of tranched's compute devices to a program.\n\n"
 	       "  -p, --print qemu       arguments of QEMU (10.1 or later), quoted for a shell\n"
 	       "  -p, --print libvirt    the same as parts of libvirt's domain XML\n"
+	       "  -p, --print podman     arguments of \"podman run\", for a compute device of tranched's\n"
+	       "  -p, --print env        variables for a shell, for a compute device of tranched's\n"
 	       "  -m, --memory SIZE      and the memory of the machine, which must be shared with the device\n"
 	       "  -n, --no-check         do not try whether the device answers\n"
+	       "      --no-daemon        do not ask tranched where the device is\n"
+	       "      --json             print the device as tranched's API tells it\n"
+	       "      --socket PATH      where tranched listens (default: see tranche(1))\n"
 	       "  -h, --help             show this text\n\n"
 	       "See tranche-attach(1).\n");
 }
@@ -86,10 +97,12 @@ static int parse_print(const char *text, struct attach *a)
 		a->print = print_qemu;
 	else if (!strcmp(text, "libvirt"))
 		a->print = print_libvirt;
+	else if (!strcmp(text, "podman") || !strcmp(text, "env"))
+		a->by_ctl = true;
 	else {
 		char what[100];
 
-		snprintf(what, sizeof(what), "--print wants qemu or libvirt, not \"%.40s\"", text);
+		snprintf(what, sizeof(what), "--print wants qemu, libvirt, podman or env, not \"%.40s\"", text);
 		return usage(what);
 	}
 	return -1;
@@ -113,6 +126,9 @@ static int parse(int argc, char **argv, struct attach *a, const char **ret_targe
 		{ "print", required_argument, NULL, 'p' },
 		{ "memory", required_argument, NULL, 'm' },
 		{ "no-check", no_argument, NULL, 'n' },
+		{ "no-daemon", no_argument, NULL, OPT_NO_DAEMON },
+		{ "json", no_argument, NULL, OPT_JSON },
+		{ "socket", required_argument, NULL, OPT_SOCKET },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -131,6 +147,13 @@ static int parse(int argc, char **argv, struct attach *a, const char **ret_targe
 		case 'n':
 			a->no_check = true;
 			break;
+		case OPT_NO_DAEMON:
+			a->no_daemon = true;
+			break;
+		case OPT_JSON:
+		case OPT_SOCKET:
+			a->by_ctl = true;
+			break;
 		case 'h':
 			print_help();
 			return 0;
@@ -142,7 +165,7 @@ static int parse(int argc, char **argv, struct attach *a, const char **ret_targe
 	}
 	if (status >= 0)
 		return status;
-	if (!a->print)
+	if (!a->print && !a->by_ctl)
 		return usage("--print is missing");
 	if (optind != argc - 1)
 		return usage(optind == argc ? "the UUID or the socket of a device is missing" : "one device at a time");
@@ -177,6 +200,8 @@ int verb_attach(int argc, char **argv)
 	r = parse(argc, argv, &a, &target);
 	if (r >= 0)
 		return r;
+	if (a.by_ctl || (!a.no_daemon && !strchr(target, '/') && forward_has_daemon()))
+		return forward_to_ctl(argv);
 	r = place_of(target, a.path, &err);
 	if (r == 0 && !a.no_check)
 		r = vfio_user_check(a.path, &err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the other pieces of Tranche are: beside the command in a build tree, else where they are installed. */
+/* Where the other pieces of Tranche are: beside the program in a build tree, else where they are installed. */
 #ifndef CLI_PIECES_H
 #define CLI_PIECES_H
 
@@ -14,5 +14,12 @@ struct pieces {
 
 /* TRANCHE_PIECES (a build folder) in the environment goes first. Return: 0, or -ENOENT and which piece is missing. */
 int pieces_find(struct pieces *ret, struct trn_error *err);
+
+/* tranche-ctl, which speaks to tranched. Return: 0 or -ENOENT. */
+int pieces_find_ctl(char ret[PATH_MAX], struct trn_error *err);
+/* tranche itself; for tranche-ctl. */
+int pieces_find_tranche(char ret[PATH_MAX], struct trn_error *err);
+/* tranche-executor: prints the host's devices. */
+int pieces_find_executor(char ret[PATH_MAX], struct trn_error *err);
 
 #endif

@@ -11,8 +11,10 @@
 #include "base/log.h"
 #include "base/socket.h"
 #include "cli/child.h"
+#include "cli/forward.h"
 #include "cli/pieces.h"
 #include "cli/run_dir.h"
+#include "cli/run_env.h"
 #include "cli/run_options.h"
 #include "cli/stats.h"
 #include "cli/verbs.h"
@@ -118,84 +120,32 @@ static void print_stats(const struct run_options *o, const struct running *r)
 	stats_print_store(o->store);
 }
 
-/* How OpenCL loaders are told where drivers are. */
-static const char *const loader_variables[] = { "OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH", "OCL_ICD_FILENAMES" };
-
-#define NR_LOADER_VARIABLES (sizeof(loader_variables) / sizeof(loader_variables[0]))
-
-/* Under which name the host's value goes on to a "tranche run" inside of this one. */
-static void name_for_host(const char *name, char ret[48])
+/* The sockets, with ":" between them. */
+static void list_devices(const struct run_dir *dir, char *ret)
 {
-	snprintf(ret, 48, "TRANCHE_HOST_%s", name);
-}
+	char *end = ret;
 
-/* Inside of another "tranche run", the host's OpenCL is still the one that was there outside. */
-static void restore_host_environment(void)
-{
-	for (size_t i = 0; i < NR_LOADER_VARIABLES; i++) {
-		const char *value;
-		char name[48];
-
-		name_for_host(loader_variables[i], name);
-		value = getenv(name);
-		if (value && *value)
-			setenv(loader_variables[i], value, 1);
-		else if (value)
-			unsetenv(loader_variables[i]);
-	}
-}
-
-static void set_device_list(const struct run_dir *dir)
-{
-	char list[RUN_MAX_DEVICES * sizeof(dir->places[0].socket)] = "";
-	char *end = list;
-
+	*ret = '\0';
 	for (int i = 0; i < dir->nr; i++) {
 		if (i)
 			*end++ = ':';
 		end = stpcpy(end, dir->places[i].socket);
 	}
-	setenv("TRANCHE_DEVICE", list, 1);
-}
-
-/* What the program finds: one vendors folder with either loader, and no library beside it. */
-static void set_program_environment(const struct run_dir *dir)
-{
-	for (size_t i = 0; i < NR_LOADER_VARIABLES; i++) {
-		const char *value = getenv(loader_variables[i]);
-		char name[48];
-
-		name_for_host(loader_variables[i], name);
-		setenv(name, value ? value : "", 1);
-	}
-	setenv("OCL_ICD_VENDORS", dir->vendors, 1);
-	setenv("OPENCL_VENDOR_PATH", dir->vendors, 1);
-	unsetenv("OCL_ICD_FILENAMES");
-	set_device_list(dir);
-}
-
-static int refused_program(const char *name, int error)
-{
-	log_error("cannot run %s: %s", name, strerror(error));
-	return error == ENOENT ? CLI_NOT_FOUND : CLI_NOT_EXECUTABLE;
 }
 
 /* The program's wait status in *ret_status, or the exit status of a failure. */
 static int run_program(const struct run_options *o, const struct run_dir *dir, const sigset_t *mask, int *ret_status)
 {
-	pid_t program;
+	char devices[RUN_MAX_DEVICES * sizeof(dir->places[0].socket)];
 
-	set_program_environment(dir);
-	program = child_start_program(o->program, mask);
-	if (program < 0)
-		return refused_program(o->program[0], -program);
-	*ret_status = child_wait(program);
-	return 0;
+	list_devices(dir, devices);
+	run_env_set(dir->vendors, devices);
+	return run_env_program(o->program, mask, ret_status);
 }
 
-int verb_run(int argc, char **argv)
+/* A device process of its own, for which tranched is not asked. */
+static int run_alone(struct run_options *options)
 {
-	struct run_options options = { 0 };
 	struct trn_error err = { 0 };
 	struct running running;
 	struct pieces pieces;
@@ -203,19 +153,16 @@ int verb_run(int argc, char **argv)
 	int status = 0, failure;
 	sigset_t mask;
 
-	failure = run_options_parse(argc, argv, &options);
-	if (failure >= 0)
-		return failure;
-	if (pieces_find(&pieces, &err) || run_dir_create(&dir, options.nr_devices, pieces.driver, &err))
+	if (pieces_find(&pieces, &err) || run_dir_create(&dir, options->nr_devices, pieces.driver, &err))
 		goto refused;
 	child_block_signals(&mask);
-	restore_host_environment();
-	if (start_devices(&options, &pieces, &dir, &running, &err))
+	run_env_restore_host();
+	if (start_devices(options, &pieces, &dir, &running, &err))
 		goto refused_devices;
 
-	failure = run_program(&options, &dir, &mask, &status);
-	if (options.stats && !failure)
-		print_stats(&options, &running);
+	failure = run_program(options, &dir, &mask, &status);
+	if (options->stats && !failure)
+		print_stats(options, &running);
 	stop_devices(&running);
 	run_dir_destroy(&dir);
 	if (failure)
@@ -228,4 +175,28 @@ refused_devices:
 refused:
 	base_log_error(BASE_LOG_ERROR, &err);
 	return CLI_REFUSED;
+}
+
+/* Parsing cuts lists in argv; tranche-ctl gets it whole. To be freed, strings and all; NULL: no memory. */
+static char **copy_arguments(int argc, char **argv)
+{
+	char **copy = calloc((size_t)argc + 1, sizeof(char *));
+
+	for (int i = 0; copy && i < argc; i++)
+		copy[i] = strdup(argv[i]);
+	return copy;
+}
+
+int verb_run(int argc, char **argv)
+{
+	struct run_options options = { 0 };
+	char **whole = copy_arguments(argc, argv);
+	int r = run_options_parse(argc, argv, &options);
+
+	if (r < 0 && whole && (options.needs_daemon || (!options.is_alone && forward_has_daemon())))
+		r = forward_to_ctl(whole);
+	for (int i = 0; whole && i < argc; i++)
+		free(whole[i]);
+	free(whole);
+	return r >= 0 ? r : run_alone(&options);
 }

@@ -14,7 +14,7 @@
 #include "cli/verbs.h"
 #include "base/store_place.h"
 
-enum { OPT_NO_FORK_SERVER = 256, OPT_NO_QUICK, OPT_STORE };
+enum { OPT_NO_FORK_SERVER = 256, OPT_NO_QUICK, OPT_STORE, OPT_TIME, OPT_ALONE };
 
 static void print_help(void)
 {
@@ -26,6 +26,10 @@ static void print_help(void)
 	       "  -m, --memory SIZE[,SIZE...]\n"
 	       "                         memory of each device, such as 512M or 1.5G, or one size\n"
 	       "                         for all (default: as much as the host's device has)\n"
+	       "  -p, --parent NAME      the devices are of this parent of tranched's\n"
+	       "  -t, --type TYPE        and of this type; see \"tranche types\"\n"
+	       "      --time PERCENT     and have this share of the host device's time\n"
+	       "      --alone            do not ask tranched, also when there is one\n"
 	       "  -s, --stats            afterwards, tell on stderr what was used\n"
 	       "      --store DIR|none   where compiled programs are kept (default: $TRANCHE_STORE or\n"
 	       "                         ~/.cache/tranche/programs)\n"
@@ -107,6 +111,7 @@ static int take_host_devices(struct run_options *o, char *list)
 		return usage(text);
 	}
 	o->nr_devices = nr;
+	o->has_host_devices = true;
 	return -1;
 }
 
@@ -149,6 +154,11 @@ static int complete(struct run_options *o)
 {
 	char text[80];
 
+	o->needs_daemon = o->parent || o->type || o->time;
+	if (o->needs_daemon && o->is_alone)
+		return usage("--parent, --type and --time are for devices of tranched's; --alone, --stats, --store and --no-... for others");
+	if (o->parent && o->has_host_devices)
+		return usage("--parent and --host-device exclude each other");
 	if (o->nr_devices == 0)
 		o->host_devices[o->nr_devices++] = "0";
 	if (o->nr_sizes > 1 && o->nr_sizes != o->nr_devices) {
@@ -169,6 +179,11 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 		{ "no-fork-server", no_argument, NULL, OPT_NO_FORK_SERVER },
 		{ "no-quick", no_argument, NULL, OPT_NO_QUICK },
 		{ "store", required_argument, NULL, OPT_STORE },
+		{ "parent", required_argument, NULL, 'p' },
+		{ "type", required_argument, NULL, 't' },
+		{ "time", required_argument, NULL, OPT_TIME },
+		{ "alone", no_argument, NULL, OPT_ALONE },
+		{ "no-daemon", no_argument, NULL, OPT_ALONE },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -176,7 +191,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:m:d:sh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+:m:d:p:t:sh", options, NULL)) != -1) {
 		switch (c) {
 		case 'm':
 			c = take_memory(o, optarg);
@@ -188,19 +203,32 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 			if (c >= 0)
 				return c;
 			break;
+		case 'p':
+			o->parent = optarg;
+			break;
+		case 't':
+			o->type = optarg;
+			break;
+		case OPT_TIME:
+			o->time = optarg;
+			break;
+		case OPT_ALONE:
+			o->is_alone = true;
+			break;
 		case 's':
-			o->stats = true;
+			o->stats = o->is_alone = true;
 			break;
 		case OPT_NO_FORK_SERVER:
-			o->no_fork_server = true;
+			o->no_fork_server = o->is_alone = true;
 			break;
 		case OPT_STORE:
+			o->is_alone = true;
 			c = take_store(o, optarg);
 			if (c >= 0)
 				return c;
 			break;
 		case OPT_NO_QUICK:
-			o->no_quick = true;
+			o->no_quick = o->is_alone = true;
 			break;
 		case 'h':
 			print_help();

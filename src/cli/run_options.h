@@ -16,6 +16,11 @@ struct run_options {
 	bool no_fork_server;
 	bool no_quick;
 	char *store; /* whole path or "none"; NULL: not given */
+	/* For tranched's devices. */
+	const char *parent, *type, *time; /* NULL: not given */
+	bool needs_daemon;		  /* one of them is */
+	bool is_alone;			  /* --alone, or an option that only a device process of ours knows */
+	bool has_host_devices;		  /* they were given */
 	char **program;
 };
 
