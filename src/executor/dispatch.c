@@ -265,3 +265,31 @@ void exec_dispatch_settle(struct exec_context *c, struct exec_queue *q)
 	pthread_mutex_unlock(&c->lock);
 	exec_command_watch(cmd);
 }
+
+void exec_dispatch_split(struct exec_context *c, struct exec_command *cmd)
+{
+	struct exec_queue *q = cmd->queue;
+	struct exec_command *before;
+	cl_event ev = NULL;
+
+	if (cmd->from == cmd->to)
+		return;
+	before = exec_command_new(q, cmd->to - 1, 0, NULL);
+	if (!before || c->ex->host.EnqueueMarkerWithWaitList(q->host, 0, NULL, &ev) != CL_SUCCESS) {
+		/* They are told of with the command. */
+		free(before);
+		return;
+	}
+	pthread_mutex_lock(&c->lock);
+	before->from = cmd->from;
+	before->prints = cmd->prints;
+	before->state = EXEC_ON_HOST;
+	before->host = ev;
+	cmd->from = cmd->to;
+	q->refs++;
+	base_list_append(&cmd->link, &before->link); /* in front of it */
+	pthread_mutex_unlock(&c->lock);
+	if (base_list_is_empty(&q->unsettled))
+		base_list_append(&c->unsettled, &q->unsettled);
+	exec_command_watch(before);
+}

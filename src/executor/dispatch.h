@@ -30,6 +30,10 @@ void exec_dispatch_refuse(struct exec_context *c, const struct exec_dispatch *d,
 /* Gives the host a marker that stands for the queue's loose commands. */
 void exec_dispatch_settle(struct exec_context *c, struct exec_queue *q);
 
+/* A held command that stands for others before it, which the host has, does not follow them at once after all: a marker
+ * stands for them. */
+void exec_dispatch_split(struct exec_context *c, struct exec_command *cmd);
+
 /* Lets go of the first nr host events of the context's scratch. */
 void exec_dispatch_drop_waits(struct exec_context *c, cl_uint nr);
 

@@ -17,6 +17,7 @@
 #include "executor/broker.h"
 #include "executor/commands.h"
 #include "executor/context.h"
+#include "executor/dispatch.h"
 #include "executor/graph.h"
 #include "executor/queue.h"
 
@@ -236,6 +237,7 @@ bool exec_gate_lets_slowly(struct exec_context *c, const struct exec_gate *g, co
 
 void exec_gate_park(struct exec_context *c, struct exec_command *cmd)
 {
+	exec_dispatch_split(c, cmd);
 	pthread_mutex_lock(&c->lock);
 	base_list_append(&c->gate.parked, &cmd->ready);
 	pthread_mutex_unlock(&c->lock);
