@@ -345,6 +345,14 @@ const char *trn_type_device_api(const struct trn_type *type);
 void trn_type_get_cost(const struct trn_type *type, struct trn_resources *ret);
 
 /**
+ * trn_type_adjustable - what of it can be chosen when a device is made, and changed later
+ * @type: any
+ *
+ * Return: bits (1 << TRN_RESOURCE_...).
+ */
+uint32_t trn_type_adjustable(const struct trn_type *type);
+
+/**
  * trn_type_get_available - how many more devices of the type fit
  * @type: any
  *

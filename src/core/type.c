@@ -48,6 +48,11 @@ void trn_type_get_cost(const struct trn_type *type, struct trn_resources *ret)
 	*ret = type->cost;
 }
 
+uint32_t trn_type_adjustable(const struct trn_type *type)
+{
+	return type->adjustable;
+}
+
 int trn_type_get_available(struct trn_type *type)
 {
 	struct trn_parent *parent = type->parent;

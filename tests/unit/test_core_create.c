@@ -336,6 +336,8 @@ static void test_c4_taken_follows_adjust(void **state)
 	struct trn_resources want, left, total;
 	struct trn_error err = { 0 };
 
+	assert_int_equal(trn_type_adjustable(f.mem), 1u << TRN_RESOURCE_MEMORY | 1u << TRN_RESOURCE_SESSIONS);
+	assert_int_equal(trn_type_adjustable(f.small), 0);
 	trn_device_get_resources(dev, &want);
 	want.amount[TRN_RESOURCE_MEMORY] = 768ull << 20;
 	assert_int_equal(trn_device_adjust(dev, &want, &err), 0);
