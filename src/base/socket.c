@@ -96,7 +96,7 @@ static bool is_stale(const char *path, const struct sockaddr_un *addr)
 
 	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return false;
-	/* Non-blocking: a listener with a full queue is one, too. */
+	/* Non-blocking: a listener with a full queue is one, too. One for packets refuses a stream, with another reason. */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	return fd >= 0 && connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 && errno == ECONNREFUSED;
 }
@@ -144,7 +144,7 @@ int base_socket_check_free(const char *path, struct trn_error *err)
 	return r < 0 ? r : check_free(path, &addr, &is_old, err);
 }
 
-int base_socket_listen_stream(const char *path, struct trn_error *err)
+static int listen_anew(int type, const char *path, struct trn_error *err)
 {
 	_cleanup_close_ int folder = -1;
 	struct sockaddr_un addr;
@@ -159,7 +159,17 @@ int base_socket_listen_stream(const char *path, struct trn_error *err)
 		return r;
 	if (is_old && unlink(path) < 0)
 		return trn_error_set(err, -errno, "SocketFailed", "cannot remove the old socket %s: %s", path, strerror(errno));
-	return listen_at(SOCK_STREAM, path, &addr, err);
+	return listen_at(type, path, &addr, err);
+}
+
+int base_socket_listen_stream(const char *path, struct trn_error *err)
+{
+	return listen_anew(SOCK_STREAM, path, err);
+}
+
+int base_socket_listen_anew(const char *path, struct trn_error *err)
+{
+	return listen_anew(SOCK_SEQPACKET, path, err);
 }
 
 static int connect_to(int type, const char *path, struct trn_error *err)

@@ -25,6 +25,8 @@ int base_socket_connect(const char *path, struct trn_error *err);
  * listens at, and a file that is no socket, are errors.
  */
 int base_socket_listen_stream(const char *path, struct trn_error *err);
+/* Likewise for packets. */
+int base_socket_listen_anew(const char *path, struct trn_error *err);
 /* Would that be let through, as things are now?  0, or as above. */
 int base_socket_check_free(const char *path, struct trn_error *err);
 int base_socket_connect_stream(const char *path, struct trn_error *err);
