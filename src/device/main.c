@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,18 +16,22 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "base/thread.h"
+#include "device/arguments.h"
+#include "device/control_server.h"
+#include "device/owner.h"
 #include "device/process.h"
+#include "device/traces.h"
 
 #define EXIT_USAGE 2
-#define GRACE_S 10 /* what an end may take */
 
 static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
 	struct device_process *p = data;
+	const char *name = sigabbrev_np((int)info->ssi_signo);
 
 	sd_notify(0, "STOPPING=1");
-	p->service->stop(p);
+	device_process_set_why(p, 0, "Signal", "it was told to by SIG%s", name ? name : "?");
+	device_process_stop(p);
 	return 0;
 }
 
@@ -74,6 +77,8 @@ static int open_listener(struct device_process *p, struct trn_error *err)
 		return fd;
 	p->listener = fd;
 	p->owns_socket = p->options.fd < 0;
+	if (p->owns_socket && p->options.has_owner)
+		device_owner_give(p->options.socket_path, p->options.owner);
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
 		trn_error_set(err, -errno, "BadSocket", "descriptor %d of --fd: %s", fd, strerror(errno));
 		return trn_error_hint(err, "open a listening Unix socket at that number, or use --socket-path");
@@ -93,13 +98,17 @@ static int make_device(struct device_process *p, struct trn_error *err)
 	if (!type)
 		return -ENOENT;
 	if (p->options.memory) {
-		params.override = 1u << TRN_RESOURCE_MEMORY;
+		params.override |= 1u << TRN_RESOURCE_MEMORY;
 		params.resources.amount[TRN_RESOURCE_MEMORY] = p->options.memory;
+	}
+	if (p->options.time) {
+		params.override |= 1u << TRN_RESOURCE_TIME;
+		params.resources.amount[TRN_RESOURCE_TIME] = p->options.time;
 	}
 	return trn_device_create(type, &params, &p->dev, err);
 }
 
-/* The socket appears last: who sees it can connect. */
+/* The sockets appear last: who sees them can connect. */
 static int serve(struct device_process *p, struct trn_error *err)
 {
 	int r = p->service->prepare(p, err);
@@ -112,45 +121,29 @@ static int serve(struct device_process *p, struct trn_error *err)
 		r = open_listener(p, err);
 	if (r >= 0)
 		r = p->service->start(p, err);
+	if (r >= 0 && p->options.control_socket)
+		r = device_control_server_open(p, &p->control, err);
 	if (r < 0)
 		return r;
 	if (p->driver->announce)
 		p->driver->announce(p);
 	sd_notify(0, "READY=1");
 	r = sd_event_loop(p->event);
+	device_process_set_why(p, 0, "Stopped", "nobody needs it any more");
 	return r < 0 ? trn_error_set(err, r, "EventLoop", "the event loop ended: %s", strerror(-r)) : 0;
-}
-
-/* A client that wants to can make a thread wait in the kernel: by a file that it serves itself, for example. */
-static void *end_anyway(void *arg)
-{
-	const struct device_process *p = arg;
-
-	sleep(GRACE_S);
-	log_error("the device ends without its clients, which did not let go of it within %d s", GRACE_S);
-	if (p->owns_socket)
-		unlink(p->options.socket_path);
-	_exit(EXIT_FAILURE);
-}
-
-static void limit_end(struct device_process *p)
-{
-	pthread_t thread;
-
-	if (base_thread_start(&thread, end_anyway, p) == 0)
-		pthread_detach(thread);
 }
 
 static void finish(struct device_process *p)
 {
 	bool is_prepared = p->service_data;
 
-	limit_end(p);
+	device_process_limit_end(p);
+	if (p->control)
+		device_control_server_stop(p->control);
 	if (is_prepared)
 		p->service->end(p);
 	p->listener = base_close(p->listener);
-	if (p->owns_socket)
-		unlink(p->options.socket_path);
+	device_process_remove_socket(p);
 	if (p->dev)
 		trn_device_remove(p->dev, NULL, NULL);
 	p->dev = trn_device_unref(p->dev);
@@ -159,6 +152,7 @@ static void finish(struct device_process *p)
 		p->service->finish(p);
 }
 
+/* Return: the exit status. */
 static int run(struct device_process *p, struct trn_error *err)
 {
 	int r;
@@ -170,36 +164,87 @@ static int run(struct device_process *p, struct trn_error *err)
 		base_log_error(BASE_LOG_ERROR, err);
 	}
 	finish(p);
-	if (r < 0)
-		return strcmp(err->name, "BadOption") ? EXIT_FAILURE : EXIT_USAGE;
-	return EXIT_SUCCESS;
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Return: the exit status. */
-static int fail(const struct trn_error *err, int status)
+/* Is all there that is needed? */
+static int check(struct device_process *p, struct trn_error *err)
 {
-	base_log_error(BASE_LOG_ERROR, err);
+	int r;
+
+	p->driver = device_driver_find(p->options.parent, err);
+	if (!p->driver)
+		return -ENOENT;
+	p->service = p->driver->service;
+	r = p->service->check(&p->options, err);
+	return r < 0 ? r : device_driver_check_keys(p, err);
+}
+
+static int list(const struct device_process *p, struct trn_error *err)
+{
+	int r = p->options.is_json ? device_list_json(err) : device_list(err);
+
+	if (r < 0)
+		base_log_error(BASE_LOG_ERROR, err);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* r: what became of the command line. */
+static int check_and_run(struct device_process *p, int r, struct trn_error *err)
+{
+	int status = r < 0 ? EXIT_USAGE : EXIT_FAILURE;
+
+	if (r >= 0)
+		r = check(p, err);
+	if (r < 0)
+		base_log_error(BASE_LOG_ERROR, err);
+	else
+		status = run(p, err);
+	/* What a driver finds wrong in its options is a mistake of the command line, too. */
+	if (err->code && !strcmp(err->name, "BadOption"))
+		status = EXIT_USAGE;
+	if (p->options.ended)
+		device_ended_write(p->options.ended, err->code ? err : &p->why);
+	/* Last: who waits for the end of its connection finds everything gone, and the reason. */
+	device_control_server_close(p->control);
 	return status;
+}
+
+/* First of all: what another process is doing is not disturbed. */
+static int lock_and_run(struct device_process *p, int r, struct trn_error *err)
+{
+	struct trn_error held = { 0 };
+
+	if (p->options.lock) {
+		p->lock = device_lock_take(p->options.lock, &held);
+		if (p->lock < 0) {
+			base_log_error(BASE_LOG_ERROR, &held);
+			return EXIT_FAILURE;
+		}
+	}
+	return check_and_run(p, r, err);
 }
 
 int main(int argc, char **argv)
 {
-	struct device_process p = { .listener = -1 };
+	struct device_process p = { .listener = -1, .lock = -1, .reserve = open("/dev/null", O_RDONLY | O_CLOEXEC) };
+	struct device_arguments arguments;
 	struct trn_error err = { 0 };
-	int r;
+	int r, status;
 
 	base_log_init("tranche-device");
-	r = device_options_parse(argc, argv, &p.options, &err);
-	if (r)
-		return r < 0 ? fail(&err, EXIT_USAGE) : EXIT_SUCCESS;
-	if (p.options.is_list)
-		return device_list(&err) < 0 ? fail(&err, EXIT_FAILURE) : EXIT_SUCCESS;
-	p.driver = device_driver_find(p.options.parent, &err);
-	if (!p.driver)
-		return fail(&err, EXIT_FAILURE);
-	p.service = p.driver->service;
-	r = p.service->check(&p.options, &err);
+	device_process_identify(&p);
+	r = device_arguments_load(argc, argv, &arguments, &err);
 	if (r >= 0)
-		r = device_driver_check_keys(&p, &err);
-	return r < 0 ? fail(&err, EXIT_USAGE) : run(&p, &err);
+		r = device_options_parse(arguments.argc, arguments.argv, &p.options, &err);
+	if (r > 0)
+		status = EXIT_SUCCESS;
+	else if (r == 0 && p.options.is_list)
+		status = list(&p, &err);
+	else
+		status = lock_and_run(&p, r, &err);
+	base_close(p.lock);
+	base_close(p.reserve);
+	device_arguments_free(&arguments);
+	return status;
 }

@@ -18,22 +18,34 @@ static void print_help(void)
 	       "      --type TYPE           type of the device, with or without the driver's name (default: the first)\n"
 	       "      --list                show drivers, types and driver options\n"
 	       "  -o, --option KEY=VALUE    option of the driver\n"
+	       "      --json                with --list: as JSON\n"
 	       "      --uuid UUID           of the device (PCI: a random one when missing)\n"
 	       "      --memory SIZE         quota (default: the type's, or the host device's memory)\n"
 	       "      --socket-path PATH    socket to make and listen on (PCI: UUID.sock in $XDG_RUNTIME_DIR/tranche, or\n"
 	       "                            for root in /run/tranche, when missing)\n"
-	       "      --fd N                socket that already listens\n\n"
+	       "      --fd N                socket that already listens\n"
+	       "      --owner UID           user who may connect, besides root and the user that runs this\n\n"
+	       "For those who look after it:\n"
+	       "      --start-file FILE     first of all: FILE holds arguments, one a line\n"
+	       "      --lock FILE           hold a lock on FILE, or do not start\n"
+	       "      --ended FILE          write there why it ended\n"
+	       "      --control-socket PATH socket to make for tranched\n"
+	       "      --unconfirmed         end unless somebody confirms the device there\n\n"
 	       "For compute devices:\n"
 	       "      --host-device N       number of the host's OpenCL device (default: 0)\n"
+	       "      --time N              thousandths of the host device's time that are promised (default: 0, none)\n"
+	       "      --parent-socket PATH  tranche-parent that serves all devices of the host device; it starts the executors\n"
+	       "      --behind SIZE|none    memory that an executor may have beside buffers (default: 1 GiB and a quarter of the quota)\n"
 	       "      --control-fd N        socket of \"tranche run\"\n"
 	       "      --runtime-dir DIR     existing private folder for sessions\n"
-	       "                            (default: the folder of the socket)\n"
+	       "                            (default: the folder of the control socket, else of the socket)\n"
 	       "      --executor PATH       the executor's program (default: the one that belongs to this one)\n"
 	       "      --no-quick            short kernels run on the host's workers, like all others\n"
 	       "      --no-fork-server      start each executor by itself: slower, but each has a random address layout of its own\n"
 	       "      --fork-server PATH    the fork server's program (default: the one that belongs to this one; none with --executor)\n"
 	       "      --store DIR|none      where compiled programs are kept (default: $TRANCHE_STORE, see tranche-parent(8))\n"
-	       "      --spare N             executors that the fork server keeps ready, 0 or 1 (default: 1; with --executor 0)\n\n"
+	       "      --spare N             executors that the fork server keeps ready, 0 or 1\n"
+	       "                            (default: 1; with --executor or --parent-socket 0)\n\n"
 	       "  -h, --help                show this text\n"
 	       "  -V, --version             show the version\n");
 }
@@ -69,8 +81,18 @@ static int add_key(struct device_options *o, const char *text, struct trn_error 
 	return 0;
 }
 
+static int parse_behind(const char *text, struct device_options *o, struct trn_error *err)
+{
+	o->has_behind = true;
+	return strcmp(text, "none") ? base_size_parse(text, &o->behind, err) : 0;
+}
+
 static int check(const struct device_options *o, struct trn_error *err)
 {
+	if (o->is_unconfirmed && !o->control_socket)
+		return trn_error_set(err, -EINVAL, "BadOption", "--unconfirmed needs --control-socket");
+	if (o->is_json && !o->is_list)
+		return trn_error_set(err, -EINVAL, "BadOption", "--json is for --list");
 	if (o->fd >= 0 && o->socket_path)
 		return trn_error_set(err, -EINVAL, "BadOption", "one of --fd and --socket-path is enough");
 	return 0;
@@ -93,6 +115,16 @@ enum {
 	OPT_NO_QUICK,
 	OPT_SPARE,
 	OPT_STORE,
+	OPT_JSON,
+	OPT_OWNER,
+	OPT_START_FILE,
+	OPT_LOCK,
+	OPT_ENDED,
+	OPT_CONTROL_SOCKET,
+	OPT_UNCONFIRMED,
+	OPT_TIME,
+	OPT_PARENT_SOCKET,
+	OPT_BEHIND,
 };
 
 int device_options_parse(int argc, char **argv, struct device_options *ret, struct trn_error *err)
@@ -115,6 +147,16 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 		{ "no-quick", no_argument, NULL, OPT_NO_QUICK },
 		{ "store", required_argument, NULL, OPT_STORE },
 		{ "spare", required_argument, NULL, OPT_SPARE },
+		{ "json", no_argument, NULL, OPT_JSON },
+		{ "owner", required_argument, NULL, OPT_OWNER },
+		{ "start-file", required_argument, NULL, OPT_START_FILE },
+		{ "lock", required_argument, NULL, OPT_LOCK },
+		{ "ended", required_argument, NULL, OPT_ENDED },
+		{ "control-socket", required_argument, NULL, OPT_CONTROL_SOCKET },
+		{ "unconfirmed", no_argument, NULL, OPT_UNCONFIRMED },
+		{ "time", required_argument, NULL, OPT_TIME },
+		{ "parent-socket", required_argument, NULL, OPT_PARENT_SOCKET },
+		{ "behind", required_argument, NULL, OPT_BEHIND },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
@@ -142,7 +184,7 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 			o.uuid = optarg;
 			break;
 		case OPT_MEMORY:
-			r = base_size_parse(optarg, &o.memory, err);
+			r = strcmp(optarg, "0") ? base_size_parse(optarg, &o.memory, err) : 0;
 			break;
 		case OPT_HOST_DEVICE:
 			r = parse_number("host-device", optarg, 1023, &n, err);
@@ -182,6 +224,39 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 			r = parse_number("spare", optarg, 1, &n, err);
 			o.spare = (int)n;
 			break;
+		case OPT_JSON:
+			o.is_json = true;
+			break;
+		case OPT_OWNER:
+			r = parse_number("owner", optarg, UINT32_MAX - 1l, &n, err);
+			o.owner = (uid_t)n;
+			o.has_owner = true;
+			break;
+		case OPT_START_FILE:
+			r = trn_error_set(err, -EINVAL, "BadOption", "--start-file has to be the first argument");
+			break;
+		case OPT_LOCK:
+			o.lock = optarg;
+			break;
+		case OPT_ENDED:
+			o.ended = optarg;
+			break;
+		case OPT_CONTROL_SOCKET:
+			o.control_socket = optarg;
+			break;
+		case OPT_UNCONFIRMED:
+			o.is_unconfirmed = true;
+			break;
+		case OPT_TIME:
+			r = parse_number("time", optarg, 1000, &n, err);
+			o.time = (uint32_t)n;
+			break;
+		case OPT_PARENT_SOCKET:
+			o.parent_socket = optarg;
+			break;
+		case OPT_BEHIND:
+			r = parse_behind(optarg, &o, err);
+			break;
 		case 'h':
 			print_help();
 			return 1;
@@ -189,15 +264,14 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 			printf("tranche-device %s\n", TRANCHE_VERSION);
 			return 1;
 		default:
-			return trn_error_set(err, -EINVAL, "BadOption", "%s %.60s; see tranche-device --help",
-					     c == ':' ? "a value is missing for" : "unknown option", argv[optind - 1]);
+			r = trn_error_set(err, -EINVAL, "BadOption", "%s %.60s; see tranche-device --help",
+					  c == ':' ? "a value is missing for" : "unknown option", argv[optind - 1]);
 		}
 	}
 	if (!r && optind < argc)
 		r = trn_error_set(err, -EINVAL, "BadOption", "\"%.60s\" is not an option", argv[optind]);
 	if (!r)
 		r = check(&o, err);
-	if (!r)
-		*ret = o;
+	*ret = o;
 	return r;
 }

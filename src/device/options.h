@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "tranche/error.h"
 
@@ -30,15 +31,27 @@ struct device_options {
 	int spare; /* executors that are kept ready; -1: not given */
 	int fd;			 /* listening socket, or -1 */
 	int control_fd;		 /* of "tranche run", or -1 */
+	const char *control_socket; /* where tranched connects; NULL: nowhere */
+	bool is_unconfirmed; /* ends unless somebody confirms it there */
+	const char *lock;  /* file that is held as long as the process lives; NULL: none */
+	const char *ended; /* file that tells why it ended; NULL: none */
+	bool has_owner;
+	uid_t owner; /* who may connect, besides root and our own user */
+	const char *parent_socket; /* of the tranche-parent that all devices of the parent share; NULL: one of our own */
+	uint32_t time; /* thousandths of the parent's time; 0: no promise */
+	bool has_behind;
+	uint64_t behind; /* bytes that an executor may have beside buffers; 0: no limit */
 	bool has_host_device;
 	uint32_t host_device;
 	uint64_t memory; /* bytes; 0: as much as the type has, or the host's device */
-	bool is_list; /* only show what there is */
+	bool is_list; /* only show what there is ... */
+	bool is_json; /* ... for programs */
 	struct device_option keys[DEVICE_MAX_KEYS]; /* for the driver, in the order given */
 	unsigned int nr_keys;
 };
 
-/* Return: 0; 1 when help or version was printed; -EINVAL with a sentence. Strings point into argv. */
+/* Return: 0; 1 when help or version was printed; -EINVAL with a sentence, and *ret is what came before that. Strings point
+ * into argv. */
 int device_options_parse(int argc, char **argv, struct device_options *ret, struct trn_error *err);
 
 #endif

@@ -2,9 +2,55 @@
 #include "device/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+static ssize_t read_line(const char *path, char *to, size_t cap)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd >= 0 ? read(fd, to, cap - 1) : -1;
+
+	to[len > 0 ? len : 0] = '\0';
+	to[strcspn(to, "\n")] = '\0';
+	return len;
+}
+
+void device_process_identify(struct device_process *p)
+{
+	struct timespec now = { 0 };
+	char text[1024], *at;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	p->started_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	read_line("/proc/sys/kernel/random/boot_id", p->boot_id, sizeof(p->boot_id));
+	read_line("/proc/self/stat", text, sizeof(text));
+	/* The second field is a name, which may hold anything; the third one follows its last bracket. */
+	at = strrchr(text, ')');
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	p->start_ticks = at ? strtoull(at, NULL, 10) : 0;
+}
+
+void device_process_get_stats(const struct device_process *p, struct trnc_control_stats *ret)
+{
+	struct trn_resources taken;
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	trn_device_get_resources(p->dev, &taken);
+	*ret = (struct trnc_control_stats){
+		.uptime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - p->started_ns,
+		.sessions_now = trn_device_nr_uses(p->dev),
+		.quota = taken.amount[TRN_RESOURCE_MEMORY],
+	};
+	p->service->get_stats(p, ret);
+}
 
 int device_process_register(struct device_process *p, struct trn_error *err)
 {

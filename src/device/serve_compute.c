@@ -3,6 +3,7 @@
  * Compute devices: each connection is a session of the parent driver's.  New connections end with the stop; the loop ends
  * when the last session is gone.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/rmtree.h"
 #include "base/size.h"
 #include "base/socket.h"
 #include "device/config.h"
@@ -30,7 +32,6 @@ struct service {
 	struct compute_config config;
 	struct device_control control;
 	sd_event_source *listen_io;
-	int reserve; /* a descriptor to give up when no other is left */
 	bool is_ending; /* no new connections; the loop ends when the device is idle */
 	bool has_forker;
 	char executor_path[PATH_MAX];
@@ -85,26 +86,14 @@ static int choose_store(const char *text, struct trn_error *err)
 
 static void find_runtime_dir(const struct device_options *o, char ret[PATH_MAX])
 {
-	const char *slash = o->socket_path ? strrchr(o->socket_path, '/') : NULL;
+	const char *path = o->control_socket ? o->control_socket : o->socket_path, *slash = path ? strrchr(path, '/') : NULL;
 
 	if (o->runtime_dir)
 		snprintf(ret, PATH_MAX, "%s", o->runtime_dir);
 	else if (slash)
-		snprintf(ret, PATH_MAX, "%.*s", (int)(slash - o->socket_path), o->socket_path);
+		snprintf(ret, PATH_MAX, "%.*s", (int)(slash - path), path);
 	else
 		snprintf(ret, PATH_MAX, ".");
-}
-
-/*
- * Without a descriptor nobody can be let in, and a connection that stays in the queue keeps the loop awake: the reserve
- * is used to turn it away.
- */
-static void turn_one_away(struct service *s)
-{
-	s->reserve = base_close(s->reserve);
-	base_close(accept4(s->process->listener, NULL, NULL, SOCK_CLOEXEC));
-	s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	log_warning("no descriptor is left for another session");
 }
 
 static void accept_all(struct service *s)
@@ -115,7 +104,7 @@ static void accept_all(struct service *s)
 		if (sock >= 0) {
 			compute_device_connect(s->process->dev, sock);
 		} else if (errno == EMFILE || errno == ENFILE) {
-			turn_one_away(s);
+			device_process_turn_one_away(s->process, s->process->listener);
 			return;
 		} else if (errno != EINTR && errno != ECONNABORTED) {
 			return;
@@ -137,7 +126,6 @@ static void stop_listening(struct service *s)
 		accept_all(s);
 	s->listen_io = sd_event_source_disable_unref(s->listen_io);
 	s->process->listener = base_close(s->process->listener);
-	s->reserve = base_close(s->reserve);
 }
 
 /* The command was killed: its program may go on, nobody new may come. */
@@ -195,7 +183,12 @@ int device_compute_register(struct device_process *p, struct trn_error *err)
 		.executor_path = s->executor_path,
 		.forker_path = s->has_forker ? s->forker_path : NULL,
 		.forker_execs = p->options.executor || p->options.no_fork_server,
-		.keeps_spare = p->options.spare < 0 ? !p->options.executor : p->options.spare > 0,
+		.parent_socket = p->options.parent_socket,
+		/* An idle device of many costs next to nothing; the one of a program that waits begins at once. */
+		.keeps_spare = p->options.spare < 0 ? !p->options.executor && !p->options.parent_socket : p->options.spare > 0,
+		.owner = p->options.has_owner ? p->options.owner : geteuid(),
+		.has_behind = p->options.has_behind,
+		.behind = p->options.behind,
 		.runtime_dir = s->runtime_dir,
 		.host_device = p->options.host_device,
 		.no_quick = p->options.no_quick,
@@ -212,9 +205,29 @@ static int check(const struct device_options *o, struct trn_error *err)
 		return trn_error_set(err, -EINVAL, "BadOption", "--uuid is missing");
 	if ((o->fd < 0) == !o->socket_path)
 		return trn_error_set(err, -EINVAL, "BadOption", "one of --fd and --socket-path is needed");
-	if (!o->runtime_dir && !o->socket_path)
+	if (!o->runtime_dir && !o->socket_path && !o->control_socket)
 		return trn_error_set(err, -EINVAL, "BadOption", "--fd needs --runtime-dir, too");
 	return 0;
+}
+
+/* Is it there that the lock lies, which we hold? */
+static bool is_folder_of(const char *folder, const char *lock)
+{
+	const char *slash = lock ? strrchr(lock, '/') : NULL;
+
+	return slash && (size_t)(slash - lock) == strlen(folder) && !strncmp(lock, folder, strlen(folder));
+}
+
+static void remove_old_sessions(const char *path)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (!strncmp(e->d_name, "session-", 8) && e->d_name[8] && !e->d_name[8 + strspn(e->d_name + 8, "0123456789")])
+			(void)base_rmtree(dirfd(dir), e->d_name);
+	if (dir)
+		closedir(dir);
 }
 
 static int prepare(struct device_process *p, struct trn_error *err)
@@ -226,13 +239,15 @@ static int prepare(struct device_process *p, struct trn_error *err)
 	p->service_data = s;
 	s->process = p;
 	s->control.fd = -1;
-	s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	find_programs(s, &p->options);
 	find_runtime_dir(&p->options, s->runtime_dir);
 	/* What executors leave behind becomes ours to end (parents/compute/strays.c). */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	/* Executors run as the same user: without this they could trace us and open our descriptors. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* Nobody else can be this device: these are of one that was killed. */
+	if (is_folder_of(s->runtime_dir, p->options.lock))
+		remove_old_sessions(s->runtime_dir);
 	return choose_store(p->options.store, err);
 }
 
@@ -256,6 +271,40 @@ static int start(struct device_process *p, struct trn_error *err)
 static void stop(struct device_process *p)
 {
 	handle_stop(p->service_data);
+}
+
+static void force(struct device_process *p)
+{
+	struct trn_error err = { 0 };
+
+	trn_error_set(&err, -ESHUTDOWN, "DeviceTaken", "the device was taken away by its operator");
+	trn_error_hint(&err, "start the program again when there is a device for it");
+	compute_device_lose_sessions(p->dev, &err);
+}
+
+static void set(struct device_process *p, const struct trn_resources *want, device_set_done done, void *data)
+{
+	compute_device_set(p->dev, want, done, data);
+}
+
+static void get_stats(const struct device_process *p, struct trnc_control_stats *ret)
+{
+	struct compute_stats s;
+
+	compute_device_get_stats(p->dev, &s);
+	ret->sessions = s.sessions;
+	ret->quota = s.quota;
+	ret->used = s.used;
+	ret->peak = s.peak;
+	ret->granted = s.granted;
+	ret->refused = s.refused;
+	ret->behind = s.behind;
+	ret->executors_now = s.executors_now;
+	ret->executors_lost = s.executors_lost;
+	ret->commands = s.commands;
+	ret->compiled = s.compiled;
+	ret->stored = s.stored;
+	ret->cpu_ns = s.cpu_ns;
 }
 
 static void end(struct device_process *p)
@@ -308,10 +357,13 @@ static void finish(struct device_process *p)
 
 const struct device_service device_service_compute = {
 	.check = check,
-	.listen = base_socket_listen,
+	.listen = base_socket_listen_anew,
 	.prepare = prepare,
 	.start = start,
 	.stop = stop,
+	.force = force,
+	.set = set,
+	.get_stats = get_stats,
 	.end = end,
 	.finish = finish,
 };

@@ -30,6 +30,8 @@ static int check(const struct device_options *o, struct trn_error *err)
 			    o->runtime_dir	? "--runtime-dir" :
 			    o->executor		? "--executor" :
 			    o->has_host_device	? "--host-device" :
+			    o->parent_socket	? "--parent-socket" :
+			    o->has_behind	? "--behind" :
 						  NULL;
 
 	if (wrong)
@@ -96,7 +98,7 @@ static bool has_option(int fd, int option, int wanted)
 
 static int start(struct device_process *p, struct trn_error *err)
 {
-	struct trn_server_params params = { .dev = p->dev };
+	struct trn_server_params params = { .dev = p->dev, .checks_owner = p->options.has_owner, .owner = p->options.owner };
 	struct service *s = p->service_data;
 	int r;
 
@@ -120,6 +122,27 @@ static void stop(struct device_process *p)
 	sd_event_exit(p->event, 0);
 }
 
+static void force(struct device_process *p)
+{
+	trn_server_end_clients(((struct service *)p->service_data)->server);
+}
+
+static void set(struct device_process *p, const struct trn_resources *want, device_set_done done, void *data)
+{
+	struct trn_error err = { 0 };
+
+	done(data, trn_device_adjust(p->dev, want, &err) < 0 ? &err : NULL);
+}
+
+static void get_stats(const struct device_process *p, struct trnc_control_stats *ret)
+{
+	struct trn_server_stats stats;
+
+	trn_server_get_stats(((struct service *)p->service_data)->server, &stats);
+	ret->sessions = stats.clients;
+	ret->commands = stats.accesses;
+}
+
 static void end(struct device_process *p)
 {
 	struct service *s = p->service_data;
@@ -139,6 +162,9 @@ const struct device_service device_service_pci = {
 	.prepare = prepare,
 	.start = start,
 	.stop = stop,
+	.force = force,
+	.set = set,
+	.get_stats = get_stats,
 	.end = end,
 	.finish = finish,
 };

@@ -10,6 +10,7 @@
 #include "base/futex.h"
 #include "base/log.h"
 #include "base/memfd.h"
+#include "base/peer.h"
 #include "base/socket.h"
 #include "parents/compute/priv.h"
 
@@ -120,6 +121,7 @@ static void free_device(struct compute_device *d)
 	compute_segments_drop_held(d);
 	sd_event_source_disable_unref(d->gc);
 	sd_event_source_disable_unref(d->tick);
+	sd_event_source_disable_unref(d->behind);
 	base_close(d->probe.fd);
 	free(d);
 }
@@ -138,6 +140,7 @@ int compute_device_create(struct trn_device *dev, struct trn_error *err)
 	d->config = trn_parent_priv(parent);
 	d->probe.fd = -1;
 	d->stats.quota = resources.amount[TRN_RESOURCE_MEMORY];
+	d->takes_all = d->config->takes_all;
 	d->was_idle = true;
 	d->started_ns = base_clock_ns();
 	base_list_init(&d->sessions);
@@ -150,6 +153,13 @@ int compute_device_create(struct trn_device *dev, struct trn_error *err)
 		return trn_error_set(err, r, "NoMemory", "cannot set up a device: %s", strerror(-r));
 	}
 	trn_device_set_priv(dev, d);
+	if (d->config->parent_socket) {
+		r = compute_forker_join(&d->forker, err);
+		if (r < 0) {
+			free_device(d);
+			return r;
+		}
+	}
 	/* It loads the host's OpenCL while the first program starts. */
 	compute_forker_start(&d->forker);
 	compute_spare_start(d);
@@ -173,19 +183,6 @@ static void turn_away(int sock, const struct trn_error *err)
 	base_close(sock);
 }
 
-static int check_peer(int sock, struct trn_error *err)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return trn_error_set(err, -errno, "NoCredentials", "cannot tell who connects: %s", strerror(errno));
-	if (peer.uid == 0 || peer.uid == geteuid())
-		return 0;
-	return trn_error_set(err, -EACCES, "NotYours", "the device belongs to user %u, not to user %u", geteuid(),
-			     peer.uid);
-}
-
 void compute_device_connect(struct trn_device *dev, int sock)
 {
 	struct compute_device *d = to_compute(dev);
@@ -193,7 +190,7 @@ void compute_device_connect(struct trn_device *dev, int sock)
 
 	if (d->is_stopping)
 		trn_error_set(&err, -ESHUTDOWN, "DeviceStopping", "the device is being stopped");
-	if (err.code || check_peer(sock, &err) < 0) {
+	if (err.code || base_peer_check(sock, d->config->owner, &err) < 0) {
 		turn_away(sock, &err);
 		return;
 	}
@@ -203,16 +200,23 @@ void compute_device_connect(struct trn_device *dev, int sock)
 void compute_device_stop(struct trn_device *dev)
 {
 	struct compute_device *d = to_compute(dev);
-	struct compute_session *s;
 	struct trn_error err = { 0 };
 
 	d->is_stopping = true;
 	compute_device_retire(dev);
 	trn_error_set(&err, -ESHUTDOWN, "DeviceStopping", "the device is being stopped");
-	base_list_for_each(s, &d->sessions, node)
-		compute_session_lose(s, TRNC_LOST_DEVICE, &err);
+	compute_device_lose_sessions(dev, &err);
 	d->was_idle = false;
 	compute_device_schedule_gc(d);
+}
+
+void compute_device_lose_sessions(struct trn_device *dev, const struct trn_error *err)
+{
+	struct compute_device *d = to_compute(dev);
+	struct compute_session *s;
+
+	base_list_for_each(s, &d->sessions, node)
+		compute_session_lose(s, TRNC_LOST_DEVICE, err);
 }
 
 void compute_device_retire(struct trn_device *dev)
@@ -231,10 +235,13 @@ bool compute_device_is_idle(struct trn_device *dev)
 void compute_device_get_stats(struct trn_device *dev, struct compute_stats *ret)
 {
 	const struct compute_device *d = to_compute(dev);
+	const struct compute_executor *ex;
 	const struct compute_session *s;
 
 	*ret = d->stats;
-	ret->quota = d->config->takes_all && d->probe.fd < 0 ? 0 : d->stats.quota;
+	base_list_for_each(ex, &d->executors, node)
+		ret->executors_now += ex->pid > 0;
+	ret->quota = d->takes_all && d->probe.fd < 0 ? 0 : d->stats.quota;
 	ret->sessions_now = 0;
 	base_list_for_each(s, &d->sessions, node)
 		ret->sessions_now += s->is_answered && s->state == SESSION_UP;

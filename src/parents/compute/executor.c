@@ -199,7 +199,9 @@ void compute_executor_kill(struct compute_executor *ex)
 	ex->is_killed = true;
 	compute_link_close(&ex->link);
 	ex->grace = sd_event_source_disable_unref(ex->grace);
-	if (ex->pid)
+	if (ex->pid && ex->shared_id)
+		(void)pidfd_send_signal(ex->pidfd, SIGKILL, NULL, 0); /* who reaps it ends its group, and tells us */
+	else if (ex->pid)
 		kill(-ex->pid, SIGKILL); /* on_exit_of() does the rest */
 	else if (!ex->start_id) /* else tranche-parent has to say what became of it */
 		set_gone(ex);
@@ -237,14 +239,15 @@ static int spawn(const struct compute_start *start, pid_t *ret_pid)
 }
 
 /* When memory runs out the executor is the better victim: it holds one program's work only. */
-static void prefer_as_victim(pid_t pid)
+static void prefer_as_victim(pid_t pid, int pidfd)
 {
 	_cleanup_close_ int fd = -1;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0 && write(fd, "500", 3) < 0)
+	/* The file is that of a process, not of a number: if it lives now it is this one. */
+	if (fd >= 0 && pidfd_send_signal(pidfd, 0, NULL, 0) == 0 && write(fd, "500", 3) < 0)
 		return; /* then not */
 }
 
@@ -253,7 +256,10 @@ static int watch(struct compute_executor *ex, pid_t pid, int pidfd)
 {
 	ex->pid = pid;
 	ex->pidfd = pidfd;
-	prefer_as_victim(pid);
+	prefer_as_victim(pid, pidfd);
+	/* One of a shared tranche-parent cannot be waited for: we are told of its end. */
+	if (ex->shared_id)
+		return 0;
 	return sd_event_add_io(ex->device->config->event, &ex->exit, pidfd, EPOLLIN, on_exit_of, ex);
 }
 
@@ -287,6 +293,20 @@ static int ask_forker(struct compute_executor *ex, char **env, int *sock)
 	r = compute_forker_ask(&ex->device->forker, ex, env, *sock, folder);
 	if (r == 0)
 		ex->theirs = TAKE_FD(*sock);
+	return r;
+}
+
+int compute_executor_ask(struct compute_executor *ex)
+{
+	char **env = NULL;
+	int r = compute_environment_make(ex->folder, &env);
+
+	if (r == 0) {
+		_cleanup_close_ int folder = open(ex->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		r = folder < 0 ? -errno : compute_forker_ask(&ex->device->forker, ex, env, ex->theirs, folder);
+	}
+	compute_environment_free(env);
 	return r;
 }
 
@@ -386,6 +406,7 @@ int compute_executor_start(struct compute_session *s, struct trn_error *err)
 		return r;
 	ex->session = s;
 	s->executor = ex;
+	compute_behind_start(s->device);
 	return 0;
 }
 
@@ -418,9 +439,49 @@ void compute_executor_forked(struct compute_executor *ex, pid_t pid, int pidfd)
 		ex->pid = 0;
 		fail_start(ex, r);
 		set_gone(ex);
+	} else if (ex->is_killed && ex->shared_id) {
+		(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 	} else if (ex->is_killed) {
 		kill(-pid, SIGKILL);
 	}
+}
+
+void compute_executor_reaped(struct compute_executor *ex, const struct trnc_parent_ended *how)
+{
+	siginfo_t info = { .si_code = how->code };
+	struct trn_error why = { 0 };
+
+	info.si_status = how->status;
+	ex->pid = 0;
+	if (ex->session)
+		ex->device->stats.cpu_ns += how->cpu_ns;
+	describe_end(&info, &why);
+	tell_end(ex, &why);
+	compute_executor_kill(ex);
+	set_gone(ex);
+}
+
+/* Its folder and its memory are given back when it has ended. */
+static int on_orphan_exit(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct compute_executor *ex = data;
+
+	ex->exit = sd_event_source_disable_unref(ex->exit);
+	ex->pid = 0;
+	set_gone(ex);
+	return 0;
+}
+
+void compute_executor_orphaned(struct compute_executor *ex)
+{
+	struct trn_error why = { 0 };
+
+	trn_error_set(&why, -ESHUTDOWN, "ParentLost", "was ended, because the tranche-parent that had started it is gone");
+	trn_error_hint(&why, "start the program again");
+	tell_end(ex, &why);
+	compute_executor_kill(ex);
+	if (!ex->exit && sd_event_add_io(ex->device->config->event, &ex->exit, ex->pidfd, EPOLLIN, on_orphan_exit, ex) < 0)
+		set_gone(ex);
 }
 
 /* Nobody has read from its socket: the messages wait for the process that is started now. */

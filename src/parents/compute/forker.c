@@ -28,20 +28,26 @@ void compute_forker_init(struct compute_forker *f, struct compute_device *d)
 
 /* ------------------------------------------------------------------ end */
 
+bool compute_forker_is_there(const struct compute_forker *f)
+{
+	return f->sock >= 0 && (f->is_joined || !f->device->config->parent_socket);
+}
+
 static struct compute_executor *find_asked(const struct compute_forker *f, uint64_t id)
 {
 	struct compute_executor *ex;
 
 	base_list_for_each(ex, &f->device->executors, node)
-		if (ex->start_id && (!id || ex->start_id == id))
+		if (ex->start_id && !ex->is_unasked && (!id || ex->start_id == id))
 			return ex;
 	return NULL;
 }
 
 /* One that was asked for is told of. */
-static void set_told(struct compute_forker *f, struct compute_executor *ex)
+void compute_forker_set_told(struct compute_forker *f, struct compute_executor *ex)
 {
 	ex->start_id = 0;
+	ex->is_unasked = false;
 	if (--f->nr_asked == 0) {
 		f->limit = sd_event_source_disable_unref(f->limit);
 		compute_strays_kill(f->device);
@@ -49,7 +55,7 @@ static void set_told(struct compute_forker *f, struct compute_executor *ex)
 }
 
 /* It does not speak to us any more, or not what it should. What it was asked for is started without it. */
-static void lose(struct compute_forker *f)
+void compute_forker_lose(struct compute_forker *f)
 {
 	struct compute_executor *ex;
 
@@ -59,8 +65,11 @@ static void lose(struct compute_forker *f)
 	f->nr_deaths++;
 	if (f->pid)
 		kill(f->pid, SIGKILL);
+	if (f->device->config->parent_socket)
+		compute_member_lost(f);
+	/* One that is shared comes back perhaps: what waits for that waits on. */
 	while ((ex = find_asked(f, 0))) {
-		set_told(f, ex);
+		compute_forker_set_told(f, ex);
 		compute_executor_not_forked(ex, -ESHUTDOWN);
 	}
 }
@@ -68,7 +77,7 @@ static void lose(struct compute_forker *f)
 void compute_forker_stop(struct compute_forker *f)
 {
 	if (f->sock >= 0)
-		lose(f);
+		compute_forker_lose(f);
 }
 
 static int on_exit_of(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -89,6 +98,7 @@ void compute_forker_finish(struct compute_forker *f)
 {
 	bool ends_itself = f->sock >= 0 && !f->nr_asked;
 
+	compute_member_finish(f);
 	f->io = sd_event_source_disable_unref(f->io);
 	f->exit = sd_event_source_disable_unref(f->exit);
 	f->limit = sd_event_source_disable_unref(f->limit);
@@ -109,7 +119,7 @@ void compute_forker_finish(struct compute_forker *f)
 static int on_limit(sd_event_source *source, uint64_t usec, void *data)
 {
 	log_warning("tranche-parent does not answer and is ended");
-	lose(data);
+	compute_forker_lose(data);
 	return 0;
 }
 
@@ -147,21 +157,26 @@ static int take_answer(struct compute_forker *f, const void *packet, size_t len,
 	memcpy(&m, packet, sizeof(m));
 	if (m.type == TRNC_PARENT_COUNTS && m.id == 0 && m.len == len)
 		return take_counts(f, (const uint8_t *)packet + sizeof(m), len - sizeof(m));
+	if (m.type != ((uint32_t)TRNC_PARENT_START | TRNC_MSG_REPLY))
+		return m.len == len ? compute_member_take(f, &m, (const uint8_t *)packet + sizeof(m), len - sizeof(m), pidfd) : -EPROTO;
 	ex = m.id ? find_asked(f, m.id) : NULL;
 	if (!ex || m.type != ((uint32_t)TRNC_PARENT_START | TRNC_MSG_REPLY) || m.len != len)
 		return -EPROTO;
 	if (m.status) {
-		set_told(f, ex);
+		compute_forker_set_told(f, ex);
 		compute_executor_not_forked(ex, -EAGAIN);
 		return 0;
 	}
-	if (len != sizeof(m) + sizeof(body) || *pidfd < 0 || !is_child(*pidfd))
+	if (len != sizeof(m) + sizeof(body) || *pidfd < 0 ||
+	    (!f->device->config->parent_socket && !is_child(*pidfd)))
 		return -EPROTO;
+	if (f->device->config->parent_socket)
+		ex->shared_id = m.id;
 	memcpy(&body, (const uint8_t *)packet + sizeof(m), sizeof(body));
 	f->nr_deaths = 0;
 	/* Before the strays are looked for: it is none any more. */
 	compute_executor_forked(ex, body.pid, TAKE_FD(*pidfd));
-	set_told(f, ex);
+	compute_forker_set_told(f, ex);
 	return 0;
 }
 
@@ -176,11 +191,18 @@ static int on_packet(sd_event_source *source, int fd, uint32_t events, void *dat
 	if (len == -EAGAIN)
 		return 0;
 	if (len <= 0 || take_answer(f, packet, (size_t)len, &pidfd) < 0)
-		lose(f);
+		compute_forker_lose(f);
 	return 0;
 }
 
 /* ---------------------------------------------------------------- start */
+
+int compute_forker_watch_socket(struct compute_forker *f)
+{
+	if (fcntl(f->sock, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	return sd_event_add_io(f->device->config->event, &f->io, f->sock, EPOLLIN, on_packet, f);
+}
 
 static int watch(struct compute_forker *f)
 {
@@ -190,10 +212,8 @@ static int watch(struct compute_forker *f)
 	f->pidfd = pidfd_open(f->pid, 0);
 	if (f->pidfd < 0)
 		return -errno;
-	if (fcntl(f->sock, F_SETFL, O_NONBLOCK) < 0)
-		return -errno;
 	r = sd_event_add_io(event, &f->exit, f->pidfd, EPOLLIN, on_exit_of, f);
-	return r < 0 ? r : sd_event_add_io(event, &f->io, f->sock, EPOLLIN, on_packet, f);
+	return r < 0 ? r : compute_forker_watch_socket(f);
 }
 
 static int start(struct compute_forker *f)
@@ -222,7 +242,7 @@ void compute_forker_start(struct compute_forker *f)
 {
 	int r;
 
-	if (!f->device->config->forker_path || f->sock >= 0 || f->pid || f->nr_deaths >= MAX_DEATHS)
+	if (!f->device->config->forker_path || f->device->config->parent_socket || f->sock >= 0 || f->pid || f->nr_deaths >= MAX_DEATHS)
 		return;
 	r = start(f);
 	if (r == 0)
@@ -265,8 +285,8 @@ int compute_forker_ask(struct compute_forker *f, struct compute_executor *ex, ch
 	_cleanup_free_ struct trnc_msg *m = NULL;
 	int r;
 
-	if (f->sock < 0)
-		return -ENOTCONN;
+	if (!compute_forker_is_there(f))
+		return f->device->config->parent_socket ? compute_member_wait(f, ex) : -ENOTCONN;
 	r = make_request(env, f->last_id + 1, &m);
 	if (r < 0)
 		return r;
@@ -279,7 +299,9 @@ int compute_forker_ask(struct compute_forker *f, struct compute_executor *ex, ch
 			f->limit = sd_event_source_disable_unref(f->limit);
 		return r;
 	}
+	if (!ex->is_unasked)
+		f->nr_asked++;
+	ex->is_unasked = false;
 	ex->start_id = ++f->last_id;
-	f->nr_asked++;
 	return 0;
 }

@@ -40,7 +40,7 @@ int compute_parent_register(struct trn_core *core, const char *name, const struc
 			.pretty_name = "a share of the host device's memory",
 			.cost.amount[TRN_RESOURCE_MEMORY] = memory,
 			.cost.amount[TRN_RESOURCE_SESSIONS] = COMPUTE_MAX_SESSIONS,
-			.adjustable = 1u << TRN_RESOURCE_MEMORY,
+			.adjustable = 1u << TRN_RESOURCE_MEMORY | 1u << TRN_RESOURCE_TIME,
 		},
 	};
 	struct trn_parent_desc desc = {
@@ -49,6 +49,7 @@ int compute_parent_register(struct trn_core *core, const char *name, const struc
 		.types = types,
 		.nr_types = 1,
 		.capacity.amount[TRN_RESOURCE_MEMORY] = memory,
+		.capacity.amount[TRN_RESOURCE_TIME] = 1000,
 		/* Sessions are processes here: they are bounded for each device, not shared out. */
 		.capacity.amount[TRN_RESOURCE_SESSIONS] = UINT32_MAX,
 		.priv = (void *)(uintptr_t)config,

@@ -12,6 +12,7 @@
 #define PARENTS_COMPUTE_PRIV_H
 
 #include "base/list.h"
+#include "base/peer.h"
 #include "parents/compute/compute.h"
 #include "parents/compute/forker.h"
 #include "parents/compute/link.h"
@@ -27,6 +28,13 @@ struct compute_probe {
 	uint64_t flags; /* TRNC_SESSION_*; SVM: a window stood where its client wanted it */
 };
 
+/* compute_device_set() under way. */
+struct compute_change {
+	struct trn_resources had, want;
+	void (*done)(void *data, const struct trn_error *err); /* NULL: none is */
+	void *data;
+};
+
 struct compute_device {
 	struct trn_device *dev;
 	const struct compute_config *config;
@@ -38,6 +46,10 @@ struct compute_device {
 	struct compute_executor *spare; /* one of them, which waits for a session; NULL: none */
 	sd_event_source *spare_pause;	/* until the next one is made */
 	bool takes_no_more;		/* sessions */
+	bool takes_all;			/* the quota is what the host's device has */
+	uint64_t host_size;		/* bytes of memory of the host's device; 0: not known yet */
+	struct compute_change change;
+	sd_event_source *behind;	/* measures executors, while there are any */
 	struct base_list held; /* struct compute_segment without a session: somebody still has the memory */
 	struct compute_probe probe;
 	uint64_t service_used;
@@ -69,6 +81,19 @@ void compute_device_start_tick(struct compute_device *d);
 void compute_device_add_job(struct compute_device *d, struct compute_job *job);
 void compute_device_job_done(struct compute_device *d);
 
+/* --- adjust.c --- */
+
+/* What tranche-parent is told: bytes (0: nothing is counted), thousandths. */
+uint64_t compute_device_memory(const struct compute_device *d);
+uint32_t compute_device_time(const struct compute_device *d);
+/* tranche-parent has answered; err: NULL: it agrees. */
+void compute_change_answered(struct compute_device *d, const struct trn_error *err);
+
+/* --- behind.c --- */
+
+/* An executor has got a session: what it takes beside buffers is looked at from now on. */
+void compute_behind_start(struct compute_device *d);
+
 /* --- probe.c --- */
 
 /* Takes over an executor's record: a private copy, and the quota if none was chosen. Return: 0 or -errno. */
@@ -84,7 +109,9 @@ struct compute_executor {
 	pid_t pid; /* 0: reaped, or there was never a process */
 	int pidfd;
 	uint64_t start_id; /* tranche-parent was asked for it and has not said yet what became of that; else 0 */
+	bool is_unasked;   /* ... and it was not even asked yet: it is away for a moment */
 	int theirs;	   /* meanwhile: its end of the link, for a process that is started after all; else -1 */
+	uint64_t shared_id; /* it is the child of a tranche-parent that devices share, and known there by this; else 0 */
 	sd_event_source *exit;
 	sd_event_source *grace; /* runs out when the socket ended and the process did not */
 	bool is_ready; /* SETUP is answered */
@@ -106,6 +133,12 @@ void compute_executor_kill(struct compute_executor *ex);
 void compute_executor_forked(struct compute_executor *ex, pid_t pid, int pidfd);
 /* Of its forker: there is none, for that reason. */
 void compute_executor_not_forked(struct compute_executor *ex, int reason);
+/* Of its forker, for a child of a shared tranche-parent: it has ended and was reaped. */
+void compute_executor_reaped(struct compute_executor *ex, const struct trnc_parent_ended *how);
+/* Likewise: that tranche-parent is gone, nobody will tell of its end. */
+void compute_executor_orphaned(struct compute_executor *ex);
+/* Of its forker: asks for it now. Return: 0 or -errno. */
+int compute_executor_ask(struct compute_executor *ex);
 /* Frees what is gone. From the gc. */
 void compute_executor_collect(struct compute_device *d);
 
@@ -253,13 +286,14 @@ struct compute_session {
 	struct compute_executor *executor; /* NULL: none yet, or no more */
 	uint64_t create_id;
 	uint64_t control_seq; /* of the newest segment */
+	uint64_t window_size; /* bytes, as the client was told: the device's may change */
 	bool is_answered; /* the client was told that the session exists */
 	bool wants_svm; /* TRNC_FEATURE_SVM was picked ... */
 	bool has_svm;	/* ... and the window stands where the client has it, or is about to */
 	struct compute_segments segments;
 	struct compute_pendings pendings;
 	struct compute_context *contexts[TRNC_MAX_CONTEXTS + 1]; /* by number, from 1 */
-	char peer[48]; /* "process 4711" */
+	char peer[BASE_PEER_TEXT]; /* "process 4711 (hashcat)" */
 };
 
 /* Takes over sock. */

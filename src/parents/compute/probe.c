@@ -78,7 +78,8 @@ static int settle_quota(struct compute_device *d, uint64_t host_size, struct trn
 	if (host_size == 0)
 		return trn_error_set(err, -EPROTO, "NoMemorySize", "host device %u does not tell the size of its memory",
 				     d->config->host_device);
-	if (d->config->takes_all) {
+	d->host_size = host_size;
+	if (d->takes_all) {
 		if (host_size < d->stats.quota)
 			d->stats.quota = host_size;
 		return 0;

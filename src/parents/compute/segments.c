@@ -228,8 +228,7 @@ static void grant(struct compute_session *s, const struct trnc_msg *m, const str
 	compute_reply(s, m->type, m->id, &reply, sizeof(reply), granted);
 }
 
-static int check_create(const struct compute_session *s, const struct trnc_segment_create *c, uint64_t window_size,
-			struct trn_error *err)
+static int check_create(const struct compute_session *s, const struct trnc_segment_create *c, struct trn_error *err)
 {
 	if (c->kind != TRNC_SEGMENT_BUFFER && c->kind != TRNC_SEGMENT_SERVICE)
 		return trn_error_set(err, -EINVAL, "BadSegment", "there is no segment kind %u", c->kind);
@@ -239,7 +238,7 @@ static int check_create(const struct compute_session *s, const struct trnc_segme
 		return trn_error_set(err, -EINVAL, "BadSegment",
 				     "offset 0x%llx and size 0x%llx must be multiples of the page size, and the size not 0",
 				     (unsigned long long)c->offset, (unsigned long long)c->size);
-	if (!base_range_is_within(c->offset, c->size, window_size))
+	if (!base_range_is_within(c->offset, c->size, s->window_size))
 		return trn_error_set(err, -ERANGE, "BadSegment", "0x%llx bytes at 0x%llx do not lie in the window",
 				     (unsigned long long)c->size, (unsigned long long)c->offset);
 	if (is_taken(&s->segments, c->offset, c->size))
@@ -287,7 +286,7 @@ void compute_segment_handle_create(struct compute_session *s, const struct trnc_
 	const struct trnc_segment_create *c = body;
 	struct trn_error err = { 0 };
 
-	if (check_create(s, c, compute_window_size(s->device), &err) < 0)
+	if (check_create(s, c, &err) < 0)
 		compute_reply_error(s, m->type, m->id, &err);
 	else if (!decide(s, m, c, true))
 		wait_for_room(s, m, c);
@@ -309,7 +308,7 @@ static void decide_waiting_of(struct compute_session *s)
 		struct trn_error err = { 0 };
 
 		/* Another segment may have taken the place meanwhile. */
-		if (check_create(s, &w->create, compute_window_size(s->device), &err) < 0)
+		if (check_create(s, &w->create, &err) < 0)
 			compute_reply_error(s, w->head.type, w->head.id, &err);
 		else if (!decide(s, &w->head, &w->create, now < w->deadline_ns))
 			continue;

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/peer.h"
 #include "base/range.h"
 #include "base/socket.h"
 #include "parents/compute/priv.h"
@@ -48,6 +49,7 @@ static void handle_hello(struct compute_session *s, const struct trnc_msg *m, co
 		reply.uuid[i] = (__u8)byte;
 		uuid += 2;
 	}
+	s->window_size = reply.window_size;
 	s->state = SESSION_GREETED;
 	compute_reply(s, m->type, m->id, &reply, sizeof(reply), -1);
 }
@@ -84,7 +86,7 @@ static void send_setup(struct compute_session *s, const struct trnc_session_crea
 			.host_device = d->config->host_device,
 			.flags = compute_executor_flags(d->config),
 			.window_base = c->features & TRNC_FEATURE_SVM ? c->window_base : 0,
-			.window_size = compute_window_size(d),
+			.window_size = s->window_size,
 		},
 	};
 
@@ -102,14 +104,12 @@ static void send_setup(struct compute_session *s, const struct trnc_session_crea
  */
 static bool can_promise(const struct compute_session *s, const struct trnc_session_create *c)
 {
-	uint64_t size = compute_window_size(s->device);
-
 	if (s->device->probe.fd < 0)
 		return false;
 	if (!(c->features & TRNC_FEATURE_SVM))
 		return true;
 	return s->device->probe.flags & TRNC_SESSION_SVM && c->window_base >= TRNC_WINDOW_FROM &&
-	       c->window_base <= TRNC_WINDOW_TO - size;
+	       c->window_base <= TRNC_WINDOW_TO - s->window_size;
 }
 
 static void answer_create(struct compute_session *s)
@@ -135,7 +135,7 @@ static void handle_session_create(struct compute_session *s, const struct trnc_m
 	const struct trnc_session_create *c = body;
 	struct trn_error err = { 0 };
 
-	if (check_session_create(c, compute_window_size(s->device), &err) < 0 || compute_executor_start(s, &err) < 0) {
+	if (check_session_create(c, s->window_size, &err) < 0 || compute_executor_start(s, &err) < 0) {
 		compute_reply_error(s, m->type, m->id, &err);
 		return;
 	}
@@ -256,15 +256,6 @@ static const struct compute_link_ops client_ops = {
 	.ended = handle_client_ended,
 };
 
-static void name_peer(struct compute_session *s, int sock)
-{
-	struct ucred peer = { 0 };
-	socklen_t len = sizeof(peer);
-
-	(void)getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len);
-	snprintf(s->peer, sizeof(s->peer), "process %d", (int)peer.pid);
-}
-
 static int open_session(struct compute_session *s, int sock, struct trn_error *err)
 {
 	int r = trn_device_open(s->device->dev, s->peer, s, &s->use, err);
@@ -292,7 +283,7 @@ void compute_session_create(struct compute_device *d, int sock)
 	compute_link_init(&s->client, &client_ops, MAX_UNREAD, false);
 	compute_segments_init(&s->segments);
 	compute_pendings_init(&s->pendings);
-	name_peer(s, sock);
+	base_peer_describe(sock, s->peer);
 	if (open_session(s, sock, &err) < 0) {
 		compute_make_farewell(&err, farewell);
 		(void)base_send(sock, farewell, sizeof(farewell), NULL, 0);
@@ -385,6 +376,7 @@ static void handle_ready(struct compute_session *s, const struct trnc_msg *m, co
 		compute_session_lose(s, TRNC_LOST_EXECUTOR, &err);
 	else
 		answer_create(s);
+	compute_forker_offer_probe(&s->device->forker);
 }
 
 static bool is_ready_message(const struct compute_session *s, const struct trnc_msg *m)

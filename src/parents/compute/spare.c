@@ -30,7 +30,7 @@ static void make(struct compute_device *d)
 {
 	struct trn_error err = { 0 };
 
-	if (d->spare || !d->config->keeps_spare || d->takes_no_more || d->forker.sock < 0)
+	if (d->spare || !d->config->keeps_spare || d->takes_no_more || !compute_forker_is_there(&d->forker))
 		return;
 	if (compute_executor_create(d, &d->spare, &err) < 0)
 		base_log_error(BASE_LOG_DEBUG, &err);
@@ -73,7 +73,7 @@ void compute_spare_drop(struct compute_device *d)
 	d->spare = NULL;
 	d->was_idle = false; /* its end is to be told of */
 	compute_executor_kill(ex);
-	/* One that tranche-parent has yet to fork is not waited for. */
-	if (ex->start_id)
+	/* One that tranche-parent has yet to fork is not waited for, unless it has others to answer. */
+	if (ex->start_id && !d->config->parent_socket)
 		compute_forker_stop(&d->forker);
 }
