@@ -50,11 +50,11 @@ static bool is_too_many_of_one(struct daemon_http *http, const struct daemon_pee
 	unsigned int limit = http->limits.connections - http->limits.connections / 4, nr = 0;
 	struct http_connection *c;
 
-	if (http->nr_connections < limit || peer->right == DAEMON_ADMIN)
+	if (http->nr_connections <= limit || peer->right == DAEMON_ADMIN)
 		return false;
 	base_list_for_each(c, &http->connections, node)
 		nr += !c->is_closing && c->peer.uid == peer->uid;
-	return nr >= limit;
+	return nr > limit; /* with the one that is to be let in */
 }
 
 static bool has_room(struct daemon_http *http)

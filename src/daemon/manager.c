@@ -52,7 +52,12 @@ void daemon_done(struct daemon_call *call, json_t *result, const struct trn_erro
  */
 void daemon_step(struct daemon *d)
 {
-	if (!d->knows_parents || !d->is_adopted)
+	if (d->knows_parents && !d->is_adopting) {
+		d->is_adopting = true;
+		daemon_adopt(d);
+		return;
+	}
+	if (!d->is_adopted)
 		return;
 	if (!d->is_ready) {
 		if (!daemon_autostart_is_over(d))

@@ -172,6 +172,7 @@ static void over(void *manager)
 			(void)daemon_process_stats(dev->process, stats_known, dev);
 	}
 	d->is_adopted = true;
+	daemon_autostart(d);
 	daemon_step(d);
 }
 

@@ -203,8 +203,10 @@ static void reconcile(struct daemon *d)
 		want_found(d);
 	want_configured(d);
 	/* At start those that running devices stand on are not there yet. */
-	if (d->is_adopted)
+	if (d->is_adopted) {
 		drop_vanished(d);
+		daemon_autostart(d);
+	}
 	d->is_looking = false;
 	d->knows_parents = true;
 	if (d->look_again)

@@ -122,7 +122,7 @@ struct daemon {
 
 	void (*ready)(void *data);
 	void *ready_data;
-	bool knows_parents, is_adopted, is_ready;
+	bool knows_parents, is_adopting, is_adopted, is_ready; /* in this order */
 	bool is_looking; /* for parents: probes are under way */
 	bool look_again;
 	unsigned int nr_probes;
