@@ -163,31 +163,45 @@ static void note_overrun(struct parent_runner *r, uint64_t used, uint64_t passed
 	r->overrun_ns -= r->overrun_ns < allowed ? r->overrun_ns : allowed;
 }
 
+/*
+ * Work from outside of all devices makes everything last longer: what was used without a turn has then taken more of the
+ * holder's time than its CPU time says.  A device that is no CPU, or a program on one thread, shows little CPU time, too:
+ * so no more than twice.
+ */
+static uint64_t stretch(uint64_t ns, uint64_t all, uint64_t passed)
+{
+	if (all >= passed)
+		return ns;
+	return all * 2 > passed ? ns * passed / all : ns * 2;
+}
+
+static void charge(struct parent_gate *g, const struct parent_runner *r, uint64_t ns)
+{
+	parent_share_charge(&g->schedule, &r->member->share, ns);
+}
+
 static void measure(struct parent_gate *g, uint64_t now)
 {
-	uint64_t passed = now - g->measured, others = 0, own = 0;
-	struct parent_runner *r;
+	uint64_t passed = now - g->measured, all = 0, others = 0;
+	struct parent_runner *r, *h = g->mode == TURNS ? g->holder : NULL;
 
 	g->measured = now;
 	parent_share_earn(&g->schedule, now);
 	base_list_for_each(r, &g->hub->runners, node) {
-		uint64_t used;
-
-		if (!r->member)
-			continue;
-		used = used_by(r) / g->nr_processors;
-		if (r == g->holder) {
-			own = used;
-			continue;
-		}
-		others += used;
-		note_overrun(r, used, passed);
-		parent_share_charge(&g->schedule, &r->member->share, used);
+		r->used_ns = r->member ? used_by(r) / g->nr_processors : 0;
+		all += r->used_ns;
 	}
-	if (g->mode != TURNS || !g->holder)
-		return;
-	passed = passed > others ? passed - others : 0;
-	parent_share_charge(&g->schedule, &g->holder->member->share, passed > own ? passed : own);
+	base_list_for_each(r, &g->hub->runners, node) {
+		if (!r->member || r == h)
+			continue;
+		note_overrun(r, r->used_ns, passed);
+		if (h)
+			r->used_ns = stretch(r->used_ns, all, passed);
+		others += r->used_ns;
+		charge(g, r, r->used_ns);
+	}
+	if (h)
+		charge(g, h, passed > others + h->used_ns ? passed - others : h->used_ns);
 }
 
 /* ------------------------------------------------------------------- look */
@@ -319,7 +333,7 @@ static void stop_greedy(struct parent_gate *g)
 	struct parent_runner *r;
 
 	base_list_for_each(r, &g->hub->runners, node)
-		if (r->member && r != g->holder && r->is_busy && r->overrun_ns > (r->suspect ? SUSPECT_NS : g->schedule.slice_ns))
+		if (r->member && r != g->holder && r->is_busy && r->overrun_ns > (r->suspect ? SUSPECT_NS : g->schedule.slice_ns * 5 / 4))
 			stop(r);
 }
 
