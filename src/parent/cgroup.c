@@ -5,8 +5,10 @@
  * be, it is left out: quotas hold without it, since the device process grants all segments; what it adds is a bound for
  * what the host's OpenCL allocates behind.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,6 +198,23 @@ static bool try_version(struct parent_cgroups *c, bool is_second)
 	return false;
 }
 
+/* The name ends with the number of the process that made it: those of the dead are removed, if nothing runs in them. */
+static void remove_stale(const struct parent_cgroups *c)
+{
+	DIR *dir = opendir(c->path);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		const char *dot = strrchr(e->d_name, '.');
+		long pid = dot && strncmp(e->d_name, "tranche-", strlen("tranche-")) == 0 ? strtol(dot + 1, NULL, 10) : 0;
+
+		if (pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH && unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR) == 0)
+			log_debug("%s/%s is removed", c->path, e->d_name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 struct parent_cgroups *parent_cgroups_open(const char *name)
 {
 	struct parent_cgroups *c = calloc(1, sizeof(*c));
@@ -209,6 +228,7 @@ struct parent_cgroups *parent_cgroups_open(const char *name)
 			*p = '_';
 	if (try_version(c, true) || try_version(c, false)) {
 		log_debug("memory limits are set below %s", c->path);
+		remove_stale(c);
 		return c;
 	}
 	log_debug("there is no cgroup in which memory limits could be set");
@@ -233,7 +253,7 @@ void parent_cgroups_close(struct parent_cgroups *c)
 
 struct parent_cgroup *parent_cgroup_make(struct parent_cgroups *c, const char *device, uint64_t memory)
 {
-	size_t len = c ? strlen(c->path) + strlen(c->name) + strlen(device) + 16 : 0;
+	size_t len = c ? strlen(c->path) + strlen(c->name) + strlen(device) + 32 : 0;
 	struct parent_cgroup *g;
 
 	if (!c || !memory)
@@ -243,7 +263,7 @@ struct parent_cgroup *parent_cgroup_make(struct parent_cgroups *c, const char *d
 		return NULL;
 	g->refs = 1;
 	g->limit = c->limit;
-	snprintf(g->path, len, "%s/tranche-%s-%s", c->path, c->name, device);
+	snprintf(g->path, len, "%s/tranche-%s-%s.%d", c->path, c->name, device, (int)getpid());
 	if (mkdir(g->path, 0755) < 0 && errno != EEXIST) {
 		log_debug("cannot make %s: %m", g->path);
 		free(g);

@@ -10,6 +10,7 @@
  *     children   honest, and has two children that burn
  *     bursts     honest: half a second of kernels, half a second of nothing
  *     idle       nothing
+ *     memory     takes more and more
  *     exit, crash, stray    ends with status 7; by SIGSEGV; leaves a child behind and ends
  *   GATE_LOAD_OUT=FILE    8 bytes: kernels done so far
  */
@@ -208,6 +209,8 @@ static void serve(struct load *l, const char *mode)
 		raise(SIGSEGV);
 	if (!strcmp(mode, "idle"))
 		rest();
+	while (!strcmp(mode, "memory"))
+		memset(malloc(1 << 20), 1, 1 << 20);
 	if (!strcmp(mode, "stray")) {
 		fork_burners(1);
 		usleep(100000);
