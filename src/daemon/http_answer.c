@@ -10,7 +10,7 @@
 
 const char daemon_http_too_many[] =
 	"{\"error\":{\"name\":\"TooManyConnections\",\"message\":\"tranched has as many connections as it may have\","
-	"\"hint\":\"close some, or raise max_connections in tranched.conf\",\"errno\":\"EAGAIN\"}}\n";
+	"\"hint\":\"close some, or raise max-connections in tranched.conf\",\"errno\":\"EAGAIN\"}}\n";
 
 unsigned int daemon_http_status_of(int code)
 {

@@ -151,7 +151,7 @@ static enum MHD_Result refuse_right(struct http_connection *c)
 	} else {
 		trn_error_set(&err, -EACCES, "NoRight", "%.20s %.150s: uid %u may not %s", c->request.method, c->request.url, c->peer.uid,
 			      words[c->request.route ? c->request.route->right : DAEMON_READ]);
-		trn_error_hint(&err, "admin_group, use_group and others_read of tranched.conf say who may");
+		trn_error_hint(&err, "admin-group, use-group and others-read in tranched.conf say who may");
 	}
 	return send_early_error(c, MHD_HTTP_FORBIDDEN, &err);
 }
