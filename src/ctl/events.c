@@ -83,9 +83,10 @@ static int verb_events(struct ctl *c)
 		r = parse_number(c, CTL_SINCE, "since", &since);
 	if (r == 0)
 		r = ctl_open(c);
-	if (r == 0)
-		r = api_events(c->api, (uint64_t)since, print_event, &f, &c->err);
-	return r > 0 && f.left == 0 ? 0 : r;
+	if (r)
+		return r;
+	r = api_events(c->api, (uint64_t)since, print_event, &f, &c->err);
+	return r > 0 ? 0 : r; /* 1: that were all */
 }
 
 const struct ctl_verb ctl_verb_events = {

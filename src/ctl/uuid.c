@@ -54,7 +54,7 @@ static int search(struct ctl *c, const char *kind, const char *start, char ret[C
 
 static int no_uuid(struct ctl *c, const char *text)
 {
-	trn_error_set(&c->err, -EINVAL, "NoUuid", "\"%.60s\" is no UUID", text);
+	trn_error_set(&c->err, -EINVAL, "NoUuid", "\"%.60s\" is no%s UUID", text, fitting(text) == strlen(text) ? " whole" : "");
 	return trn_error_hint(&c->err, "a UUID looks like 7f3c0a52-6f5b-4c56-9d2c-0a1b2c3d4e5f; \"tranche list\" and \"tranche list -d\" show them");
 }
 
@@ -113,11 +113,7 @@ int ctl_given_whole_uuid(struct ctl *c, char ret[CTL_UUID_TEXT])
 
 	if (!text)
 		return CLI_USAGE;
-	if (!ctl_is_uuid(text)) {
-		no_uuid(c, text);
-		if (fitting(text) == strlen(text))
-			return trn_error_hint(&c->err, "what cannot be undone wants the whole UUID");
-		return c->err.code;
-	}
+	if (!ctl_is_uuid(text))
+		return no_uuid(c, text);
 	return ctl_find_uuid(c, text, CTL_EITHER, ret);
 }

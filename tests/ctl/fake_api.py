@@ -75,6 +75,8 @@ class Model:
         self.definitions, self.devices = {}, {}
         self.events, self.requests, self.made = [], [], 0
         self.delay = 0
+        self.frozen = {}  # answers that were made before, by path
+        self.is_frozen = False
         self.problems = []
 
     def fill(self):
@@ -87,13 +89,17 @@ class Model:
                                              stats={**STATS, "used": 10 << 20, "share": 0.25, "sessions_now": 0, "commands": 7})
         return self
 
+    def freeze(self):
+        """From now on nothing changes, and answers take no time."""
+        self.is_frozen = True
+
     def say(self, kind, what):
         self.events.append((len(self.events) + 1, kind, what))
         self.lock.notify_all()
 
     def find(self, table, what, uuid):
         if uuid not in table:
-            raise Refusal(404, "NoSuch" + what.capitalize(), f"there is no {what} {uuid}", f"see \"tranche list\"", "ENOENT")
+            raise Refusal(404, "NoSuch" + what.capitalize(), f"there is no {what} {uuid}", "see \"tranche list\"", "ENOENT")
         return table[uuid]
 
     def new_uuid(self):
@@ -219,7 +225,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return "local"
 
     def answer(self, status, value):
-        data = b"" if value is None else json.dumps(value).encode()
+        data = self.model.frozen.get(self.path) or (b"" if value is None else json.dumps(value).encode())
+        if self.model.is_frozen:
+            self.model.frozen[self.path] = data
         self.send_response(status)
         if status != 204:
             self.send_header("Content-Type", "application/json")
@@ -254,7 +262,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if words[:1] != ["v1"]:
                 raise Refusal(404, "NoSuchPath", f"there is nothing at {url.path}", "", "ENOENT")
             body = json.loads(text) if text else {}
-            m.requests.append((self.command, self.path, body))
+            m.requests.append((self.command, self.path, copy.deepcopy(body)))
             time.sleep(m.delay)
             if words == ["v1", "events"]:
                 return self.stream(int(query["since"]) if "since" in query else None)
