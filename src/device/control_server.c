@@ -18,6 +18,7 @@
 #include "base/peer.h"
 #include "base/socket.h"
 #include "device/control_priv.h"
+#include "device/traces.h"
 
 #define MAX_CONNS 256u
 #define MAX_UNREAD (1u << 20) /* a peer that lets more lie is disconnected */
@@ -234,8 +235,8 @@ static int make_socket(struct device_control_server *cs, struct trn_error *err)
 	}
 	if (cs->process->lock >= 0) {
 		/* Nobody else can be this device: these are of one that was killed. */
-		(void)unlink(first);
-		(void)unlink(path);
+		device_remove_stale(first);
+		device_remove_stale(path);
 	}
 	fd = base_socket_listen(first, err);
 	if (fd < 0)

@@ -221,6 +221,9 @@ static int lock_and_run(struct device_process *p, int r, struct trn_error *err)
 			base_log_error(BASE_LOG_ERROR, &held);
 			return EXIT_FAILURE;
 		}
+		/* Of one that was killed: nobody shall take it for ours. */
+		if (p->options.control_socket)
+			device_remove_stale(p->options.control_socket);
 	}
 	return check_and_run(p, r, err);
 }

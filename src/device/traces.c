@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -28,6 +29,14 @@ int device_lock_take(const char *path, struct trn_error *err)
 		return trn_error_hint(err, "end that process first, or give this device another UUID and other files");
 	}
 	return TAKE_FD(fd);
+}
+
+void device_remove_stale(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		(void)unlink(path);
 }
 
 static int write_to(FILE *f, const struct trn_error *why)
