@@ -113,17 +113,17 @@ static enum MHD_Result refuse_method(struct http_connection *c, const char *allo
 	return send_early(c, MHD_HTTP_METHOD_NOT_ALLOWED, answer);
 }
 
-/* NULL: may go on. */
-static const char *why_not_tcp(struct http_connection *c)
+/* A browser comes by TCP, or by the Unix socket when somebody forwards that. NULL: may go on. */
+static const char *why_not_browser(struct http_connection *c)
 {
-	const char *host;
+	const char *origin = header(c, MHD_HTTP_HEADER_ORIGIN), *host;
 
-	if (c->peer.is_local)
+	if (c->peer.is_local && !origin)
 		return NULL;
 	host = header(c, MHD_HTTP_HEADER_HOST);
 	if (!daemon_access_is_our_host(host))
-		return "a request over TCP must be for localhost, 127.0.0.1 or [::1] (the Host header)";
-	if (!daemon_access_is_our_origin(header(c, MHD_HTTP_HEADER_ORIGIN), host))
+		return "a browser's request must be for localhost, 127.0.0.1 or [::1] (the Host header)";
+	if (!daemon_access_is_our_origin(origin, host))
 		return "a page of another origin may not ask";
 	return NULL;
 }
@@ -181,7 +181,7 @@ static enum MHD_Result begin(struct http_connection *c)
 {
 	struct http_request *r = &c->request;
 	char allow[ALLOW_SIZE];
-	const char *why = why_not_tcp(c);
+	const char *why = why_not_browser(c);
 	int e;
 
 	refresh_access(c);

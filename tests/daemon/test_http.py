@@ -403,6 +403,10 @@ def test_tcp():
             assert status == 403 and json.loads(data)["error"]["name"] == "ReadOnly", (method, path, status)
         assert json.loads(ask("GET", "/v1")[2])["rights"] == "read"
         assert f.about()["rights"] == "admin"
+        # A browser to whom somebody forwards the Unix socket.
+        for host, origin in [("localhost", "http://evil.example"), ("evil.example", "http://evil.example"), ("localhost", "null")]:
+            assert f.ask("POST", "/v1/reload", headers={"Host": host, "Origin": origin})[0] == 403, (host, origin)
+        assert f.ask("POST", "/v1/reload", headers={"Host": "localhost:1", "Origin": "http://localhost:1"})[0] == 204
 
 
 def test_tcp_addresses():

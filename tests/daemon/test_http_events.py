@@ -136,7 +136,8 @@ def test_slow_readers():
                 tell(f, 1000)
                 for _ in range(1000):
                     reader.next_event()
-            assert resident(f.process.pid) - before < 4 << 20, "memory grows with listeners that do not read"
+            # A sanitizer keeps what was freed.
+            assert "ASAN_OPTIONS" in os.environ or resident(f.process.pid) - before < 4 << 20, "memory grows with listeners that do not read"
         eventually(lambda: b"tranche_http_listeners 0\n" in f.ask("GET", "/metrics")[2], "nobody listens any more")
         for s in sleepers:
             s.socket.close()
