@@ -42,7 +42,7 @@ struct daemon_process_events {
 	/* The number of uses is another one. */
 	void (*changed)(void *data, const struct trnc_control_stats *stats);
 	/* It has ended, by itself or because it was told to; nothing of it is left.  why: from its "ended" file, or what the
-	 * kernel says. process is invalid afterwards. */
+	 * kernel says; its code is 0 when it was told to. process is invalid afterwards. */
 	void (*ended)(void *data, const struct trn_error *why);
 };
 
@@ -73,7 +73,8 @@ int daemon_process_start(struct daemon_processes *ps, const struct daemon_proces
  * Looks for running devices in RUNTIME/devices.  found() is called for each that has answered and is confirmed: it gives data and
  * events for it in *ret_..., or refuses it (-errno: it is ended, by force).  Those that are not confirmed, folders without a process and those whose
  * process is not what its record says are cleaned up.  One that is alive and does not answer within 5 s is told of with
- * hello NULL; it is asked again from time to time.  over() is called when all were looked at.
+ * hello NULL; when it answers after all, ready() tells of it (its flags say CONFIRMED).  over() is called when all were looked at and
+ * what was to be ended is gone, so that its UUIDs can be used.
  */
 typedef int (*daemon_found_fn)(void *manager, struct daemon_process *process, const char *uuid, json_t *record,
 			       const struct trnc_control_hello *hello, const struct daemon_process_events **ret_events, void **ret_data);
@@ -84,7 +85,8 @@ int daemon_processes_adopt(struct daemon_processes *ps, daemon_found_fn found, v
 typedef void (*daemon_process_done)(void *data, const struct trn_error *err);
 struct daemon_process_request;
 
-/* *ret_request, for cancel; may be NULL. Return: 0, or -errno and done is not called. */
+/* *ret_request, for cancel: valid until done; may be NULL.  Requests that are answered at once, all but hold and stop, fail with -ETIMEDOUT
+ * after 5 s.  Return: 0, or -errno and done is not called: -ENOTCONN (no connection, at the moment), -EAGAIN (64 of them wait). */
 int daemon_process_confirm(struct daemon_process *p, daemon_process_done done, void *data);
 int daemon_process_hold(struct daemon_process *p, const struct trnc_control_leave *how, daemon_process_done done, void *data,
 			struct daemon_process_request **ret_request);
@@ -95,7 +97,7 @@ int daemon_process_stop(struct daemon_process *p, const struct trnc_control_leav
 /* It is answered with -ECANCELED, unless it was too late. */
 void daemon_process_cancel(struct daemon_process_request *r);
 int daemon_process_set(struct daemon_process *p, const struct trnc_control_set *set, daemon_process_done done, void *data);
-/* New contents of record.json: written, synced, renamed. */
+/* New contents of record.json: written and renamed; not synced, it ends with the machine's run. */
 int daemon_process_set_record(struct daemon_process *p, json_t *record, struct trn_error *err);
 /* Statistics; stats is NULL when err is set. */
 typedef void (*daemon_process_stats_done)(void *data, const struct trnc_control_stats *stats, const struct trn_error *err);

@@ -83,8 +83,9 @@ static void look_later(struct daemon_sharer *s, uint64_t delay_us)
 
 static void pause_after(struct daemon_sharer *s, const struct trn_error *why)
 {
-	bool was_steady = s->is_up && now_us() - s->up_since >= STEADY_US;
+	bool was_steady = s->up_since && now_us() - s->up_since >= STEADY_US;
 
+	s->up_since = 0;
 	s->pause_us = was_steady || !s->pause_us ? PAUSE_FIRST_US : s->pause_us * 2;
 	if (s->pause_us > PAUSE_MAX_US)
 		s->pause_us = PAUSE_MAX_US;
@@ -248,9 +249,12 @@ static void handle_broken(struct daemon_link *l, const struct trn_error *why)
 {
 	struct daemon_sharer *s = sharer_of(l);
 
+	if (s->is_closed)
+		return;
+	if (!s->is_other || s->is_up) /* else it was asked to */
+		tell_down(s, why);
 	/* If it is about to end, that is heard of before. */
-	if (!s->is_closed)
-		pause_after(s, why);
+	look_later(s, PAUSE_FIRST_US);
 }
 
 static void clean(struct daemon_sharer *s)
@@ -273,7 +277,7 @@ static void handle_ended(struct daemon_link *l)
 		free_sharer(s);
 		return;
 	}
-	if (s->is_other) { /* it was asked to */
+	if (s->is_other && !s->is_up && !s->is_down) { /* it was asked to */
 		look_later(s, 0);
 		return;
 	}
