@@ -411,8 +411,11 @@ int daemon_config_load(const char *file, bool is_user, struct daemon_config *ret
 {
 	_cleanup_free_ char *usual = NULL;
 	struct daemon_config c = { 0 };
+	struct trn_error own = { 0 };
 	int r = 0;
 
+	if (!err)
+		err = &own;
 	set_defaults(&c, is_user);
 	if (!file)
 		usual = is_user ? user_folder("XDG_CONFIG_HOME", ".config", "tranche/tranched.conf") :

@@ -169,7 +169,8 @@ void daemon_post_reload(struct daemon *d, struct daemon_call *call)
 int daemon_get_about(struct daemon *d, const struct daemon_peer *peer, json_t **ret, struct trn_error *err)
 {
 	static const char *const rights[] = { "none", "read", "use", "admin" };
-	int r = daemon_check_right(peer, DAEMON_READ, err);
+	struct trn_error own = { 0 };
+	int r = daemon_check_right(peer, DAEMON_READ, err = err ? err : &own);
 	json_t *user;
 
 	if (r < 0)

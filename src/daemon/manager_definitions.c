@@ -234,7 +234,8 @@ int daemon_get_definitions(struct daemon *d, const struct daemon_peer *peer, con
 {
 	struct manager_definition *def;
 	json_t *list;
-	int r = daemon_check_right(peer, DAEMON_READ, err);
+	struct trn_error own = { 0 };
+	int r = daemon_check_right(peer, DAEMON_READ, err = err ? err : &own);
 
 	if (r < 0)
 		return r;

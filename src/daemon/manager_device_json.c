@@ -97,7 +97,8 @@ int daemon_get_devices(struct daemon *d, const struct daemon_peer *peer, const c
 {
 	struct manager_device *dev = NULL;
 	json_t *list;
-	int r = daemon_check_right(peer, DAEMON_READ, err);
+	struct trn_error own = { 0 };
+	int r = daemon_check_right(peer, DAEMON_READ, err = err ? err : &own);
 
 	if (r >= 0 && uuid)
 		r = daemon_device_get(d, uuid, &dev, err);

@@ -280,7 +280,8 @@ int daemon_get_history(struct daemon *d, const struct daemon_peer *peer, const c
 	uint64_t now_ns = daemon_now_ns();
 	struct timespec now;
 	json_t *devices;
-	int r = daemon_check_right(peer, DAEMON_READ, err);
+	struct trn_error own = { 0 };
+	int r = daemon_check_right(peer, DAEMON_READ, err = err ? err : &own);
 
 	if (r >= 0 && uuid)
 		r = daemon_device_get(d, uuid, &only, err);

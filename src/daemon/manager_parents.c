@@ -206,7 +206,8 @@ int daemon_get_parents(struct daemon *d, const struct daemon_peer *peer, const c
 {
 	struct manager_parent *p = NULL;
 	json_t *list;
-	int r = daemon_check_right(peer, DAEMON_READ, err);
+	struct trn_error own = { 0 };
+	int r = daemon_check_right(peer, DAEMON_READ, err = err ? err : &own);
 
 	if (r >= 0 && (name || !d->knows_parents))
 		r = daemon_parent_get(d, name ? name : "", &p, err);

@@ -113,7 +113,8 @@ static int get_scheduled(struct daemon *d, const char *name, struct manager_pare
 int daemon_get_schedule(struct daemon *d, const struct daemon_peer *peer, const char *parent, json_t **ret, struct trn_error *err)
 {
 	struct manager_parent *p;
-	int r = daemon_check_right(peer, DAEMON_READ, err);
+	struct trn_error own = { 0 };
+	int r = daemon_check_right(peer, DAEMON_READ, err = err ? err : &own);
 
 	if (r >= 0)
 		r = get_scheduled(d, parent, &p, err);

@@ -217,7 +217,8 @@ int daemon_get_types(struct daemon *d, const struct daemon_peer *peer, const cha
 {
 	struct manager_parent *p = NULL;
 	struct trn_type *t = NULL;
-	int r = daemon_check_right(peer, DAEMON_READ, err);
+	struct trn_error own = { 0 };
+	int r = daemon_check_right(peer, DAEMON_READ, err = err ? err : &own);
 
 	if (r >= 0 && !d->knows_parents) {
 		trn_error_set(err, -EAGAIN, "NotReady", "tranched has just started and still looks for parents");
