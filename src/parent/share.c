@@ -164,6 +164,13 @@ void parent_share_charge(struct parent_schedule *s, struct parent_share *d, uint
 		d->credit_ns -= (int64_t)ns;
 }
 
+bool parent_share_is_ahead(const struct parent_schedule *s, const struct parent_share *d)
+{
+	if (s->policy == TRNC_POLICY_EQUAL)
+		return d->virtual_ns > s->floor_ns + s->slice_ns;
+	return s->policy == TRNC_POLICY_FIXED && d->credit_ns < -(int64_t)s->slice_ns;
+}
+
 struct parent_share *parent_share_pick(struct parent_schedule *s, uint64_t now_ns, uint64_t *ret_until_ns)
 {
 	struct parent_share *d = NULL;

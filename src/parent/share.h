@@ -48,6 +48,9 @@ unsigned int parent_share_count_wanting(const struct parent_schedule *s);
 /* It used so much of the host device's time, with a turn or without. */
 void parent_share_charge(struct parent_schedule *s, struct parent_share *d, uint64_t ns);
 
+/* Has it had more than its part, by more than a slice? */
+bool parent_share_is_ahead(const struct parent_schedule *s, const struct parent_share *d);
+
 /* Time has passed. Before pick, and before wants, promises or members change. */
 void parent_share_earn(struct parent_schedule *s, uint64_t now_ns);
 

@@ -9,6 +9,7 @@
  *     silent     the same, and says nothing
  *     children   honest, and has two children that burn
  *     bursts     honest: half a second of kernels, half a second of nothing
+ *     late       honest, after half a second of nothing
  *     idle       nothing
  *     memory     takes more and more
  *     exit, crash, stray    ends with status 7; by SIGSEGV; leaves a child behind and ends
@@ -216,6 +217,8 @@ static void serve(struct load *l, const char *mode)
 		usleep(100000);
 		exit(0);
 	}
+	if (!strcmp(mode, "late"))
+		usleep(500000);
 	if (!strcmp(mode, "children"))
 		fork_burners(2);
 	if (!strcmp(mode, "endless"))

