@@ -124,14 +124,14 @@ def test_large_bodies():
     assert len(fits) == 65536
     with Fake() as f:
         assert f.ask("POST", "/v1/definitions", fits, JSON)[0] == 201
+        # One length is no number for the library: it says so itself.
         for raw in [post("Content-Length: 65537\r\n"), post("Content-Length: 99999999999999999999\r\n"),
                     post("Transfer-Encoding: chunked\r\n", b"10001\r\n" + b" " * 65537 + b"\r\n0\r\n\r\n"),
                     post("Expect: 100-continue\r\nContent-Length: 70000\r\n")]:
             with f.raw() as s:
                 s.sendall(raw)
                 first = s.recv(100)
-                # The second length is no number for the library: it says so itself.
-                assert first.startswith((b"HTTP/1.1 413 ", b"HTTP/1.1 400 ")), first
+                assert first.startswith(b"HTTP/1.1 400 " if b"999" in raw else b"HTTP/1.1 413 "), (raw[:100], first)
         with f.raw() as s:  # Endless: cut off.
             s.sendall(post("Transfer-Encoding: chunked\r\n"))
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):

@@ -4,6 +4,8 @@
 
 TRANCHE_TEST_API: the socket of a tranched that runs; the answers of that one are looked at then, too.
 """
+import base64
+import hashlib
 import html.parser
 import json
 import os
@@ -230,6 +232,9 @@ def test_page_is_self_contained():
         assert status == 200 and headers["Content-Type"] == "text/html; charset=utf-8"
         policy = headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy and "unsafe" not in policy and policy.count("'sha256-") == 2, policy
+        for tag, word in [("style", "style-src"), ("script", "script-src")]:
+            digest = hashlib.sha256(re.search(rf"<{tag}>(.*?)</{tag}>", text, re.S).group(1).encode()).digest()
+            assert f"{word} 'sha256-{base64.b64encode(digest).decode()}'" in policy, (word, policy)
         assert not re.search(r"(src|href)=\"(?!data:,|/)", text) and "innerHTML" not in text and " style=" not in text and not re.search(r" on[a-z]+=", text)
 
 
