@@ -42,7 +42,7 @@ static struct MHD_Response *add_common(struct MHD_Response *answer, const char *
 /* With a newline at its end, for those who read it on a terminal. */
 static char *print(json_t *json, bool is_pretty, size_t *ret_len)
 {
-	char *text = json_dumps(json, is_pretty ? JSON_INDENT(2) : JSON_COMPACT), *longer;
+	char *text = json_dumps(json, JSON_REAL_PRECISION(9) | (is_pretty ? JSON_INDENT(2) : JSON_COMPACT)), *longer;
 	size_t len = text ? strlen(text) : 0;
 
 	*ret_len = len;

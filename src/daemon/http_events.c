@@ -93,7 +93,7 @@ static void drop_slow(struct http_events *events)
 static void handle_event(void *data, uint64_t seq, const char *kind, json_t *what)
 {
 	struct http_events *events = data;
-	char *json = what ? json_dumps(what, JSON_COMPACT) : NULL;
+	char *json = what ? json_dumps(what, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 	struct event e = { 0 };
 	struct http_stream *s;
 	int len = asprintf(&e.text, "id: %" PRIu64 "\nevent: %s\ndata: %s\n\n", events->base + events->next, kind, json ? json : "{}");

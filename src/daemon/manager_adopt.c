@@ -62,14 +62,6 @@ static void bind_again(struct manager_device *dev, json_t *record)
 		dev->is_peer_gone = true;
 }
 
-static void set_started(struct manager_device *dev, const struct trnc_control_hello *hello)
-{
-	uint64_t now = daemon_now_ns(), age = hello && hello->started_ns < now ? now - hello->started_ns : 0;
-
-	clock_gettime(CLOCK_REALTIME, &dev->started);
-	dev->started.tv_sec -= (time_t)(age / 1000000000ull);
-}
-
 static int adopt(struct manager_device *dev, json_t *record, const struct trnc_control_hello *hello, struct trn_error *err)
 {
 	struct trn_resources has, cost;
@@ -114,6 +106,21 @@ static void name_unresponsive(struct daemon *d, const char *uuid)
 	daemon_problem_set(d, key, &err, NULL);
 }
 
+/* As they were started, not as their folders are read. */
+static void put_in_order(struct manager_device *dev)
+{
+	struct base_list *at = dev->d->devices.prev;
+
+	for (; at != &dev->d->devices; at = at->prev) {
+		const struct timespec *t = &base_container_of(at, struct manager_device, node)->started;
+
+		if (t->tv_sec < dev->started.tv_sec || (t->tv_sec == dev->started.tv_sec && t->tv_nsec <= dev->started.tv_nsec))
+			break;
+	}
+	/* Behind "at": before what follows it. */
+	base_list_append(at->next, &dev->node);
+}
+
 static int found(void *manager, struct daemon_process *process, const char *uuid, json_t *record, const struct trnc_control_hello *hello,
 		 const struct daemon_process_events **ret_events, void **ret_data)
 {
@@ -137,8 +144,8 @@ static int found(void *manager, struct daemon_process *process, const char *uuid
 	}
 	dev->process = process;
 	dev->state = hello ? MANAGER_RUNNING : MANAGER_UNRESPONSIVE;
-	set_started(dev, hello);
-	base_list_append(&d->devices, &dev->node);
+	daemon_device_set_started(dev, hello);
+	put_in_order(dev);
 	bind_again(dev, record);
 	if (!hello)
 		name_unresponsive(d, uuid);

@@ -142,17 +142,13 @@ static void finish_start(struct manager_device *dev, const struct trn_error *err
 	daemon_parent_exit(p);
 }
 
-static void set_started(struct manager_device *dev, const struct trnc_control_hello *hello)
+void daemon_device_set_started(struct manager_device *dev, const struct trnc_control_hello *hello)
 {
-	uint64_t age = daemon_now_ns() - hello->started_ns, now_ns;
-	struct timespec now;
+	uint64_t now = daemon_now_ns(), age = hello && hello->started_ns && hello->started_ns < now ? now - hello->started_ns : 0;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	now_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-	if (!hello->started_ns || age > now_ns)
-		age = 0;
-	now_ns -= age;
-	dev->started = (struct timespec){ .tv_sec = (time_t)(now_ns / 1000000000ull), .tv_nsec = (long)(now_ns % 1000000000ull) };
+	clock_gettime(CLOCK_REALTIME, &dev->started);
+	now = (uint64_t)dev->started.tv_sec * 1000000000ull + (uint64_t)dev->started.tv_nsec - age;
+	dev->started = (struct timespec){ .tv_sec = (time_t)(now / 1000000000ull), .tv_nsec = (long)(now % 1000000000ull) };
 }
 
 static void confirmed(void *data, const struct trn_error *err)
@@ -179,7 +175,7 @@ static void process_ready(void *data, const struct trnc_control_hello *hello)
 	struct manager_device *dev = data;
 	int r;
 
-	set_started(dev, hello);
+	daemon_device_set_started(dev, hello);
 	if (dev->state == MANAGER_UNRESPONSIVE) {
 		char key[64] = "device:";
 

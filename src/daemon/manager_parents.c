@@ -158,13 +158,14 @@ void daemon_parent_drop(struct manager_parent *p, bool quit)
 	base_list_remove(&p->node);
 	if (p->sharer)
 		daemon_sharer_close(p->sharer, quit);
-	log_info("parent %s is gone", p->name);
 	free_parent(p);
 	/* When tranched ends, parents do not go: it is only not looking any more. */
-	if (quit)
-		daemon_tell(d, "parent-removed", what);
-	else
+	if (!quit) {
 		json_decref(what);
+		return;
+	}
+	log_info("parent %s is gone", json_string_value(json_object_get(what, "name")));
+	daemon_tell(d, "parent-removed", what);
 }
 
 /* ------------------------------------------------------------ answers */

@@ -243,6 +243,8 @@ void daemon_device_begin(struct daemon *d, struct manager_spec *spec, struct dae
 			 manager_started_fn fn);
 struct manager_device *daemon_device_make(struct daemon *d, struct manager_spec *spec); /* spec: taken over; NULL: no memory */
 int daemon_device_reserve(struct manager_device *dev, struct manager_parent *p, struct trn_error *err);
+/* hello: NULL: now */
+void daemon_device_set_started(struct manager_device *dev, const struct trnc_control_hello *hello);
 json_t *daemon_device_record(const struct manager_device *dev);
 /* Out of all lists, UUID and capacity given back. */
 void daemon_device_free(struct manager_device *dev);
