@@ -5,7 +5,7 @@
 refuse, crash, exit, hang, close at SETUP; garbage, short, unknown, twice, type, long, huge after READY;
 keep: answers UNMAP without unmapping; deaf: never answers UNMAP; slow: reads nothing after READY;
 stray: leaves a process in a session of its own; litter: fills its folder with what is hard to remove;
-speaks-first: says something before it was asked;
+greedy: takes 96 MiB for itself; speaks-first: says something before it was asked;
 broker-garbage, broker-flood, broker-close: what it does with its descriptor 4;
 build-crash, build-hang, build-huge: what it does with a build.
 """
@@ -137,6 +137,8 @@ def setup(ident, body):
         send(5 | REPLY, 999)
     if "twice" in WORDS:
         send(SETUP | REPLY, ident, struct.pack("<QQ", 1, length), fds=[fd])
+    if "greedy" in WORDS:
+        segments["greed"] = b"x" * (96 << 20)
     if "slow" in WORDS:
         time.sleep(1000)
 

@@ -340,6 +340,25 @@ def test_set_takes_part_of_all():
         assert d.control.stats()["quota"] == MIB
 
 
+def test_memory_behind():
+    """What executors take beside buffers is measured, and bounded."""
+    with managed(fake="greedy", arguments=["--memory", "64M"]) as d:
+        c = d.session()
+        c.grab(0, 32 * MIB)
+        behind = eventually(lambda: d.control.stats()["behind"], "it is measured", within=5)
+        assert 96 * MIB < behind < 200 * MIB, behind
+        c.close()
+        eventually(lambda: d.control.stats()["behind"] == 0, "nothing is left", within=5)
+    with managed(fake="greedy", arguments=["--memory", "64M", "--behind", "64M"]) as d:
+        said = expect_gone(d.session())
+        assert "beside its buffers" in said and "64" in said, said
+        assert d.control.stats()["executors_lost"] == 1
+    with managed(fake="greedy", arguments=["--memory", "64M", "--behind", "none"]) as d:
+        c = d.session()
+        eventually(lambda: d.control.stats()["behind"], "it is measured", within=5)
+        assert c.memory()
+
+
 def test_changed():
     with managed() as d:
         silent = d.connect()        # has not said HELLO
