@@ -2,11 +2,14 @@
 #include "treefs/command.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "api/api.h"
 #include "base/cleanup.h"
@@ -16,6 +19,9 @@
 
 /* More at a time are refused: each has a thread and a connection. */
 #define MAX_WORKERS 64
+/* Refusals in the log: so many in so many seconds. */
+#define MAX_LOGGED 50
+#define LOG_S 10
 
 struct job {
 	struct base_list link; /* in waiting, or in running */
@@ -24,7 +30,7 @@ struct job {
 	char *path;
 	json_t *body;
 	size_t len;    /* what a write that went well returns */
-	int cancel_fd; /* readable: given up; -1: it is not to be interrupted */
+	int cancel_fd; /* readable: given up */
 	char what[128]; /* for the log */
 };
 
@@ -37,6 +43,8 @@ struct treefs_commands {
 	struct base_list waiting, running;
 	size_t nr_waiting, nr_idle, nr_workers;
 	bool is_ending;
+	time_t logged_since;
+	unsigned int nr_logged;
 };
 
 static void job_destroy(struct job *j)
@@ -72,7 +80,7 @@ static int write_error(const struct job *j, int r, const struct trn_error *err)
 {
 	if (r == 0)
 		return 0;
-	if (r == -ECANCELED && j->cancel_fd >= 0)
+	if (r == -ECANCELED)
 		return -EINTR;
 	if (api_is_no_daemon(err))
 		return -EIO;
@@ -88,9 +96,27 @@ static int write_error(const struct job *j, int r, const struct trn_error *err)
 	}
 }
 
-static void tell_refusal(const struct job *j, int r, struct trn_error *err)
+/* Whoever reads the log may be slow, or be asleep; who writes to a file does not wait for that. */
+static bool may_log(struct treefs_commands *c)
 {
-	if (r == 0 || r == -EINTR)
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	time_t now = time(NULL);
+	bool may;
+
+	pthread_mutex_lock(&c->lock);
+	if (now < c->logged_since || now - c->logged_since >= LOG_S) {
+		c->logged_since = now;
+		c->nr_logged = 0;
+	}
+	may = c->nr_logged < MAX_LOGGED && poll(&p, 1, 0) == 1;
+	c->nr_logged += may;
+	pthread_mutex_unlock(&c->lock);
+	return may;
+}
+
+static void tell_refusal(struct treefs_commands *c, const struct job *j, int r, struct trn_error *err)
+{
+	if (r == 0 || r == -EINTR || !may_log(c))
 		return;
 	trn_error_prefix(err, "%s: ", j->what);
 	base_log_error(BASE_LOG_WARNING, err);
@@ -114,7 +140,7 @@ static void carry_out(struct treefs_commands *c, struct api *a, struct job *j)
 	api_set_cancel(a, j->cancel_fd);
 	r = write_error(j, request(a, j, &err), &err);
 	api_set_cancel(a, -1);
-	tell_refusal(j, r, &err);
+	tell_refusal(c, j, r, &err);
 	/* Who has changed something sees it when the write has returned. */
 	if (r == 0)
 		treefs_watch_refresh(c->watch);
@@ -136,7 +162,7 @@ static struct job *next_job(struct treefs_commands *c)
 		base_list_remove(&j->link);
 		base_list_append(&c->running, &j->link);
 		c->nr_waiting--;
-		if (c->is_ending && j->cancel_fd >= 0)
+		if (c->is_ending)
 			eventfd_write(j->cancel_fd, 1);
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -200,8 +226,8 @@ static int put_job(struct treefs_commands *c, struct job *j)
 {
 	int r = 0;
 
-	/* Before a worker can answer it. */
-	if (j->cancel_fd >= 0)
+	/* Before a worker can answer it.  Only waiting can be interrupted: of others nobody would know whether they had happened. */
+	if (j->command == TREEFS_DO_REMOVE)
 		fuse_req_interrupt_func(j->req, handle_interrupt, j);
 	pthread_mutex_lock(&c->lock);
 	if (c->is_ending)
@@ -214,21 +240,24 @@ static int put_job(struct treefs_commands *c, struct job *j)
 		pthread_cond_signal(&c->changed);
 	}
 	pthread_mutex_unlock(&c->lock);
-	if (r < 0 && j->cancel_fd >= 0)
+	if (r < 0)
 		fuse_req_interrupt_func(j->req, NULL, NULL);
 	return r;
 }
 
-/* NULL: no memory. */
+/* NULL: no memory, or no descriptor. */
 static struct job *job_create(fuse_req_t req, enum treefs_command command, size_t len)
 {
 	struct job *j = calloc(1, sizeof(*j));
 
 	if (!j)
 		return NULL;
-	*j = (struct job){ .req = req, .command = command, .len = len, .cancel_fd = -1 };
+	*j = (struct job){ .req = req, .command = command, .len = len, .cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
 	base_list_init(&j->link);
-	return j;
+	if (j->cancel_fd >= 0)
+		return j;
+	free(j);
+	return NULL;
 }
 
 static int submit(struct treefs_commands *c, struct job *j)
@@ -273,7 +302,6 @@ static int start_remove(struct treefs_commands *c, fuse_req_t req, const struct 
 	if (!j)
 		return -ENOMEM;
 	j->path = api_path("/v1/devices/", device->api_name, c->will_wait ? "?policy=ask" : "?policy=refuse", NULL);
-	j->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	snprintf(j->what, sizeof(j->what), "%.40s/remove", device->name);
 	return submit(c, j);
 }
@@ -353,8 +381,7 @@ void treefs_commands_end(struct treefs_commands *c)
 	pthread_cond_broadcast(&c->changed);
 	while (c->nr_workers) {
 		base_list_for_each(j, &c->running, link)
-			if (j->cancel_fd >= 0)
-				eventfd_write(j->cancel_fd, 1);
+			eventfd_write(j->cancel_fd, 1);
 		pthread_cond_wait(&c->changed, &c->lock);
 	}
 	pthread_mutex_unlock(&c->lock);

@@ -18,7 +18,7 @@ struct treefs_commands;
 /* will_wait: a device that is in use is asked to let go, and waited for; else EBUSY. Return: 0, -ENOMEM, -ENAMETOOLONG. */
 int treefs_commands_create(struct treefs_watch *watch, const char *socket, bool will_wait, struct treefs_commands **ret,
 			   struct trn_error *err);
-/* Interrupts those that wait, waits for all others; later ones are refused with EAGAIN. NULL is accepted. */
+/* Gives up those that are under way, and waits until they are answered; later ones are refused with EAGAIN. NULL is accepted. */
 void treefs_commands_end(struct treefs_commands *c);
 void treefs_commands_destroy(struct treefs_commands *c); /* NULL is accepted */
 

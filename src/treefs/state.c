@@ -125,9 +125,6 @@ static int add_parent(struct treefs_state *s, json_t *p, bool *missing)
 		*missing = true;
 		return 0;
 	}
-	/* One that leaves is seen no more. */
-	if (!strcmp(string_of(p, "state"), "down"))
-		return 0;
 	o = new_object(TREEFS_A_PARENT, name, name, NULL, NULL);
 	if (!o)
 		return -ENOMEM;
@@ -193,7 +190,8 @@ static int complete_device(struct treefs_object *o, json_t *d)
 {
 	char *text;
 
-	o->born = strdup(string_of(d, "started"));
+	/* Its process lives as long as it does, and longer than tranched. */
+	o->born = strdup(o->values[TREEFS_VALUE_PID]);
 	if (asprintf(&text, "DRIVER=%s\n", o->driver->name) >= 0)
 		o->values[TREEFS_VALUE_UEVENT] = text;
 	return o->born && o->values[TREEFS_VALUE_UEVENT] ? 0 : -ENOMEM;

@@ -31,6 +31,7 @@ struct treefs_watch {
 	pthread_cond_t changed;
 	uint64_t wanted, done; /* looks */
 	bool is_streaming, has_tried, is_ending;
+	bool is_ready; /* tranched knows all of its devices */
 	bool was_away; /* event thread's: it has been said in the log */
 };
 
@@ -109,13 +110,39 @@ static void put_state(struct treefs_watch *w, struct treefs_state *state)
 	treefs_state_destroy(old);
 }
 
-static void look(struct treefs_watch *w)
+/* A tranched that has just started has yet to find the devices that went on without it. Return: 1, 0 or -errno. */
+static int ask_ready(struct treefs_watch *w, struct trn_error *err)
+{
+	json_t *about = NULL;
+	int r;
+
+	pthread_mutex_lock(&w->lock);
+	r = w->is_ready;
+	pthread_mutex_unlock(&w->lock);
+	if (r)
+		return r;
+	r = api_get(w->lists, "/v1", &about, err);
+	if (r == 0) {
+		r = !json_is_false(json_object_get(about, "ready"));
+		pthread_mutex_lock(&w->lock);
+		w->is_ready = r;
+		pthread_mutex_unlock(&w->lock);
+	}
+	json_decref(about);
+	return r;
+}
+
+/* Return: false: there will be an event when there is something to see. */
+static bool look(struct treefs_watch *w)
 {
 	struct treefs_state *state = NULL;
 	struct trn_error err = { 0 };
 	bool missing = true;
+	int ready = ask_ready(w, &err);
 
-	for (int i = 0; i < MAX_LOOKS && missing; i++) {
+	if (ready == 0)
+		return false;
+	for (int i = 0; i < MAX_LOOKS && missing && ready > 0; i++) {
 		treefs_state_destroy(state);
 		state = NULL;
 		missing = false;
@@ -126,6 +153,7 @@ static void look(struct treefs_watch *w)
 		put_state(w, state);
 	else if (err.code != -ECANCELED && !api_is_no_daemon(&err))
 		base_log_error(BASE_LOG_WARNING, &err);
+	return true;
 }
 
 static void *run_lists(void *data)
@@ -135,16 +163,17 @@ static void *run_lists(void *data)
 	pthread_mutex_lock(&w->lock);
 	while (!w->is_ending) {
 		uint64_t wanted = w->wanted;
+		bool has_tried;
 
 		if (wanted == w->done) {
 			pthread_cond_wait(&w->changed, &w->lock);
 			continue;
 		}
 		pthread_mutex_unlock(&w->lock);
-		look(w);
+		has_tried = look(w);
 		pthread_mutex_lock(&w->lock);
 		w->done = wanted;
-		w->has_tried = true;
+		w->has_tried |= has_tried;
 		pthread_cond_broadcast(&w->changed);
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -157,6 +186,7 @@ static void set_streaming(struct treefs_watch *w, bool is_streaming)
 {
 	pthread_mutex_lock(&w->lock);
 	w->is_streaming = is_streaming;
+	w->is_ready = false;
 	pthread_mutex_unlock(&w->lock);
 }
 

@@ -36,7 +36,7 @@ class FakeApi:
         self.refuse = {}        # (method, path before "?"): Refused, for tests of error numbers
         self.in_use = set()     # UUIDs that DELETE waits for, or refuses
         self.leaving = {}       # UUID: requests that wait for it
-        self.late_lists = 0     # seconds that a list takes
+        self.is_ready = True
         self.requests, self.events, self.cancelled = [], [], []
         self.born = 0
         self.server = None
@@ -73,7 +73,7 @@ class FakeApi:
         self.born += 1
         device = {"uuid": body["uuid"], "parent": body["parent"], "type": body["type"], "device_api": kind["device_api"],
                   "state": "running", "defined": False, "lifetime": "until-stopped", "memory": None, "time": None, "owner": "root",
-                  "vm": "", "attrs": [], "options": {}, "pid": 4711, "socket": f"/run/x/{body['uuid']}.sock", "in_use": False,
+                  "vm": "", "attrs": [], "options": {}, "pid": 4710 + self.born, "socket": f"/run/x/{body['uuid']}.sock", "in_use": False,
                   "started": f"2026-11-21T00:00:{self.born:02}Z"}
         self.devices[device["uuid"]] = device
         self.event("device-added", device)
@@ -129,6 +129,8 @@ class FakeApi:
     def get(self, path):
         lists = {"/v1/parents": ("parents", list(self.parents.values())), "/v1/types": ("types", self.types),
                  "/v1/devices": ("devices", list(self.devices.values()))}
+        if path == "/v1":
+            return {"name": "tranched", "ready": self.is_ready}
         if path not in lists:
             raise Refused("ENOENT", f"there is no {path}")
         return dict([lists[path]])

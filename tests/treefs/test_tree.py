@@ -422,6 +422,31 @@ def test_tranched_goes_and_comes_back():
     assert t.log.count("EIO") == 1, "said once"
 
 
+def test_tranched_that_is_not_ready_yet():
+    with tree() as t:
+        t.create()
+        ino = os.stat(t.device(UUID)).st_ino
+        t.api.stop()
+        eventually(lambda: not os.path.exists(t.device(UUID)), "it is not known any more")
+        devices, t.api.devices, t.api.is_ready = t.api.devices, {}, False
+        t.api.start()
+        eventually(lambda: ("GET", "/v1") in t.api.requests[-3:], "it looks")
+        assert errno_of(os.listdir, t.path("bus/mdev/devices")) == errno.EIO, "nothing is known"
+        with t.api.lock:
+            t.api.devices, t.api.is_ready = devices, True
+            t.api.event("ready", {})
+        eventually(t.has, "it is known again")
+        assert os.stat(t.device(UUID)).st_ino == ino
+
+
+def test_a_log_that_nobody_reads():
+    with tree() as t:
+        t.create()
+        for _ in range(1500):
+            assert errno_of(t.write, t.type("mtty", "mtty-2", "create"), UUID) == errno.EEXIST
+    assert t.log.count("is in use") <= 100, "so many lines at most"
+
+
 def test_tranched_dies_while_a_removal_waits():
     with tree("--remove=wait") as t:
         t.create()
