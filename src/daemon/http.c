@@ -74,7 +74,8 @@ static int start_library(struct daemon_http *http, struct trn_error *err)
 	int r;
 
 	http->mhd = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL, daemon_http_handle, http,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+		daemon_http_handle, http,
 		MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
 		MHD_OPTION_NOTIFY_CONNECTION, handle_connection, http,
 		MHD_OPTION_NOTIFY_COMPLETED, daemon_http_complete, http,

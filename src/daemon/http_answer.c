@@ -18,9 +18,9 @@ unsigned int daemon_http_status_of(int code)
 		int error;
 		unsigned int status;
 	} table[] = {
-		{ EINVAL, 400 }, { EACCES, 403 }, { EPERM, 403 }, { ENOENT, 404 }, { ENODEV, 410 }, { EEXIST, 409 }, { EBUSY, 409 }, { EAGAIN, 409 },
-		{ EALREADY, 409 }, { EUSERS, 507 }, { ENOSPC, 507 }, { EROFS, 500 }, { EIO, 500 }, { ETIMEDOUT, 504 }, { ECANCELED, 499 },
-		{ E2BIG, 413 }, { EMSGSIZE, 413 }, { EOPNOTSUPP, 501 },
+		{ EINVAL, 400 },    { EACCES, 403 },	{ EPERM, 403 },	 { ENOENT, 404 }, { EEXIST, 409 },   { EBUSY, 409 },
+		{ EAGAIN, 409 },    { EALREADY, 409 },	{ ENODEV, 410 }, { E2BIG, 413 },  { EMSGSIZE, 413 }, { ECANCELED, 499 },
+		{ EOPNOTSUPP, 501 }, { ETIMEDOUT, 504 }, { EUSERS, 507 }, { ENOSPC, 507 },
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
@@ -91,8 +91,9 @@ struct MHD_Response *daemon_http_make_error(struct http_connection *c, const str
 {
 	int code = err->code ? -err->code : EIO;
 	const char *number = strerrorname_np(code);
-	json_t *json = json_pack("{s:{s:s,s:o,s:o,s:s}}", "error", "name", err->name ? err->name : "Failed", "message",
-				 make_text(err->text[0] ? err->text : strerror(code)), "hint", make_text(err->hint), "errno", number ? number : "EIO");
+	json_t *json = json_pack("{s:{s:s,s:o,s:o,s:s}}", "error", "name", err->name ? err->name : "Failed",
+				 "message", make_text(err->text[0] ? err->text : strerror(code)),
+				 "hint", make_text(err->hint), "errno", number ? number : "EIO");
 
 	return json ? daemon_http_make_answer(c, json) : NULL;
 }

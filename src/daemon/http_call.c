@@ -36,9 +36,9 @@ static void note(const struct http_connection *c, const struct http_call *call, 
 	const struct http_request *r = &c->request;
 
 	if (call->err.code)
-		log_info("uid %u, process %d: %s %s: %u: %s", call->peer.uid, (int)call->peer.pid, r->method, r->url, status, call->err.text);
+		log_info("uid %u, process %d: %s %s: %u: %s", c->peer.uid, (int)c->peer.pid, r->method, r->url, status, call->err.text);
 	else
-		log_info("uid %u, process %d: %s %s: %u", call->peer.uid, (int)call->peer.pid, r->method, r->url, status);
+		log_info("uid %u, process %d: %s %s: %u", c->peer.uid, (int)c->peer.pid, r->method, r->url, status);
 }
 
 /* The answer of a call that is done, which ends here. */

@@ -204,7 +204,8 @@ static int start_keep_alive(struct http_events *events)
 	int state, r;
 
 	if (!events->keep_alive)
-		return sd_event_add_time_relative(events->http->event, &events->keep_alive, CLOCK_MONOTONIC, us, us / 8, handle_keep_alive, events);
+		return sd_event_add_time_relative(events->http->event, &events->keep_alive, CLOCK_MONOTONIC, us, us / 8, handle_keep_alive,
+						  events);
 	if (sd_event_source_get_enabled(events->keep_alive, &state) >= 0 && state != SD_EVENT_OFF)
 		return 0;
 	r = sd_event_source_set_time_relative(events->keep_alive, us);
@@ -262,7 +263,8 @@ static struct http_stream *create_stream(struct http_connection *c, bool has_sin
 	base_list_append(&events->streams, &s->node);
 	events->nr_streams++;
 	if (set_place(s, has_since, since))
-		len = snprintf(s->first, sizeof(s->first), GREETING "id: %" PRIu64 "\nevent: reset\ndata: {}\n\n", events->base + s->next - 1);
+		len = snprintf(s->first, sizeof(s->first), GREETING "id: %" PRIu64 "\nevent: reset\ndata: {}\n\n",
+			       events->base + s->next - 1);
 	else
 		len = snprintf(s->first, sizeof(s->first), GREETING);
 	s->first_len = (size_t)len;

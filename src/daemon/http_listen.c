@@ -37,8 +37,9 @@ union address {
 static void refuse(int fd)
 {
 	char text[512];
-	int len = snprintf(text, sizeof(text), "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-			   "Retry-After: 1\r\nConnection: close\r\n\r\n%s", strlen(daemon_http_too_many), daemon_http_too_many);
+	int len = snprintf(text, sizeof(text), "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+			   "Content-Length: %zu\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s",
+			   strlen(daemon_http_too_many), daemon_http_too_many);
 
 	(void)send(fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	base_close(fd);

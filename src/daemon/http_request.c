@@ -79,7 +79,8 @@ static enum MHD_Result send_early_error(struct http_connection *c, unsigned int 
 	return send_early(c, status, daemon_http_make_error(c, err));
 }
 
-static enum MHD_Result refuse(struct http_connection *c, unsigned int status, int code, const char *name, const char *hint, const char *text)
+static enum MHD_Result refuse(struct http_connection *c, unsigned int status, int code, const char *name, const char *hint,
+			      const char *text)
 {
 	struct trn_error err = { 0 };
 
@@ -200,7 +201,8 @@ static enum MHD_Result begin(struct http_connection *c)
 	if (is_announced_too_large(c))
 		return refuse_size(c);
 	if (r->route->has_body && has_body(c) && !daemon_http_body_is_json(c->mhd))
-		return refuse(c, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, -EINVAL, "NotJson", "send it with the header Content-Type: application/json",
+		return refuse(c, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, -EINVAL, "NotJson",
+			      "send it with the header Content-Type: application/json",
 			      "the request's body is not said to be application/json");
 	return MHD_YES;
 }

@@ -156,10 +156,11 @@ static const struct family device_families[] = {
 	{ "tranche_device_stored", COUNTER, NULL, "Programs that were found in the store.", "stats", "stored", AS_IS },
 	{ "tranche_device_busy_seconds", COUNTER, "seconds", "Time on the host device.", "stats", "busy_ns", NANOSECONDS },
 	{ "tranche_device_wait_seconds", COUNTER, "seconds", "Time of waiting for a turn.", "stats", "wait_ns", NANOSECONDS },
-	{ "tranche_device_longest_wait_seconds", GAUGE, "seconds", "The longest wait for a turn.", "stats", "longest_wait_ns", NANOSECONDS },
+	{ "tranche_device_longest_wait_seconds", GAUGE, "seconds", "The longest wait for a turn.", "stats", "longest_wait_ns",
+	  NANOSECONDS },
 	{ "tranche_device_cpu_seconds", COUNTER, "seconds", "Processor time of executors.", "stats", "cpu_ns", NANOSECONDS },
 	{ "tranche_device_slices", COUNTER, NULL, "Turns that were given.", "stats", "slices", AS_IS },
-	{ "tranche_device_stops", COUNTER, NULL, "Times that an executor was stopped for not giving its turn back.", "stats", "stops", AS_IS },
+	{ "tranche_device_stops", COUNTER, NULL, "Stops of executors that did not give their turn back.", "stats", "stops", AS_IS },
 };
 
 static void parent_labels(struct page *p, const json_t *parent)

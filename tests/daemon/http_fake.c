@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Serves the daemon's HTTP layer on a manager that has a few objects and does what a test tells it, by the type of a device that is
- * to be started: "slow" answers after 100 ms, "never" not at all, "refuse" and "late-refuse" with an error; and by the policy of a stop: "ask" waits for ever.
+ * to be started: "never" is not answered at all, "refuse" and "late-refuse" with an error, others after 100 ms; and by the policy of
+ * a stop: "ask" waits for ever.
  * POST /v1/definitions with "vm": "N" tells of N events.  GET /v1 tells what became of calls.
  */
 #include <errno.h>
@@ -40,49 +41,60 @@ struct pending {
 	bool refuses;
 };
 
+/* JSON with ' for ", which C would have to escape. */
+static json_t *make(const char *quoted)
+{
+	char *text = strdup(quoted);
+	json_t *json;
+
+	for (char *c = text; c && *c; c++)
+		if (*c == '\'')
+			*c = '"';
+	json = text ? json_loads(text, 0, NULL) : NULL;
+	if (!json)
+		abort();
+	free(text);
+	return json;
+}
+
 static json_t *make_parent(void)
 {
-	return json_pack("{s:s,s:s,s:s,s:{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:i},s:{s:I,s:i},s:{s:I,s:i},s:i,s:{s:s,s:f},s:f,s:i,s:[s,s]}", "name", "cpu0",
-			 "driver", "compute", "state", "up", "host_device", "index", 0, "kind", "cpu", "name", "Fake <b>CPU</b>", "vendor", "Fake",
-			 "driver", "1", "version", "OpenCL 3.0", "platform", "Fake", "memory", (json_int_t)8 << 30, "units", 2, "capacity", "memory",
-			 (json_int_t)8 << 30, "time", 1000, "left", "memory", (json_int_t)6 << 30, "time", 750, "devices", 1, "schedule", "policy",
-			 "best-effort", "slice_ms", 5.0, "use", 0.25, "pid", 1, "types", "compute-1g", "compute-2g");
+	return make("{'name':'cpu0','driver':'compute','state':'up','host_device':{'index':0,'kind':'cpu','name':'Fake <b>CPU</b>',"
+		    "'vendor':'Fake','driver':'1','version':'OpenCL 3.0','platform':'Fake','memory':8589934592,'units':2},"
+		    "'capacity':{'memory':8589934592,'time':1000},'left':{'memory':6442450944,'time':750},'devices':1,"
+		    "'schedule':{'policy':'best-effort','slice_ms':5.0},'use':0.25,'pid':1,'types':['compute-1g','compute-2g']}");
 }
 
 static json_t *make_type(void)
 {
-	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:{s:I},s:[s]}", "parent", "cpu0", "name", "compute-2g", "pretty_name", "2 GiB", "description",
-			 "A device with 2 GiB", "device_api", "compute", "available_instances", 3, "cost", "memory", (json_int_t)2 << 30, "adjustable",
-			 "time");
+	return make("{'parent':'cpu0','name':'compute-2g','pretty_name':'2 GiB','description':'A device with 2 GiB','device_api':'compute',"
+		    "'available_instances':3,'cost':{'memory':2147483648},'adjustable':['time']}");
 }
 
 static json_t *make_definition(void)
 {
-	return json_pack("{s:s,s:s,s:s,s:s,s:n,s:f,s:s,s:s,s:[],s:{},s:b}", "uuid", UUID, "parent", "cpu0", "type", "compute-2g", "start", "auto",
-			 "memory", "time", 25.0, "owner", "root", "vm", "web1", "attrs", "options", "running", 1);
+	return make("{'uuid':'" UUID "','parent':'cpu0','type':'compute-2g','start':'auto','memory':null,'time':25.0,'owner':'root',"
+		    "'vm':'web1','attrs':[],'options':{},'running':true}");
 }
 
 static json_t *make_device(void)
 {
-	json_t *stats = json_pack("{s:i,s:i,s:I,s:I,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:i,s:i,s:I,s:I,s:f}", "sessions_now", 1, "sessions", 5, "used",
-				  (json_int_t)1 << 30, "peak", (json_int_t)1 << 30, "granted", 7, "refused", 1, "behind", 0, "executors_now", 1,
-				  "executors_lost", 0, "commands", 123456, "compiled", 3, "stored", 9, "busy_ns", (json_int_t)1500000000, "wait_ns",
-				  (json_int_t)1000, "slices", 10, "stops", 0, "longest_wait_ns", (json_int_t)900, "cpu_ns", (json_int_t)1400000000, "share", 0.125);
-
-	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:s,s:I,s:f,s:s,s:s,s:[],s:{},s:i,s:s,s:s,s:b,s:o}", "uuid", UUID, "parent", "cpu0", "type",
-			 "compute-2g", "device_api", "compute", "state", "running", "defined", 1, "lifetime", "until-stopped", "memory",
-			 (json_int_t)2 << 30, "time", 25.0, "owner", "root", "vm", "<script>alert(1)</script>\"\\\n", "attrs", "options", "pid", 1, "socket", "/x.sock",
-			 "started", "2026-01-01T00:00:00Z", "in_use", 1, "stats", stats);
+	return make("{'uuid':'" UUID "','parent':'cpu0','type':'compute-2g','device_api':'compute','state':'running','defined':true,"
+		    "'lifetime':'until-stopped','memory':2147483648,'time':25.0,'owner':'root','vm':'<script>alert(1)</script>\\\"\\\\\\n',"
+		    "'attrs':[],'options':{},'pid':1,'socket':'/x.sock','started':'2026-01-01T00:00:00Z','in_use':true,"
+		    "'stats':{'sessions_now':1,'sessions':5,'used':1073741824,'peak':1073741824,'granted':7,'refused':1,'behind':0,"
+		    "'executors_now':1,'executors_lost':0,'commands':123456,'compiled':3,'stored':9,'busy_ns':1500000000,'wait_ns':1000,"
+		    "'slices':10,'stops':0,'longest_wait_ns':900,'cpu_ns':1400000000,'share':0.125}}");
 }
 
 /* One, or all of them. */
-static int give(json_t *(*make)(void), const char *plural, const char *name, const char *wanted, json_t **ret, struct trn_error *err)
+static int give(json_t *(*make_one)(void), const char *plural, const char *name, const char *wanted, json_t **ret, struct trn_error *err)
 {
 	if (wanted && strcmp(wanted, name)) {
 		trn_error_set(err, -ENOENT, "NotFound", "there is no %s", wanted);
 		return trn_error_hint(err, "look at the list");
 	}
-	*ret = wanted ? make() : json_pack("{s:[o]}", plural, make());
+	*ret = wanted ? make_one() : json_pack("{s:[o]}", plural, make_one());
 	return 0;
 }
 
@@ -90,12 +102,16 @@ int daemon_get_about(struct daemon *d, const struct daemon_peer *peer, json_t **
 {
 	static const char *const rights[] = { "none", "read", "use", "admin" };
 
-	*ret = json_pack("{s:s,s:s,s:i,s:i,s:s,s:s,s:I,s:s,s:s,s:s,s:n,s:b,s:[{s:s,s:s,s:s,s:n}],s:i,s:i,s:b,s:s?}", "name", "tranched", "version", "0.1.0", "api", 1,
-			 "pid", (int)getpid(), "started", "2026-01-01T00:00:00Z", "user", "somebody", "uid", (json_int_t)peer->uid, "rights",
-			 rights[peer->right], "runtime_dir", "/r", "definitions_dir", "/d", "config", "ready", 1, "problems", "name", "BadFile", "message",
-			 "a <i>problem</i>", "hint", "mend it", "file", "cancelled", d->nr_cancelled, "pending", d->nr_pending, "has_pidfd", d->has_pidfd,
-			 "last_query", d->last_query);
-	return *ret ? 0 : -ENOMEM;
+	*ret = make("{'name':'tranched','version':'0.1.0','api':1,'started':'2026-01-01T00:00:00Z','user':'somebody','uid':1000,"
+		    "'runtime_dir':'/r','definitions_dir':'/d','config':null,'ready':true,"
+		    "'problems':[{'name':'BadFile','message':'a <i>problem</i>','hint':'mend it','file':null}]}");
+	json_object_set_new(*ret, "rights", json_string(rights[peer->right]));
+	json_object_set_new(*ret, "pid", json_integer(getpid()));
+	json_object_set_new(*ret, "cancelled", json_integer(d->nr_cancelled));
+	json_object_set_new(*ret, "pending", json_integer(d->nr_pending));
+	json_object_set_new(*ret, "has_pidfd", json_boolean(d->has_pidfd));
+	json_object_set_new(*ret, "last_query", d->last_query ? json_string(d->last_query) : json_null());
+	return 0;
 }
 
 int daemon_get_parents(struct daemon *d, const struct daemon_peer *peer, const char *name, json_t **ret, struct trn_error *err)
@@ -103,7 +119,8 @@ int daemon_get_parents(struct daemon *d, const struct daemon_peer *peer, const c
 	return give(make_parent, "parents", "cpu0", name, ret, err);
 }
 
-int daemon_get_types(struct daemon *d, const struct daemon_peer *peer, const char *parent, const char *type, json_t **ret, struct trn_error *err)
+int daemon_get_types(struct daemon *d, const struct daemon_peer *peer, const char *parent, const char *type, json_t **ret,
+		     struct trn_error *err)
 {
 	if (parent && strcmp(parent, "cpu0"))
 		return -ENOENT; /* a manager that says no more */
@@ -130,9 +147,8 @@ int daemon_get_devices(struct daemon *d, const struct daemon_peer *peer, const c
 
 int daemon_get_history(struct daemon *d, const struct daemon_peer *peer, const char *uuid, json_t **ret, struct trn_error *err)
 {
-	*ret = json_pack("{s:i,s:i,s:s,s:{s:{s:[f,f,f]}},s:{s:{s:s,s:[f,f,f],s:[I,I,I]}}}", "interval_ms", 1000, "samples", 3, "now",
-			 "2026-01-01T00:00:00Z", "parents", "cpu0", "use", 0.1, 0.2, 0.25, "devices", UUID, "parent", "cpu0", "share", 0.1, 0.2, 0.125,
-			 "memory", (json_int_t)1 << 28, (json_int_t)1 << 29, (json_int_t)1 << 30);
+	*ret = make("{'interval_ms':1000,'samples':3,'now':'2026-01-01T00:00:00Z','parents':{'cpu0':{'use':[0.1,0.2,0.25]}},"
+		    "'devices':{'" UUID "':{'parent':'cpu0','share':[0.1,0.2,0.125],'memory':[268435456,536870912,1073741824]}}}");
 	return 0;
 }
 
@@ -309,11 +325,11 @@ static int handle_hangup(sd_event_source *source, const struct signalfd_siginfo 
 
 static int parse(int argc, char **argv, struct fake *fake)
 {
-	static const struct option options[] = {
-		{ "max", required_argument, NULL, 'm' }, { "listen", required_argument, NULL, 'l' }, { "mode", required_argument, NULL, 'o' },
-		{ "use-group", required_argument, NULL, 'u' }, { "admin-group", required_argument, NULL, 'a' }, { "no-others", no_argument, NULL, 'n' },
-		{ "head-ms", required_argument, NULL, 'h' }, { "idle-ms", required_argument, NULL, 'i' }, { "keep-alive-ms", required_argument, NULL, 'k' },
-		{ "routes", no_argument, NULL, 'r' }, { 0 },
+	static const struct option options[] = { /* 1: has an argument */
+		{ "max", 1, NULL, 'm' }, { "listen", 1, NULL, 'l' }, { "mode", 1, NULL, 'o' },
+		{ "use-group", 1, NULL, 'u' }, { "admin-group", 1, NULL, 'a' }, { "no-others", 0, NULL, 'n' },
+		{ "head-ms", 1, NULL, 'h' }, { "idle-ms", 1, NULL, 'i' }, { "keep-alive-ms", 1, NULL, 'k' },
+		{ "routes", 0, NULL, 'r' }, { 0 },
 	};
 	int c;
 
