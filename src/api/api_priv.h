@@ -37,8 +37,8 @@ size_t api_buffer_write(char *data, size_t size, size_t nr, void *buffer);
 /* Sets what all requests have in common. Return: 0 or -errno. */
 int api_prepare(struct api *a, const char *path, struct trn_error *err);
 /*
- * Carries out what was prepared.  timeout_ms: 0: none.  *ret_result: what curl says, when 0 is returned: the connection worked. *ret_result may be
- * CURLE_WRITE_ERROR: the callback has ended it.  Return: 0 or -errno, with a sentence.
+ * Carries out what was prepared.  timeout_ms: 0: none.  *ret_result: what curl says, when 0 is returned: the connection
+ * worked.  It may be CURLE_WRITE_ERROR: the callback has ended it.  Return: 0 or -errno, with a sentence.
  */
 int api_perform(struct api *a, long timeout_ms, CURLcode *ret_result, struct trn_error *err);
 

@@ -156,7 +156,8 @@ static int complete(struct run_options *o)
 
 	o->needs_daemon = o->parent || o->type || o->time;
 	if (o->needs_daemon && o->is_alone)
-		return usage("--parent, --type and --time are for devices of tranched's; --alone, --stats, --store and --no-... for others");
+		return usage("--parent, --type and --time are for devices of tranched's; "
+			     "--alone, --stats, --store and --no-... for others");
 	if (o->parent && o->has_host_devices)
 		return usage("--parent and --host-device exclude each other");
 	if (o->nr_devices == 0)

@@ -84,8 +84,8 @@ static int print_compute(struct ctl *c, json_t *device)
 	int r;
 
 	if (strcmp(form, "env") && strcmp(form, "podman")) {
-		trn_error_set(&c->err, -EOPNOTSUPP, "ComputeDevice", "device %s is a compute device, for programs, not for virtual machines",
-			      ctl_text_of(device, "uuid"));
+		trn_error_set(&c->err, -EOPNOTSUPP, "ComputeDevice",
+			      "device %s is a compute device, for programs, not for virtual machines", ctl_text_of(device, "uuid"));
 		return trn_error_hint(&c->err, "use --print env or --print podman");
 	}
 	r = pieces_find(&pieces, &c->err);

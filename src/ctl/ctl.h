@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tranche-ctl: the verbs of "tranche" that speak tranched's API.  A verb is a row of tables (its options make its help and its completion) and
- * a function that gets what the command line said.
+ * tranche-ctl: the verbs of "tranche" that speak tranched's API.  A verb is a row of tables (its options make its help and
+ * its completion) and a function that gets what the command line said.
  */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H

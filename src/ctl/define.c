@@ -142,8 +142,8 @@ int ctl_check_parent(struct ctl *c, const char *kind, const char *uuid)
 	if (r < 0)
 		return r;
 	if (strcmp(ctl_text_of(o, "parent"), parent))
-		r = trn_error_set(&c->err, -ENOENT, "OtherParent", "device %s is of parent %.60s, not of %.60s", uuid, ctl_text_of(o, "parent"),
-				  parent);
+		r = trn_error_set(&c->err, -ENOENT, "OtherParent", "device %s is of parent %.60s, not of %.60s", uuid,
+				  ctl_text_of(o, "parent"), parent);
 	json_decref(o);
 	return r;
 }

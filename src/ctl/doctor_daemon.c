@@ -51,9 +51,11 @@ static void check_folder(struct ctl_doctor *d)
 		ctl_doctor_say(d, "runtime dir", CTL_WARN, "log in by a session manager, or set it to a folder of yours with mode 0700",
 			       "XDG_RUNTIME_DIR is not set: sockets go to /tmp, and tranched --user has no place for its own");
 	else if (stat(folder, &st) < 0 || !S_ISDIR(st.st_mode) || access(folder, W_OK) < 0)
-		ctl_doctor_say(d, "runtime dir", CTL_WARN, "make it, with mode 0700", "XDG_RUNTIME_DIR=%s is no folder to write to", folder);
+		ctl_doctor_say(d, "runtime dir", CTL_WARN, "make it, with mode 0700",
+			       "XDG_RUNTIME_DIR=%s is no folder to write to", folder);
 	else if (strlen(folder) > 40)
-		ctl_doctor_say(d, "runtime dir", CTL_WARN, "choose a shorter one", "XDG_RUNTIME_DIR=%s is long for paths of sockets", folder);
+		ctl_doctor_say(d, "runtime dir", CTL_WARN, "choose a shorter one",
+			       "XDG_RUNTIME_DIR=%s is long for paths of sockets", folder);
 	else
 		ctl_doctor_say(d, "runtime dir", CTL_OK, NULL, "sockets go to %s/tranche", folder);
 }

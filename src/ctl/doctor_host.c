@@ -37,8 +37,8 @@ static void check_landlock(struct ctl_doctor *d)
 	if (abi > 0)
 		ctl_doctor_say(d, "landlock", CTL_OK, NULL, "Landlock, ABI %ld, keeps executors from files", abi);
 	else
-		ctl_doctor_say(d, "landlock", CTL_WARN, "start the kernel with lsm=...,landlock; executors run without rules for files until then",
-			       "no Landlock: %s", strerror(errno));
+		ctl_doctor_say(d, "landlock", CTL_WARN,
+			       "start the kernel with lsm=...,landlock; executors run without rules for files until then", "no Landlock: %s", strerror(errno));
 }
 
 static void check_seccomp(struct ctl_doctor *d)
@@ -66,7 +66,8 @@ static void check_namespaces(struct ctl_doctor *d)
 		ctl_doctor_say(d, "namespaces", CTL_OK, NULL, "this user may make user namespaces");
 	else
 		ctl_doctor_say(d, "namespaces", CTL_WARN,
-			       "sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0; needed by \"tranche attach --sysfs\" alone",
+			       "sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0; needed by "
+			       "\"tranche attach --sysfs\" alone",
 			       "this user may make no user namespaces");
 }
 

@@ -50,15 +50,17 @@ static void check_drivers(struct ctl_doctor *d)
 	if (nr)
 		ctl_doctor_say(d, "opencl", CTL_OK, NULL, "%d OpenCL driver%s of the host in %s", nr, nr > 1 ? "s" : "", folder);
 	else
-		ctl_doctor_say(d, "opencl", CTL_MISSING, "install one: apt install pocl-opencl-icd for the processors, or the graphics card's",
-			       "no OpenCL driver of the host in %s", folder);
+		ctl_doctor_say(d, "opencl", CTL_MISSING,
+			       "install one: apt install pocl-opencl-icd for the processors, or the graphics card's", "no OpenCL driver of the host in %s", folder);
 	if (pieces_find(&pieces, &err) < 0)
 		ctl_doctor_say(d, "pieces", CTL_MISSING, err.hint, "%s", err.text);
 	else if (has_ours)
 		ctl_doctor_say(d, "driver", CTL_OK, NULL, "Tranche's OpenCL driver is registered in %s", folder);
 	else
-		ctl_doctor_say(d, "driver", CTL_WARN, "only \"tranche run\" and \"tranche attach --print env\" show it to programs; to register "
-			       "it, write its path into a file tranche.icd there", "Tranche's OpenCL driver is not registered in %s", folder);
+		ctl_doctor_say(d, "driver", CTL_WARN,
+			       "only \"tranche run\" and \"tranche attach --print env\" show it to programs; "
+			       "to register it, write its path into a file tranche.icd there",
+			       "Tranche's OpenCL driver is not registered in %s", folder);
 }
 
 static void tell_devices(struct ctl_doctor *d, json_t *answer)

@@ -28,8 +28,8 @@ static void check_qemu(struct ctl_doctor *d)
 	if (major > 10 || (major == 10 && minor >= 1))
 		ctl_doctor_say(d, "qemu", CTL_OK, NULL, "QEMU %d.%d", major, minor);
 	else
-		ctl_doctor_say(d, "qemu", CTL_WARN, "10.1 and later have the device vfio-user-pci", "QEMU %d.%d is too old for virtual machines",
-			       major, minor);
+		ctl_doctor_say(d, "qemu", CTL_WARN, "10.1 and later have the device vfio-user-pci",
+			       "QEMU %d.%d is too old for virtual machines", major, minor);
 }
 
 static void check_fuse(struct ctl_doctor *d)
@@ -69,12 +69,13 @@ static int count_nodes(const char *folder, const char *start, int *ret_usable)
 /* Graphics cards' drivers of OpenCL open these. */
 static void check_dri(struct ctl_doctor *d)
 {
-	int usable, nr = count_nodes("/dev/dri", "renderD", &usable);
+	int usable, nr = count_nodes("/dev/dri", "render", &usable);
 
 	if (nr == 0)
 		ctl_doctor_say(d, "gpu", CTL_OK, NULL, "no graphics card in /dev/dri; the processors are sliced");
 	else if (usable < nr)
-		ctl_doctor_say(d, "gpu", CTL_WARN, "become a member of the group render", "this user may open %d of %d nodes in /dev/dri", usable, nr);
+		ctl_doctor_say(d, "gpu", CTL_WARN, "become a member of the group render",
+			       "this user may open %d of %d nodes in /dev/dri", usable, nr);
 	else
 		ctl_doctor_say(d, "gpu", CTL_OK, NULL, "%d node%s in /dev/dri", nr, nr > 1 ? "s" : "");
 }
@@ -87,8 +88,8 @@ static void check_accel(struct ctl_doctor *d)
 	if (nr == 0)
 		return;
 	if (usable < nr)
-		ctl_doctor_say(d, "accel", CTL_WARN, "become a member of the group that the node has", "this user may open %d of %d nodes in /dev/accel",
-			       usable, nr);
+		ctl_doctor_say(d, "accel", CTL_WARN, "become a member of the group that the node has",
+			       "this user may open %d of %d nodes in /dev/accel", usable, nr);
 	else
 		ctl_doctor_say(d, "accel", CTL_OK, NULL, "%d node%s in /dev/accel", nr, nr > 1 ? "s" : "");
 }

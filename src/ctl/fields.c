@@ -134,7 +134,7 @@ int ctl_read_jsonfile(struct ctl *c, const char *path, json_t **ret)
 	fclose(f);
 	if (!json_is_object(o)) {
 		json_decref(o);
-		trn_error_set(&c->err, -EINVAL, "BadFile", "%.100s is no JSON object, line %d: %.80s", path, why.line, o ? "a list" : why.text);
+		trn_error_set(&c->err, -EINVAL, "BadFile", "%.100s is no JSON object, line %d: %.80s", path, why.line, why.text);
 		return trn_error_hint(&c->err, "it looks like {\"mdev_type\": \"compute-1g\", \"start\": \"auto\"}");
 	}
 	rename_type(o);

@@ -55,7 +55,8 @@ static int search(struct ctl *c, const char *kind, const char *start, char ret[C
 static int no_uuid(struct ctl *c, const char *text)
 {
 	trn_error_set(&c->err, -EINVAL, "NoUuid", "\"%.60s\" is no%s UUID", text, fitting(text) == strlen(text) ? " whole" : "");
-	return trn_error_hint(&c->err, "a UUID looks like 7f3c0a52-6f5b-4c56-9d2c-0a1b2c3d4e5f; \"tranche list\" and \"tranche list -d\" show them");
+	return trn_error_hint(&c->err, "a UUID looks like 7f3c0a52-6f5b-4c56-9d2c-0a1b2c3d4e5f; "
+				       "\"tranche list\" and \"tranche list -d\" show them");
 }
 
 int ctl_find_uuid(struct ctl *c, const char *text, enum ctl_among among, char ret[CTL_UUID_TEXT])

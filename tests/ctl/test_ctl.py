@@ -429,16 +429,21 @@ def test_list_of_a_thousand_is_fast():
             uuid = h.model.new_uuid()
             h.model.definitions[uuid] = fake_api.make_definition(uuid)
         h.model.freeze()
-        times = []
-        for _ in range(12):
+        before = os.times()
+        times, runs = [], 12
+        for _ in range(runs):
             start = time.monotonic()
             out = h.ok("list", "-d")
             times.append(time.monotonic() - start)
         assert out.count("\n") == 1003, out[-200:]
+        after = os.times()
         best = min(times) * 1000
-        print(f"# {best:.0f} ms")
+        # On a machine that others use the clock tells of them, too: what the command itself needed is looked at then.
+        needed = (after.children_user + after.children_system - before.children_user - before.children_system) / runs * 1000
+        print(f"# {best:.0f} ms, {needed:.0f} ms of a processor")
+        is_busy = os.getloadavg()[0] > os.cpu_count()
         sanitized = any(os.environ.get(v) for v in ("ASAN_OPTIONS", "TSAN_OPTIONS"))
-        assert sanitized or best < 50, f"{best} ms"
+        assert sanitized or best < 50 or (is_busy and needed < 50), f"{best} ms, {needed} ms of a processor"
 
 
 tap.main()
