@@ -12,7 +12,7 @@
 #include "base/memfd.h"
 #include "parent/gate_priv.h"
 
-#define SUSPECT_TURNS 8
+#define SUSPECT_TURNS 4
 
 /* ------------------------------------------------------------- the page */
 

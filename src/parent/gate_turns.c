@@ -76,7 +76,8 @@ static bool is_greedy(const struct parent_gate *g, const struct parent_runner *r
 		return false;
 	if (r->suspect)
 		return r->overrun_ns > SUSPECT_NS;
-	return r->overrun_ns > g->schedule.slice_ns * 5 / 4 && parent_share_is_ahead(&g->schedule, &r->member->share);
+	/* An honest one may have handed over a slice, or two kernels, just before its turn ended. */
+	return r->overrun_ns > g->schedule.slice_ns * 2 + SUSPECT_NS && parent_share_is_ahead(&g->schedule, &r->member->share);
 }
 
 static void stop_greedy(struct parent_gate *g)

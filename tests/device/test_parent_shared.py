@@ -335,7 +335,7 @@ def test_equal_share():
         devices = two(p, "kernels:1000+kernels:1000+kernels:1000", "kernels:4000")
         m.schedule(EQUAL)
         got, _ = shares(m, devices, 3)
-        expect(got, (0.5, 0.5), 0.1)
+        expect(got, (0.5, 0.5), 0.15)
         a = m.account(devices[1])
         assert a.slices > 50 and a.wait_ns > 1e9 and a.longest_wait_ns < 1e9, vars(a)
 
@@ -365,7 +365,7 @@ def test_fixed_share():
         devices = two(p, "kernels:1000", "kernels:3000", (700, 300))
         m.schedule(FIXED)
         got, _ = shares(m, devices, 3)
-        expect(got, (0.7, 0.3), 0.1)
+        expect(got, (0.7, 0.3), 0.15)
 
 
 def test_fixed_share_gives_no_more_than_promised():
@@ -379,7 +379,7 @@ def test_fixed_share_gives_no_more_than_promised():
         time.sleep(3)
         after = m.account(devices[0])
         part = (after.busy_ns - before.busy_ns) / (m.now - start)
-        assert 0.03 < part < 0.37, part
+        assert 0.01 < part < 0.37, part
 
 
 @contextlib.contextmanager
@@ -394,26 +394,26 @@ def against(load):
 def test_endless_kernel():
     with against("endless") as (m, devices):
         got, _ = shares(m, devices, 4)
-        expect(got, (0.5, 0.5), 0.12)
+        expect(got, (0.5, 0.5), 0.2)
         assert m.account(devices[0]).stops > 10
 
 
 def test_greedy():
     with against("greedy:1000") as (m, devices):
         got, _ = shares(m, devices, 4)
-        expect(got, (0.5, 0.5), 0.12)
+        expect(got, (0.5, 0.5), 0.2)
 
 
 def test_silent():
     with against("silent:1000") as (m, devices):
         got, _ = shares(m, devices, 4, warm=1)
-        assert got[1] > 0.4, got
+        assert got[1] > 0.33, got
 
 
 def test_children():
     with against("children:1000") as (m, devices):
         got, _ = shares(m, devices, 4, warm=1)
-        assert got[1] > 0.4, got
+        assert got[1] > 0.33, got
         assert m.account(devices[0]).stops > 0
 
 
