@@ -87,6 +87,7 @@ static void unwatch_peer(struct manager_device *dev)
 
 void daemon_device_free(struct manager_device *dev)
 {
+	daemon_problem_over(dev->d, "device", dev->spec.uuid);
 	base_list_remove(&dev->node);
 	if (dev->core) {
 		(void)trn_device_remove(dev->core, NULL, NULL);
@@ -177,10 +178,8 @@ static void process_ready(void *data, const struct trnc_control_hello *hello)
 
 	daemon_device_set_started(dev, hello);
 	if (dev->state == MANAGER_UNRESPONSIVE) {
-		char key[64] = "device:";
-
 		dev->state = MANAGER_RUNNING;
-		daemon_problem_clear(dev->d, strcat(key, dev->spec.uuid));
+		daemon_problem_over(dev->d, "device", dev->spec.uuid);
 		daemon_tell(dev->d, "device-changed", daemon_device_json(dev));
 		return;
 	}

@@ -4,7 +4,9 @@
  * host (process.h), at start and on SIGHUP; what they say is compared with what is there.  A parent that is not among them any
  * more goes when it has no device; else it stays and is named as a problem.  A look that fails takes nobody's parent.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,7 +103,7 @@ static void want_parent(struct daemon *d, const struct manager_parent_params *pa
 	char key[80];
 
 	snprintf(key, sizeof(key), "parent:%.63s", params->name);
-	daemon_problem_clear(d, key);
+	daemon_problem_over(d, "parent", params->name);
 	if (p) {
 		struct trnc_parent_schedule was = p->schedule;
 
@@ -117,6 +119,40 @@ static void want_parent(struct daemon *d, const struct manager_parent_params *pa
 	}
 	if (daemon_parent_add(d, params, NULL, &err) < 0)
 		daemon_problem_set(d, key, &err, d->config->file);
+}
+
+static bool has_folders(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	bool has = false;
+
+	while (dir && !has && (entry = readdir(dir)))
+		has = entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return has;
+}
+
+/*
+ * Devices that were started before us stand on what was shared out then: as long as there are any, less than that is not
+ * taken for it, or they would have no place.
+ */
+static uint64_t memory_of(struct daemon *d, const char *name, uint64_t wanted)
+{
+	json_t *kept = daemon_kept_load(d, name);
+	uint64_t was = (uint64_t)json_integer_value(json_object_get(kept, "memory"));
+	struct trn_error err = { 0 };
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/devices", d->config->runtime_dir);
+	if (!d->is_adopted && was > wanted && has_folders(path))
+		wanted = was;
+	json_object_set_new(kept, "memory", json_integer((json_int_t)wanted));
+	if (was != wanted && daemon_kept_save(d, name, kept, &err) < 0)
+		daemon_problem_set(d, "kept", &err, NULL);
+	json_decref(kept);
+	return wanted;
 }
 
 /* host: NULL: not known */
@@ -136,6 +172,8 @@ static void want_compute(struct daemon *d, const char *name, const struct daemon
 		daemon_problem_set(d, key, &err, d->config->file);
 		return;
 	}
+	if (!daemon_parent_find(d, name))
+		params.memory = memory_of(d, name, params.memory);
 	want_parent(d, &params);
 }
 

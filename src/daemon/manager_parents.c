@@ -155,6 +155,7 @@ void daemon_parent_drop(struct manager_parent *p, bool quit)
 	struct daemon *d = p->d;
 	json_t *what = json_pack("{s:s}", "name", p->name);
 
+	daemon_problem_over(d, "parent", p->name);
 	base_list_remove(&p->node);
 	if (p->sharer)
 		daemon_sharer_close(p->sharer, quit);

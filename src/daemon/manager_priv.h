@@ -160,6 +160,7 @@ void daemon_waiter_forget(struct manager_waiter *w);
 /* manager_problems.c: one problem a key */
 void daemon_problem_set(struct daemon *d, const char *key, const struct trn_error *err, const char *file);
 void daemon_problem_clear(struct daemon *d, const char *prefix);
+void daemon_problem_over(struct daemon *d, const char *kind, const char *name); /* of the key KIND:NAME */
 json_t *daemon_problems_json(struct daemon *d);
 
 /* manager_rights.c */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is wrong at the moment, for GET /v1 and the log: a definition that cannot be read, a parent that vanished. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,14 @@ static void clear(struct daemon *d, const char *key, size_t len)
 void daemon_problem_clear(struct daemon *d, const char *prefix)
 {
 	clear(d, prefix, strlen(prefix));
+}
+
+void daemon_problem_over(struct daemon *d, const char *kind, const char *name)
+{
+	char key[300];
+
+	snprintf(key, sizeof(key), "%s:%s", kind, name);
+	clear(d, key, strlen(key) + 1);
 }
 
 void daemon_problem_set(struct daemon *d, const char *key, const struct trn_error *err, const char *file)

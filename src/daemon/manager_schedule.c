@@ -133,7 +133,7 @@ static void keep(struct manager_parent *p)
 	json_object_set_new(kept, "schedule", json_pack("{s:s, s:I}", "policy", policy_names[p->schedule.policy], "slice_us",
 							(json_int_t)p->schedule.slice_us));
 	snprintf(key, sizeof(key), "kept:%s", p->name);
-	daemon_problem_clear(p->d, key);
+	daemon_problem_over(p->d, "kept", p->name);
 	/* It works now; what could be lost is that it does after a restart. */
 	if (daemon_kept_save(p->d, p->name, kept, &err) < 0)
 		daemon_problem_set(p->d, key, &err, NULL);

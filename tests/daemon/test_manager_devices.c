@@ -454,7 +454,7 @@ static void test_c33_samples_only_while_used(void **state)
 
 	start_one();
 	w.nr_stats = 0;
-	world_wait(1200);
+	world_wait(150);
 	assert_int_equal(w.nr_stats, 0);
 	world_use(world_uuid(1), true);
 	w.busy_ns = 1000;

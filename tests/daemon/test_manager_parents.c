@@ -2,6 +2,8 @@
 /* Parents: leaving all or nothing (C5), types (C10, C32), schedules (C33), looking again, adoption and what starts by itself. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "manager_world.h"
 
@@ -270,6 +272,30 @@ static void test_adopts_without_its_parent(void **state)
 	assert_int_equal(world_left("cpu0", "memory"), FULL - WORLD_GIB / 4);
 }
 
+/* Less was configured meanwhile: who runs keeps its place. */
+static void test_adopts_with_less_memory_configured(void **state)
+{
+	struct daemon_parent_config less = { .name = (char[]){ "cpu0" }, .driver = (char[]){ "compute" }, .memory = WORLD_GIB };
+	char path[128];
+
+	json_decref(world_ask(world_post_device, NULL, "{'type':'compute-2g','uuid':'10000000-2000-4000-8000-000000000001'}", NULL));
+	world_stop();
+	snprintf(path, sizeof(path), "%s/devices", w.config.runtime_dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/devices/%s", w.config.runtime_dir, world_uuid(1));
+	assert_int_equal(mkdir(path, 0700), 0);
+	w.config.parents = &less;
+	w.config.nr_parents = 1;
+	world_start();
+	assert_int_equal(world_nr_devices(), 1);
+	assert_int_equal(world_left("cpu0", "memory"), FULL - 2 * WORLD_GIB);
+	json_decref(world_ask(world_delete_device, world_uuid(1), NULL, NULL));
+	world_stop();
+	assert_int_equal(rmdir(path), 0);
+	world_start();
+	assert_int_equal(world_left("cpu0", "memory"), WORLD_GIB);
+}
+
 static void test_one_that_does_not_answer(void **state)
 {
 	struct trn_error err = { 0 };
@@ -343,6 +369,7 @@ int main(void)
 		T(test_reload_vanished_parents),
 		T(test_adopts_what_was_running),
 		T(test_adopts_without_its_parent),
+		T(test_adopts_with_less_memory_configured),
 		T(test_one_that_does_not_answer),
 		T(test_autostart_once_a_boot),
 		T(test_not_ready_says_so),
