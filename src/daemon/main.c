@@ -24,6 +24,8 @@
 #include "daemon/manager.h"
 
 #define WANTED_DESCRIPTORS 65536u
+#define LOCK_PAUSE_US 10000u
+#define LOCK_TRIES 200
 
 /* What the command line says stands above the configuration, also after a reload. */
 struct arguments {
@@ -167,6 +169,26 @@ static int make_folders(const char *folder, mode_t mode)
 	return mkdir(path, mode) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+/*
+ * One that was killed in the middle of starting a process leaves a copy of the descriptor there for a moment, until that
+ * process executes its program: then the number in the file is nobody's, and the lock is about to be free.
+ */
+static int lock_soon(int fd, char *number, size_t cap)
+{
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		ssize_t n = pread(fd, number, cap - 1, 0);
+		long pid;
+
+		number[n > 0 ? n : 0] = '\0';
+		number[strcspn(number, "\n")] = '\0';
+		pid = strtol(number, NULL, 10);
+		if (i == LOCK_TRIES || pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+			return -EEXIST;
+		usleep(LOCK_PAUSE_US);
+	}
+	return 0;
+}
+
 /* One tranched a runtime directory. The lock goes with the process, however it ends. */
 static int take_lock(struct program *p, struct trn_error *err)
 {
@@ -186,10 +208,7 @@ static int take_lock(struct program *p, struct trn_error *err)
 		trn_error_set(err, r, "NoLock", "cannot open %.150s: %s", path, strerror(errno));
 		return trn_error_hint(err, "let this user write there, or choose another --runtime-dir");
 	}
-	if (flock(p->lock, LOCK_EX | LOCK_NB) < 0) {
-		n = read(p->lock, text, sizeof(text) - 1);
-		text[n > 0 ? n : 0] = '\0';
-		text[strcspn(text, "\n")] = '\0';
+	if (lock_soon(p->lock, text, sizeof(text)) < 0) {
 		trn_error_set(err, -EEXIST, "AlreadyRunning", "tranched runs already in %.150s (process %s)", folder,
 			      text[0] ? text : "unknown");
 		return trn_error_hint(err, "use that one, stop it, or choose another --runtime-dir");
