@@ -25,10 +25,11 @@ def test_two_hundred_defined_sixty_four_started():
         parents = {p["name"]: p for p in api.get("/v1/parents")["parents"]}
         compute = next((name for name, p in parents.items() if p["driver"] == "compute"), None)
         assert compute, f"no OpenCL device of this host was found: {parents}"
+        null_type = api.get("/v1/types?parent=null0")["types"][0]["name"]
         uuids = [str(uuid.uuid4()) for _ in range(200)]
         for i, u in enumerate(uuids):
             if i % 2:
-                body = {"uuid": u, "parent": "null0", "type": "null-null"}
+                body = {"uuid": u, "parent": "null0", "type": null_type}
             else:
                 body = {"uuid": u, "parent": compute, "type": "compute-custom", "memory": (16 + 16 * (i % 5)) * MIB}
             api.post("/v1/definitions", dict(body, vm=f"vm{i}"))
