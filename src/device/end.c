@@ -52,7 +52,8 @@ static void *end_anyway(void *arg)
 	struct trn_error why = { 0 };
 
 	sleep(GRACE_S);
-	trn_error_set(&why, -ETIMEDOUT, "ClientsHang", "the device ends without its clients, which did not let go of it within %d s", GRACE_S);
+	trn_error_set(&why, -ETIMEDOUT, "ClientsHang", "the device ends without its clients, which did not let go of it within %d s",
+		      GRACE_S);
 	base_log_error(BASE_LOG_ERROR, &why);
 	if (p->owns_socket)
 		unlink(p->options.socket_path);

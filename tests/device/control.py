@@ -55,7 +55,7 @@ class Control:
             try:
                 self.sock.connect(path)
                 break
-            except ConnectionRefusedError:      # one that a killed device has left, and that is about to be replaced
+            except (ConnectionRefusedError, FileNotFoundError):     # one that a killed device has left, and that is about to be replaced
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.005)

@@ -384,7 +384,8 @@ def test_hostile():
     with managed() as d:
         c = d.connect()
         for body, status in (((SET, b""), errno.EINVAL), ((HOLD, b"12345678" * 2), errno.EINVAL), ((STATS, b"x" * 8), errno.EINVAL),
-                             ((HOLD, struct.pack("<Ii", 3, 0)), errno.EINVAL), ((999, b""), errno.EOPNOTSUPP), ((137, b""), errno.EOPNOTSUPP),
+                             ((HOLD, struct.pack("<Ii", 3, 0)), errno.EINVAL), ((999, b""), errno.EOPNOTSUPP),
+                             ((137, b""), errno.EOPNOTSUPP),
                              ((0, b""), errno.EOPNOTSUPP), ((127, b""), errno.EOPNOTSUPP), ((0x7FFFFFFF, b""), errno.EOPNOTSUPP)):
             expect_refusal(lambda body=body: c.ask(*body), status)
         expect_refusal(lambda: c.ask(STATS, ident=0), errno.EINVAL)

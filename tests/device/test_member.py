@@ -155,14 +155,15 @@ def test_join_carries_what_was_taken():
 def failed(p_path, *more):
     with tempfile.TemporaryDirectory() as f:
         start = time.monotonic()
-        result = subprocess.run([DEVICE, "--uuid", "7f3c0a52-6f5b-4c56-9d2c-0a1b2c3d4e5f", "--socket-path", f + "/s", "--parent-socket", p_path,
-                                 "--ended", f + "/ended", *more], capture_output=True, text=True, timeout=30)
+        result = subprocess.run([DEVICE, "--uuid", "7f3c0a52-6f5b-4c56-9d2c-0a1b2c3d4e5f", "--socket-path", f + "/s",
+                                 "--parent-socket", p_path, "--ended", f + "/ended", *more], capture_output=True, text=True, timeout=30)
         assert result.returncode == 1 and sorted(os.listdir(f)) == ["ended"], (result, os.listdir(f))
         return result.stderr, time.monotonic() - start
 
 
 def test_join_refused():
-    for answer, text in ((errno.EUSERS, "the fake one says no"), (errno.EEXIST, "the fake one says no"), (b"x", "join"), (b"\xff" * 60, "join"),
+    for answer, text in ((errno.EUSERS, "the fake one says no"), (errno.EEXIST, "the fake one says no"), (b"x", "join"),
+                         (b"\xff" * 60, "join"),
                          (message(JOIN | REPLY, 1, b"short8__"), "language"),
                          (message(JOIN | REPLY, 1, struct.pack("<QQ", 1000, 0)), "record")):
         with parent("fake", answers={JOIN: answer}) as p:

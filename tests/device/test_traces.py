@@ -154,7 +154,8 @@ def test_start_file():
         assert "PARENT" in run("--start-file=" + path).stdout
         assert '"drivers"' in written(b"--list\n", "--json").stdout, "what follows counts, too"
         for data, text in ((b"--start-file\nx\n", "another"), (b"--list\n--start-file=x\n", "line 2"), (b"--list\0\n", "zero"),
-                           (b"x" * 70000, "64 KiB"), (b"-V\n" * 257, "256"), (b"--list --json\n", "--list --json"), (b"\n--list\n", "not an option")):
+                           (b"x" * 70000, "64 KiB"), (b"-V\n" * 257, "256"),
+                           (b"--list --json\n", "--list --json"), (b"\n--list\n", "not an option")):
             result = written(data)
             assert result.returncode == 2 and text in result.stderr, (data[:30], result)
         assert written(b"").returncode == 2

@@ -241,6 +241,8 @@ void compute_device_get_stats(struct trn_device *dev, struct compute_stats *ret)
 	*ret = d->stats;
 	base_list_for_each(ex, &d->executors, node)
 		ret->executors_now += ex->pid > 0;
+	if (!ret->executors_now)
+		ret->behind = 0;
 	ret->quota = d->takes_all && d->probe.fd < 0 ? 0 : d->stats.quota;
 	ret->sessions_now = 0;
 	base_list_for_each(s, &d->sessions, node)

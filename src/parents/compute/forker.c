@@ -60,6 +60,7 @@ void compute_forker_lose(struct compute_forker *f)
 	struct compute_executor *ex;
 
 	log_debug("tranche-parent is gone");
+	f->limit = sd_event_source_disable_unref(f->limit);
 	f->io = sd_event_source_disable_unref(f->io);
 	f->sock = base_close(f->sock);
 	f->nr_deaths++;
@@ -121,6 +122,13 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *data)
 	log_warning("tranche-parent does not answer and is ended");
 	compute_forker_lose(data);
 	return 0;
+}
+
+int compute_forker_limit(struct compute_forker *f)
+{
+	if (f->limit)
+		return 0;
+	return sd_event_add_time_relative(f->device->config->event, &f->limit, CLOCK_MONOTONIC, ANSWER_US, 1000, on_limit, f);
 }
 
 /* Is it a child of ours, as it has to be for all that comes?  It is not where nobody reaps what its parent left. */
@@ -290,8 +298,8 @@ int compute_forker_ask(struct compute_forker *f, struct compute_executor *ex, ch
 	r = make_request(env, f->last_id + 1, &m);
 	if (r < 0)
 		return r;
-	if (!f->limit && (r = sd_event_add_time_relative(f->device->config->event, &f->limit, CLOCK_MONOTONIC, ANSWER_US, 1000,
-							 on_limit, f)) < 0)
+	r = compute_forker_limit(f);
+	if (r < 0)
 		return r;
 	r = base_send(f->sock, m, m->len, (const int[]){ sock, folder }, 2);
 	if (r < 0) {

@@ -82,6 +82,8 @@ int compute_member_wait(struct compute_forker *f, struct compute_executor *ex);
 
 /* Of forker.c, for member.c. */
 int compute_forker_watch_socket(struct compute_forker *f);
+/* What it is asked is to be answered in its time, or the connection is lost. Return: 0 or -errno. */
+int compute_forker_limit(struct compute_forker *f);
 void compute_forker_lose(struct compute_forker *f);
 void compute_forker_set_told(struct compute_forker *f, struct compute_executor *ex);
 

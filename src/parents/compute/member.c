@@ -170,6 +170,8 @@ static int on_again(sd_event_source *source, uint64_t usec, void *data)
 		r = compute_forker_watch_socket(f);
 		if (r >= 0)
 			r = send_join(f);
+		if (r >= 0)
+			r = compute_forker_limit(f);
 	}
 	if (r < 0) {
 		f->io = sd_event_source_disable_unref(f->io);
@@ -263,6 +265,7 @@ static int take_joined_again(struct compute_forker *f, const struct trnc_msg *m,
 	log_info("tranche-parent is back");
 	f->backoff_ms = 0;
 	f->nr_deaths = 0;
+	f->limit = sd_event_source_disable_unref(f->limit);
 	compute_forker_offer_probe(f);
 	ask_unasked(f);
 	return 0;
