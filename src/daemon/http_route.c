@@ -227,11 +227,22 @@ static const char *skip_authority(const char *url)
 	return url ? url : "/";
 }
 
+/* Everything else is to be encoded; and what is logged as it came must not steer a terminal. */
+static bool is_plain(const char *url)
+{
+	for (const char *c = url; *c; c++)
+		if (*c <= ' ' || *c >= 0x7f)
+			return false;
+	return true;
+}
+
 int daemon_http_split_path(const char *url, struct http_path *ret)
 {
 	const char *p = skip_authority(url);
 
 	ret->nr = 0;
+	if (!is_plain(url))
+		return -EINVAL;
 	if (*p != '/')
 		return -ENOENT;
 	if (!p[1])

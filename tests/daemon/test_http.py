@@ -70,6 +70,10 @@ def test_paths():
             answer = c.ask("GET", path)
             assert answer[0] == status, (path, answer[0])
             error_of(answer)
+        for raw in (b"/v1/parents/\x1b[2J", b"/v1/parents/\xc3\xa4"):
+            with f.raw() as s:
+                s.sendall(b"GET " + raw + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                assert read_all(s).startswith(b"HTTP/1.1 400 "), raw
 
 
 def test_query():
