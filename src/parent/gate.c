@@ -9,9 +9,9 @@
  *    still runs: nothing is idle meanwhile.  A turn is charged its time less what others used meanwhile, and they are charged
  *    that: so all charges together are the time that has passed.
  *
- * Who uses the host device without a turn is stopped when that was more than two slices, and more than its part; a little is
- * anybody's (programs are read and checked without a turn).  One that was stopped goes on with its next turn.  Executors that never say that they
- * want the host device, and use it, are found by the watch.
+ * Who uses the host device without a turn is stopped when that was more than two slices, and more than its part; a little
+ * is anybody's (programs are read and checked without a turn).  One that was stopped goes on with its next turn.  Executors
+ * that never say that they want the host device, and use it, are found by the watch.
  */
 #include <errno.h>
 #include <sched.h>

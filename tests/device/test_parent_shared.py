@@ -405,7 +405,7 @@ def test_greedy():
 
 
 def test_silent():
-    with against("silent:1000") as (m, devices):
+    with against("silent:1000+silent:1000+silent:1000") as (m, devices):
         got, _ = shares(m, devices, 4, warm=1)
         assert got[1] > 0.33, got
 
