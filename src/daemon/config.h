@@ -48,8 +48,10 @@ struct daemon_config {
 	bool is_user; /* --user */
 };
 
-/* What is there without a file; file: NULL: the usual place, which may be missing.  A sentence names file, line, key and value of what is wrong,
- * and nothing of *ret is set then.  Return: 0 or -errno. */
+/*
+ * What is there without a file; file: NULL: the usual place, which may be missing.  A sentence names file, line, key and
+ * value of what is wrong, and nothing of *ret is set then.  Return: 0 or -errno.
+ */
 int daemon_config_load(const char *file, bool is_user, struct daemon_config *ret, struct trn_error *err);
 void daemon_config_free(struct daemon_config *c);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tranched: one event loop, no threads, no OpenCL.  Devices and what they share are processes of their own, which outlive it: it may end, crash and
- * be upgraded while they run.
+ * tranched: one event loop, no threads, no OpenCL.  Devices and what they share are processes of their own, which outlive it:
+ * it may end, crash and be upgraded while they run.
  */
 #include <errno.h>
 #include <fcntl.h>

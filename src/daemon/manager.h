@@ -3,9 +3,9 @@
  * The manager: parents, types, definitions and devices, as the API shows them.  Single-threaded: everything runs on the event
  * loop's thread.  The shapes of all JSON are those of openapi.json.
  *
- * Refusals carry errno values as the kernel's mdev has them: EINVAL (a field that is missing, unknown, of a wrong type or out of range; the sentence
- * names it), EACCES (rights), ENOENT (no such thing), EEXIST, EUSERS (capacity), EBUSY (in use), EAGAIN (start not finished), ENODEV (the
- * parent leaves), ETIMEDOUT, ECANCELED, ENOSPC, EROFS, EIO (the disk) ...
+ * Refusals carry errno values as the kernel's mdev has them: EINVAL (a field that is missing, unknown, of a wrong type or out of
+ * range; the sentence names it), EACCES (rights), ENOENT (no such thing), EEXIST, EUSERS (capacity), EBUSY (in use), EAGAIN (start
+ * not finished), ENODEV (the parent leaves), ETIMEDOUT, ECANCELED, ENOSPC, EROFS, EIO (the disk) ...
  */
 #ifndef DAEMON_MANAGER_H
 #define DAEMON_MANAGER_H

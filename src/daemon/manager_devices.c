@@ -42,8 +42,10 @@ int daemon_device_get(struct daemon *d, const char *text, struct manager_device 
 		return 0;
 	}
 	if ((dev && dev->state == MANAGER_STARTING) || (!dev && !d->is_adopted)) {
-		trn_error_set(err, -EAGAIN, "NotReady", dev ? "device %s is still being started" : "it is not known yet whether there is a device %s",
-			      uuid);
+		if (dev)
+			trn_error_set(err, -EAGAIN, "NotReady", "device %s is still being started", uuid);
+		else
+			trn_error_set(err, -EAGAIN, "NotReady", "it is not known yet whether there is a device %s", uuid);
 		return trn_error_hint(err, "try again in a moment");
 	}
 	trn_error_set(err, -ENOENT, "NoSuchDevice", "there is no device %s", uuid);

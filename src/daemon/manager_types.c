@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a parent offers: a compute parent cuts memory, in sizes that are powers of two and in any size; of a PCI driver, what it says itself.
+ * What a parent offers: a compute parent cuts memory, in sizes that are powers of two and in any size; of a PCI driver, what it
+ * says itself.
  * The core's driver of all of them does nothing: devices are processes.
  */
 #include <errno.h>
@@ -160,14 +161,11 @@ json_t *daemon_resources_json(const struct trn_resources *capacity, const struct
 
 static json_t *adjustable_json(struct trn_type *type)
 {
-	/* The core tells by refusing only; what there is to choose is what our own tables say. */
 	json_t *list = json_array();
-	bool is_custom = !strcmp(trn_type_name(type), "compute-custom");
 
-	if (is_custom)
-		json_array_append_new(list, json_string("memory"));
-	if (!strcmp(trn_type_device_api(type), "compute"))
-		json_array_append_new(list, json_string("time"));
+	for (int i = 0; i < TRN_NR_RESOURCES; i++)
+		if (trn_type_adjustable(type) & (1u << i))
+			json_array_append_new(list, json_string(trn_resource_name((enum trn_resource)i)));
 	return list;
 }
 

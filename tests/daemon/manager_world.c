@@ -701,7 +701,8 @@ struct world_call *world_begin(void (*fn)(struct world_call *c, const void *arg,
 	return c;
 }
 
-json_t *world_ask(void (*fn)(struct world_call *c, const void *arg, json_t *body), const void *arg, const char *body, struct trn_error *err)
+json_t *world_ask(void (*fn)(struct world_call *c, const void *arg, json_t *body), const void *arg, const char *body,
+		  struct trn_error *err)
 {
 	struct world_call *c = world_begin(fn, arg, body);
 	json_t *result;

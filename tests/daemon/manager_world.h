@@ -69,7 +69,8 @@ struct world_call *world_call_new(enum daemon_right right, uid_t uid);
 void world_call_free(struct world_call *c);
 void world_cancel(struct world_call *c);
 /* As an administrator; runs and gives the answer, which must have come; err: filled when it was refused. */
-json_t *world_ask(void (*fn)(struct world_call *c, const void *arg, json_t *body), const void *arg, const char *body, struct trn_error *err);
+json_t *world_ask(void (*fn)(struct world_call *c, const void *arg, json_t *body), const void *arg, const char *body,
+		  struct trn_error *err);
 
 void world_post_device(struct world_call *c, const void *arg, json_t *body);
 void world_patch_device(struct world_call *c, const void *uuid, json_t *body);

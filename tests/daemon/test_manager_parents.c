@@ -241,8 +241,8 @@ static void test_adopts_what_was_running(void **state)
 	struct trn_error err = { 0 };
 	json_t *json = NULL;
 
-	json_decref(world_ask(world_post_device, NULL,
-			      "{'type':'compute','memory':1000000,'time':12.5,'vm':'web','uuid':'10000000-2000-4000-8000-000000000001'}", NULL));
+	json_decref(world_ask(world_post_device, NULL, "{'type':'compute','memory':1000000,'time':12.5,'vm':'web',"
+			      "'uuid':'10000000-2000-4000-8000-000000000001'}", NULL));
 	start(2);
 	world_stop();
 	assert_int_equal(json_object_size(w.running), 2);
