@@ -79,8 +79,10 @@ static int verb_stop(struct ctl *c)
 	if (ctl_has(c, CTL_WAIT))
 		return stop_asking(c, uuid, query);
 	r = ctl_delete(c, api_path("/v1/devices/", uuid, query, NULL));
-	if (r == -EBUSY)
+	if (r == -EBUSY) {
+		c->err.hint[0] = '\0'; /* tranched's is for who speaks the API */
 		trn_error_hint(&c->err, "wait for its users with --wait, or take it from them with --force");
+	}
 	return r;
 }
 
