@@ -25,8 +25,12 @@
 #define UNMOUNT_MS 3000
 
 static const struct option options[] = {
-	{ "sysfs", no_argument, NULL, 'S' }, { "etc", required_argument, NULL, 'e' },  { "socket", required_argument, NULL, 's' },
-	{ "remove", required_argument, NULL, 'r' }, { "help", no_argument, NULL, 'h' }, { 0 },
+	{"sysfs", no_argument, NULL, 'S'},
+	{"etc", required_argument, NULL, 'e'},
+	{"socket", required_argument, NULL, 's'},
+	{"remove", required_argument, NULL, 'r'},
+	{"help", no_argument, NULL, 'h'},
+	{0},
 };
 
 struct sysfs {
@@ -87,7 +91,7 @@ static int parse(int argc, char **argv, struct sysfs *s)
 			return 0;
 		default:
 			snprintf(text, sizeof(text), "%s %.60s", c == ':' ? "a value is missing for" : "unknown option",
-				 argv[optind - 1]);
+				argv[optind - 1]);
 			return usage(text);
 		}
 	}
@@ -108,14 +112,16 @@ static int find_treefs(struct sysfs *s, struct trn_error *err)
 		own[len] = '\0';
 		slash = strrchr(own, '/');
 		if ((size_t)len > tail && !strcmp(own + (size_t)len - tail, IN_BUILD_TREE))
-			n = snprintf(s->treefs, PATH_MAX, "%.*s/src/treefs/tranche-treefs", (int)((size_t)len - tail), own);
+			n = snprintf(
+				s->treefs, PATH_MAX, "%.*s/src/treefs/tranche-treefs", (int)((size_t)len - tail), own);
 		else if (slash)
 			n = snprintf(s->treefs, PATH_MAX, "%.*s/tranche-treefs", (int)(slash - own), own);
 	}
 	if (n > 0 && n < PATH_MAX && access(s->treefs, X_OK) == 0)
 		return 0;
 	trn_error_set(err, -ENOENT, "PieceMissing", "tranche-treefs is missing beside tranche");
-	return trn_error_hint(err, "install its package, or build it: it needs libfuse3-dev, libcurl4-gnutls-dev and libjansson-dev");
+	return trn_error_hint(
+		err, "install it, or build it: it needs libfuse3-dev, libcurl4-gnutls-dev, libjansson-dev");
 }
 
 static int check_etc(struct sysfs *s, struct trn_error *err)
@@ -133,8 +139,9 @@ static int check_etc(struct sysfs *s, struct trn_error *err)
 /* Return: the process, mounted and ready; or -errno. */
 static pid_t start_treefs(struct sysfs *s, struct trn_error *err)
 {
-	char ready_fd[] = "--ready-fd=3", dies[] = "--die-with-parent", socket[] = "--socket", remove[] = "--remove", place[] = CLASS;
-	char *argv[9] = { s->treefs, ready_fd, dies };
+	char ready_fd[] = "--ready-fd=3", dies[] = "--die-with-parent", place[] = CLASS;
+	char socket[] = "--socket", remove[] = "--remove";
+	char *argv[9] = {s->treefs, ready_fd, dies};
 	_cleanup_close_ int reader = -1;
 	int pipes[2], n = 3;
 	char ready;
@@ -210,7 +217,8 @@ static int spread(const struct sysfs *s, struct trn_error *err)
 	int r;
 
 	if (root < 0)
-		return trn_error_set(err, -errno, "NoTree", "the tree at " CLASS " cannot be opened: %s", strerror(errno));
+		return trn_error_set(
+			err, -errno, "NoTree", "the tree at " CLASS " cannot be opened: %s", strerror(errno));
 	r = bind_parents(root, err);
 	snprintf(from, sizeof(from), "/proc/self/fd/%d/bus/mdev", root);
 	if (r == 0)
@@ -261,8 +269,8 @@ static int run_program(const struct sysfs *s, pid_t treefs)
 
 int sysfs_attach(int argc, char **argv)
 {
-	struct trn_error err = { 0 };
-	struct sysfs s = { 0 };
+	struct trn_error err = {0};
+	struct sysfs s = {0};
 	int r = parse(argc, argv, &s);
 	pid_t treefs = 0;
 

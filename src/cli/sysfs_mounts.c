@@ -53,7 +53,8 @@ int sysfs_mounts_enter(struct trn_error *err)
 	if (r == 0)
 		return 0;
 	trn_error_set(err, r, "NoNamespace", "cannot get mounts of our own: %s", strerror(-r));
-	return trn_error_hint(err, "run it as root, or allow user namespaces: sysctl kernel.unprivileged_userns_clone=1");
+	return trn_error_hint(
+		err, "run it as root, or allow user namespaces: sysctl kernel.unprivileged_userns_clone=1");
 }
 
 /* --- folders --- */
@@ -96,8 +97,11 @@ static int bring_back(int from, const char *parent, const char *name, struct trn
 
 	snprintf(old, sizeof(old), "/proc/self/fd/%d/%s", from, name);
 	snprintf(new, sizeof(new), "%s/%s", parent, name);
-	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : trn_error_set(err, -errno, "CannotMount", "cannot look at %s: %s", new, strerror(errno));
+	r = fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+	if (r == -ENOENT) /* it has just gone */
+		return 0;
+	if (r < 0)
+		return trn_error_set(err, r, "CannotMount", "cannot look at %s: %s", new, strerror(-r));
 	r = S_ISLNK(st.st_mode) ? make_link(from, name, new) : make_place(new, S_ISDIR(st.st_mode));
 	if (r < 0)
 		return trn_error_set(err, r, "CannotMount", "cannot make %s: %s", new, strerror(-r));

@@ -12,8 +12,8 @@
 int sysfs_mounts_enter(struct trn_error *err);
 
 /*
- * Makes the folder parent/name.  Where it cannot be made, as in sysfs, parent becomes a folder in memory, with everything that was in
- * it at its place.  Return: 0; 1: it is there already; -errno.
+ * Makes the folder parent/name.  Where it cannot be made, as in sysfs, parent becomes a folder in memory, with
+ * everything that was in it at its place.  Return: 0; 1: it is there already; -errno.
  */
 int sysfs_mounts_make(const char *parent, const char *name, struct trn_error *err);
 

@@ -29,8 +29,8 @@ struct job {
 	enum treefs_command command;
 	char *path;
 	json_t *body;
-	size_t len;    /* what a write that went well returns */
-	int cancel_fd; /* readable: given up */
+	size_t len;	/* what a write that went well returns */
+	int cancel_fd;	/* readable: given up */
 	char what[128]; /* for the log */
 };
 
@@ -99,7 +99,7 @@ static int write_error(const struct job *j, int r, const struct trn_error *err)
 /* Whoever reads the log may be slow, or be asleep; who writes to a file does not wait for that. */
 static bool may_log(struct treefs_commands *c)
 {
-	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
 	time_t now = time(NULL);
 	bool may;
 
@@ -134,7 +134,7 @@ static void answer(struct job *j, int r)
 
 static void carry_out(struct treefs_commands *c, struct api *a, struct job *j)
 {
-	struct trn_error err = { 0 };
+	struct trn_error err = {0};
 	int r;
 
 	api_set_cancel(a, j->cancel_fd);
@@ -172,7 +172,7 @@ static struct job *next_job(struct treefs_commands *c)
 static void *run_worker(void *data)
 {
 	struct treefs_commands *c = data;
-	struct trn_error err = { 0 };
+	struct trn_error err = {0};
 	struct api *a = NULL;
 	struct job *j;
 	int r = api_open(c->socket, &a, &err);
@@ -226,7 +226,8 @@ static int put_job(struct treefs_commands *c, struct job *j)
 {
 	int r = 0;
 
-	/* Before a worker can answer it.  Only waiting can be interrupted: of others nobody would know whether they had happened. */
+	/* Before a worker can answer it.  Only waiting is interrupted: of others nobody would know whether they had
+	 * happened. */
 	if (j->command == TREEFS_DO_REMOVE)
 		fuse_req_interrupt_func(j->req, handle_interrupt, j);
 	pthread_mutex_lock(&c->lock);
@@ -252,7 +253,8 @@ static struct job *job_create(fuse_req_t req, enum treefs_command command, size_
 
 	if (!j)
 		return NULL;
-	*j = (struct job){ .req = req, .command = command, .len = len, .cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+	*j = (struct job){
+		.req = req, .command = command, .len = len, .cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 	base_list_init(&j->link);
 	if (j->cancel_fd >= 0)
 		return j;
@@ -269,7 +271,8 @@ static int submit(struct treefs_commands *c, struct job *j)
 	return r;
 }
 
-static int start_create(struct treefs_commands *c, fuse_req_t req, const struct treefs_object *type, const char *text, size_t len)
+static int start_create(
+	struct treefs_commands *c, fuse_req_t req, const struct treefs_object *type, const char *text, size_t len)
 {
 	char uuid[TREEFS_UUID_SIZE];
 	int r = treefs_parse_uuid(text, len, uuid);
@@ -286,7 +289,8 @@ static int start_create(struct treefs_commands *c, fuse_req_t req, const struct 
 	return submit(c, j);
 }
 
-static int start_remove(struct treefs_commands *c, fuse_req_t req, const struct treefs_object *device, const char *text, size_t len)
+static int start_remove(
+	struct treefs_commands *c, fuse_req_t req, const struct treefs_object *device, const char *text, size_t len)
 {
 	unsigned long number;
 	int r = treefs_parse_number(text, len, &number);
@@ -306,7 +310,8 @@ static int start_remove(struct treefs_commands *c, fuse_req_t req, const struct 
 	return submit(c, j);
 }
 
-static int start_change(struct treefs_commands *c, fuse_req_t req, const struct treefs_node *node, const char *text, size_t len)
+static int start_change(
+	struct treefs_commands *c, fuse_req_t req, const struct treefs_node *node, const char *text, size_t len)
 {
 	char *value;
 	int r = treefs_parse_value(text, len, &value);
@@ -329,7 +334,8 @@ static int start_change(struct treefs_commands *c, fuse_req_t req, const struct 
 	return j ? submit(c, j) : -ENOMEM;
 }
 
-int treefs_command_start(struct treefs_commands *c, fuse_req_t req, const struct treefs_node *node, const char *text, size_t len)
+int treefs_command_start(
+	struct treefs_commands *c, fuse_req_t req, const struct treefs_node *node, const char *text, size_t len)
 {
 	switch (node->row->command) {
 	case TREEFS_IGNORE:
@@ -350,7 +356,7 @@ int treefs_command_start(struct treefs_commands *c, fuse_req_t req, const struct
 /* --- life --- */
 
 int treefs_commands_create(struct treefs_watch *watch, const char *socket, bool will_wait, struct treefs_commands **ret,
-			   struct trn_error *err)
+	struct trn_error *err)
 {
 	struct treefs_commands *c = calloc(1, sizeof(*c));
 
@@ -380,8 +386,7 @@ void treefs_commands_end(struct treefs_commands *c)
 	c->is_ending = true;
 	pthread_cond_broadcast(&c->changed);
 	while (c->nr_workers) {
-		base_list_for_each(j, &c->running, link)
-			eventfd_write(j->cancel_fd, 1);
+		base_list_for_each(j, &c->running, link) eventfd_write(j->cancel_fd, 1);
 		pthread_cond_wait(&c->changed, &c->lock);
 	}
 	pthread_mutex_unlock(&c->lock);

@@ -6,6 +6,6 @@
 #ifndef FUSE_USE_VERSION
 #define FUSE_USE_VERSION 312
 #endif
-#include <fuse_lowlevel.h>
+#include <fuse3/fuse_lowlevel.h>
 
 #endif

@@ -29,8 +29,9 @@ static struct fuse_session *new_session(const struct treefs_options *o, struct t
 
 	/* With default_permissions the kernel checks the modes: nobody else does. */
 	if (fuse_opt_add_arg(&args, "tranche-treefs") == 0 &&
-	    fuse_opt_add_arg(&args, "-ofsname=tranche,subtype=treefs,default_permissions") == 0 &&
-	    (!o->mount_options || (fuse_opt_add_arg(&args, "-o") == 0 && fuse_opt_add_arg(&args, o->mount_options) == 0)))
+		fuse_opt_add_arg(&args, "-ofsname=tranche,subtype=treefs,default_permissions") == 0 &&
+		(!o->mount_options ||
+			(fuse_opt_add_arg(&args, "-o") == 0 && fuse_opt_add_arg(&args, o->mount_options) == 0)))
 		se = fuse_session_new(&args, &treefs_ops, sizeof(treefs_ops), fs);
 	fuse_opt_free_args(&args);
 	return se;
@@ -39,7 +40,7 @@ static struct fuse_session *new_session(const struct treefs_options *o, struct t
 /* Signals that end it come by a descriptor; threads that are started later have them blocked, too. Return: fd or -1. */
 static int catch_signals(void)
 {
-	static const int ends[] = { SIGTERM, SIGINT, SIGHUP };
+	static const int ends[] = {SIGTERM, SIGINT, SIGHUP};
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -54,8 +55,8 @@ static int catch_signals(void)
 /* Answers the kernel until end is readable, or nobody asks any more. */
 static void loop(struct fuse_session *se, int end)
 {
-	struct pollfd p[] = { { .fd = fuse_session_fd(se), .events = POLLIN }, { .fd = end, .events = POLLIN } };
-	struct fuse_buf buf = { 0 };
+	struct pollfd p[] = {{.fd = fuse_session_fd(se), .events = POLLIN}, {.fd = end, .events = POLLIN}};
+	struct fuse_buf buf = {0};
 
 	while (!fuse_session_exited(se)) {
 		int r;
@@ -88,7 +89,8 @@ static int find_socket(const struct treefs_options *o, char ret[PATH_MAX], struc
 	if (!o->is_user)
 		return api_find_socket(o->socket, ret, err);
 	if (!folder || snprintf(own, sizeof(own), "%s/tranche/api.sock", folder) >= PATH_MAX) {
-		trn_error_set(err, -ENOENT, "NoRuntimeDir", "XDG_RUNTIME_DIR is not set, so that --user knows no folder");
+		trn_error_set(
+			err, -ENOENT, "NoRuntimeDir", "XDG_RUNTIME_DIR is not set, so that --user knows no folder");
 		return trn_error_hint(err, "name the socket with --socket");
 	}
 	return api_find_socket(own, ret, err);
@@ -120,8 +122,8 @@ static void *end_rest(void *data)
 }
 
 /*
- * The other threads may be telling the kernel something that waits for a process, which waits for an answer of ours: they are
- * ended while the loop goes on.
+ * The other threads may be telling the kernel something that waits for a process, which waits for an answer of ours:
+ * they are ended while the loop goes on.
  */
 static void end(struct fuse_session *se, struct rest *rest)
 {
@@ -137,10 +139,11 @@ static void end(struct fuse_session *se, struct rest *rest)
 }
 
 /* Mounted; nothing else has begun. Return: exit status. */
-static int serve(const struct treefs_options *o, struct treefs *fs, struct fuse_session *se, int signals, const char *socket)
+static int serve(
+	const struct treefs_options *o, struct treefs *fs, struct fuse_session *se, int signals, const char *socket)
 {
-	struct rest rest = { .done = -1 };
-	struct trn_error err = { 0 };
+	struct rest rest = {.done = -1};
+	struct trn_error err = {0};
 	int r = treefs_watch_create(&fs->tree, socket, treefs_tell_changed, se, &rest.watch, &err);
 
 	if (r == 0)
@@ -172,7 +175,8 @@ static int run(const struct treefs_options *o, struct treefs *fs, const char *so
 			status = serve(o, fs, se, signals, socket);
 		fuse_session_unmount(se);
 	} else {
-		log_error("cannot mount at %.100s; an empty folder, /dev/fuse and, unless it is root, fusermount3 are needed", o->mountpoint);
+		log_error("cannot mount at %.100s; it needs a folder, /dev/fuse, and unless it is root fusermount3",
+			o->mountpoint);
 	}
 	fuse_session_destroy(se);
 	return status;
@@ -180,9 +184,9 @@ static int run(const struct treefs_options *o, struct treefs *fs, const char *so
 
 int main(int argc, char **argv)
 {
-	struct treefs fs = { .uid = geteuid(), .gid = getegid() };
+	struct treefs fs = {.uid = geteuid(), .gid = getegid()};
 	struct treefs_options o;
-	struct trn_error err = { 0 };
+	struct trn_error err = {0};
 	char socket[PATH_MAX];
 	int status;
 

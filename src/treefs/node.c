@@ -38,7 +38,8 @@ static const struct treefs_row rows[TREEFS_NR_KINDS] = {
 	[TREEFS_DRIVER] = FOLDERS(BUS_DRIVERS, DRIVER),
 	[TREEFS_DRIVER_DEVICE] = LINKS(DRIVER, DEVICE, "../../../../devices/%p/%u"),
 	/* The bus never binds by itself: both say so, and do nothing. */
-	[TREEFS_BUS_AUTOPROBE] = { .in = TREEFS_MDEV, .name = "drivers_autoprobe", .mode = BOTH_MODE, .text = "1\n", .command = TREEFS_IGNORE },
+	[TREEFS_BUS_AUTOPROBE] = { .in = TREEFS_MDEV, .name = "drivers_autoprobe", .mode = BOTH_MODE,
+				   .text = "1\n", .command = TREEFS_IGNORE },
 	[TREEFS_BUS_UEVENT] = WRITE(MDEV, "uevent", IGNORE),
 
 	[TREEFS_PARENT] = FOLDERS(DEVICES, PARENT),
@@ -123,7 +124,8 @@ static bool is_type_list(const struct treefs_node *folder)
 	return folder->kind == TREEFS_TYPES;
 }
 
-int treefs_node_lookup(const struct treefs_tree *tree, const struct treefs_node *folder, const char *name, struct treefs_node *ret)
+int treefs_node_lookup(const struct treefs_tree *tree, const struct treefs_node *folder, const char *name,
+		       struct treefs_node *ret)
 {
 	int r = -ENOENT;
 
@@ -194,8 +196,8 @@ static void take_smaller(struct treefs_entry *best, enum treefs_kind kind, const
 }
 
 /* The first object behind the cookie that the folder has an entry of this kind for. */
-static const struct treefs_object *object_after(const struct treefs_tree *tree, const struct treefs_node *folder, enum treefs_kind kind,
-						uint64_t cookie)
+static const struct treefs_object *object_after(const struct treefs_tree *tree, const struct treefs_node *folder,
+						enum treefs_kind kind, uint64_t cookie)
 {
 	uint32_t id = (uint32_t)(cookie >> 8);
 	const struct treefs_object *o;
@@ -210,15 +212,16 @@ static const struct treefs_object *object_after(const struct treefs_tree *tree, 
 	return o;
 }
 
-int treefs_node_next(const struct treefs_tree *tree, const struct treefs_node *folder, uint64_t cookie, struct treefs_entry *ret)
+int treefs_node_next(const struct treefs_tree *tree, const struct treefs_node *folder, uint64_t cookie,
+		     struct treefs_entry *ret)
 {
 	struct treefs_entry best = { 0 };
 
 	if (cookie < 2) {
 		bool is_self = cookie == 0;
 
-		*ret = (struct treefs_entry){ .cookie = cookie + 1, .name = is_self ? "." : "..", .mode = DIR_MODE,
-					      .ino = is_self ? treefs_node_ino(folder->kind, folder->object) : treefs_node_above(folder) };
+		*ret = (struct treefs_entry){ .cookie = cookie + 1, .name = is_self ? "." : "..", .mode = DIR_MODE };
+		ret->ino = is_self ? treefs_node_ino(folder->kind, folder->object) : treefs_node_above(folder);
 		return 1;
 	}
 	for (enum treefs_kind k = TREEFS_ROOT + 1; k < TREEFS_NR_KINDS; k++) {
@@ -281,8 +284,7 @@ ssize_t treefs_node_text(const struct treefs_node *node, char *ret, size_t len)
 	return snprintf(ret, len, "%s", node->object->values[row->value]) < (int)len ? (ssize_t)strlen(ret) : (ssize_t)len - 1;
 }
 
-void treefs_node_each_entry(const struct treefs_object *object, void (*fn)(void *data, uint64_t folder, const char *name, uint64_t ino),
-			    void *data)
+void treefs_node_each_entry(const struct treefs_object *object, treefs_entry_fn fn, void *data)
 {
 	for (enum treefs_kind k = TREEFS_ROOT + 1; k < TREEFS_NR_KINDS; k++) {
 		struct treefs_node node = { .kind = k, .row = &rows[k], .object = object };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The places of the tree.  A place is a kind (a row of the table in node.c) and the object that it belongs to (0: none); both together are the
- * inode number, so that nothing has to be kept for what the kernel remembers, and a number is never used for anything else.
+ * The places of the tree.  A place is a kind (a row of the table in node.c) and the object that it belongs to (0:
+ * none); both together are the inode number, so that nothing has to be kept for what the kernel remembers, and a number
+ * is never used for anything else.
  */
 #ifndef TREEFS_NODE_H
 #define TREEFS_NODE_H
@@ -64,11 +65,11 @@ enum treefs_kind {
 enum treefs_command { TREEFS_NONE, TREEFS_IGNORE, TREEFS_DO_CREATE, TREEFS_DO_REMOVE, TREEFS_DO_CHANGE };
 
 struct treefs_row {
-	enum treefs_kind in;	 /* the folder that it lies in */
-	const char *name;	 /* NULL: one entry for each object of a class, which is called as the object is */
-	enum treefs_class each;	 /* of which class */
+	enum treefs_kind in;	/* the folder that it lies in */
+	const char *name;	/* NULL: one entry for each object of a class, which is called as the object is */
+	enum treefs_class each; /* of which class */
 	mode_t mode;
-	const char *text;	 /* link: where to, with %p %t %u %d for parent, type, UUID, driver; file: the same for all objects */
+	const char *text;	 /* link: where to, %p %t %u %d: parent, type, UUID, driver; file: of all objects */
 	enum treefs_value value; /* file: which value of the object; TREEFS_NO_VALUE: none */
 	enum treefs_command command;
 };
@@ -93,16 +94,18 @@ struct treefs_entry {
 int treefs_node_get(const struct treefs_tree *tree, uint64_t ino, struct treefs_node *ret);
 uint64_t treefs_node_ino(enum treefs_kind kind, const struct treefs_object *object);
 /* Return: 0, -ENOENT, -ENOTDIR, -EIO. */
-int treefs_node_lookup(const struct treefs_tree *tree, const struct treefs_node *folder, const char *name, struct treefs_node *ret);
+int treefs_node_lookup(
+	const struct treefs_tree *tree, const struct treefs_node *folder, const char *name, struct treefs_node *ret);
 /* The entry behind cookie (0: the first). Return: 1, 0 (there is none), -EIO. */
-int treefs_node_next(const struct treefs_tree *tree, const struct treefs_node *folder, uint64_t cookie, struct treefs_entry *ret);
+int treefs_node_next(
+	const struct treefs_tree *tree, const struct treefs_node *folder, uint64_t cookie, struct treefs_entry *ret);
 bool treefs_node_is_folder(uint64_t ino); /* (needs no lock) */
 /* What the entry ".." of a folder is. */
 uint64_t treefs_node_above(const struct treefs_node *folder);
 /* Text of a link or a file. Return: its length; -EACCES: it is not for reading. */
 ssize_t treefs_node_text(const struct treefs_node *node, char *ret, size_t len);
 /* Calls fn for each entry by which the object is seen in a folder: (folder, name, what the entry is). */
-void treefs_node_each_entry(const struct treefs_object *object, void (*fn)(void *data, uint64_t folder, const char *name, uint64_t ino),
-			    void *data);
+typedef void (*treefs_entry_fn)(void *data, uint64_t folder, const char *name, uint64_t ino);
+void treefs_node_each_entry(const struct treefs_object *object, treefs_entry_fn fn, void *data);
 
 #endif

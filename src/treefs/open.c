@@ -13,7 +13,8 @@
 
 int treefs_reply_open(fuse_req_t req, uint64_t handle)
 {
-	struct fuse_open_out out = { .fh = handle, .open_flags = FOPEN_DIRECT_IO | FOPEN_NOFLUSH | FOPEN_PARALLEL_DIRECT_WRITES };
+	struct fuse_open_out out = {
+		.fh = handle, .open_flags = FOPEN_DIRECT_IO | FOPEN_NOFLUSH | FOPEN_PARALLEL_DIRECT_WRITES};
 
 	return fuse_reply_buf(req, (const char *)&out, sizeof(out));
 }

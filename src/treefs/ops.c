@@ -57,7 +57,8 @@ static void unlock(struct treefs *fs)
 	pthread_rwlock_unlock(&fs->tree.lock);
 }
 
-/* May who asks change something?  Modes are checked by the kernel; this is tranched's own rule, as it sees us and not them. */
+/* May who asks change something?  Modes are checked by the kernel; this is tranched's own rule, as it sees us and not
+ * them. */
 static bool may_write(const struct treefs *fs, fuse_req_t req)
 {
 	uid_t uid = fuse_req_ctx(req)->uid;
@@ -75,7 +76,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct fuse_entry_param e = { .attr_timeout = KEPT_S, .entry_timeout = KEPT_S };
+	struct fuse_entry_param e = {.attr_timeout = KEPT_S, .entry_timeout = KEPT_S};
 	struct treefs *fs = fs_of(req);
 	struct treefs_node folder, node;
 	int r;
@@ -156,7 +157,7 @@ struct listing {
 /* Return: false: it does not fit. */
 static bool add_entry(struct listing *l, const struct treefs_entry *e)
 {
-	struct stat attr = { .st_ino = e->ino, .st_mode = e->mode };
+	struct stat attr = {.st_ino = e->ino, .st_mode = e->mode};
 	size_t n = fuse_add_direntry(l->req, l->buf + l->len, l->size - l->len, e->name, &attr, (off_t)e->cookie);
 
 	if (n > l->size - l->len)
@@ -168,9 +169,9 @@ static bool add_entry(struct listing *l, const struct treefs_entry *e)
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	char buf[16384];
-	struct listing l = { .req = req, .buf = buf, .size = size < sizeof(buf) ? size : sizeof(buf) };
+	struct listing l = {.req = req, .buf = buf, .size = size < sizeof(buf) ? size : sizeof(buf)};
 	struct treefs *fs = fs_of(req);
-	struct treefs_entry e = { .cookie = (uint64_t)off };
+	struct treefs_entry e = {.cookie = (uint64_t)off};
 	struct treefs_node folder;
 	int r;
 
@@ -193,7 +194,7 @@ static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, s
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct treefs *fs = fs_of(req);
-	bool will_write = (fi->flags & O_ACCMODE) != O_RDONLY;
+	bool will_write = (fi->flags & O_ACCMODE) != O_RDONLY, will_read = (fi->flags & O_ACCMODE) != O_WRONLY;
 	struct treefs_node node;
 	uint64_t parent = 0;
 	int r;
@@ -206,7 +207,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (r == 0 && will_write && !may_write(fs, req))
 		r = -EACCES;
 	/* In sysfs root as well cannot open what a file has no operation for. */
-	if (r == 0 && ((will_write && !(node.row->mode & S_IWUSR)) || ((fi->flags & O_ACCMODE) != O_WRONLY && !(node.row->mode & S_IRUSR))))
+	if (r == 0 && ((will_write && !(node.row->mode & S_IWUSR)) || (will_read && !(node.row->mode & S_IRUSR))))
 		r = -EACCES;
 	if (r < 0)
 		fuse_reply_err(req, -r);
@@ -306,7 +307,7 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
-		      unsigned int flags)
+	unsigned int flags)
 {
 	fuse_reply_err(req, EPERM);
 }
@@ -316,8 +317,8 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 void treefs_tell_changed(void *session, uint64_t folder, const char *name, uint64_t ino, bool has_gone)
 {
 	/*
-	 * Mostly the kernel has never heard of it, and says so.  A folder cannot be deleted while somebody has a file in it open, such as
-	 * "remove"; it is as gone when its entry is.
+	 * Mostly the kernel has never heard of it, and says so.  A folder cannot be deleted while somebody has a file
+	 * in it open, such as "remove"; it is as gone when its entry is.
 	 */
 	if (has_gone && !treefs_node_is_folder(ino))
 		fuse_lowlevel_notify_delete(session, folder, ino, name, strlen(name));

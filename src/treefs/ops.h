@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel asks: all is answered at once from the tree as it is known, but writes, which command.h carries out. */
+/* What the kernel asks: all is answered at once from the tree as it is known, but writes, which command.h carries out.
+ */
 #ifndef TREEFS_OPS_H
 #define TREEFS_OPS_H
 

@@ -17,7 +17,8 @@ enum { STATUS_USAGE = 2 };
 static void print_help(void)
 {
 	printf("tranche-treefs [OPTION...] MOUNTPOINT\n\n"
-	       "Shows tranched's parents, types and devices as the files that the kernel's mdev has, for mdevctl and others.\n\n"
+	       "Shows tranched's parents, types and devices as the files that the kernel's mdev has, for mdevctl and "
+	       "others.\n\n"
 	       "  -s, --socket PATH          of tranched's API\n"
 	       "      --user                 of this user's own tranched\n"
 	       "      --remove refuse|wait   a device in use: refuse with EBUSY (default), or ask its user and wait\n"
@@ -103,21 +104,22 @@ static int take(int c, struct treefs_options *o, char **argv)
 int treefs_options_parse(int argc, char **argv, struct treefs_options *ret)
 {
 	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' },
-		{ "user", no_argument, NULL, 'u' },
-		{ "remove", required_argument, NULL, 'r' },
-		{ "allow-users", no_argument, NULL, 'a' },
-		{ "foreground", no_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
+		{"socket", required_argument, NULL, 's'},
+		{"user", no_argument, NULL, 'u'},
+		{"remove", required_argument, NULL, 'r'},
+		{"allow-users", no_argument, NULL, 'a'},
+		{"foreground", no_argument, NULL, 'f'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
 		/* For tranche attach --sysfs. */
-		{ "ready-fd", required_argument, NULL, 'R' },
-		{ "die-with-parent", no_argument, NULL, 'd' },
-		{ 0 },
+		{"ready-fd", required_argument, NULL, 'R'},
+		{"die-with-parent", no_argument, NULL, 'd'},
+		{0},
 	};
 	int c, status = -1;
 
-	*ret = (struct treefs_options){ .ready_fd = -1, .is_foreground = getenv("NOTIFY_SOCKET") || getenv("INVOCATION_ID") };
+	*ret = (struct treefs_options){
+		.ready_fd = -1, .is_foreground = getenv("NOTIFY_SOCKET") || getenv("INVOCATION_ID")};
 	opterr = 0;
 	while (status < 0 && (c = getopt_long(argc, argv, ":s:o:fhV", options, NULL)) != -1)
 		status = take(c, ret, argv);
@@ -125,7 +127,7 @@ int treefs_options_parse(int argc, char **argv, struct treefs_options *ret)
 		return status;
 	if (optind != argc - 1)
 		return usage(optind == argc ? "the place to mount at is missing" : "one place to mount at, not also ",
-			     optind == argc ? "" : argv[optind + 1]);
+			optind == argc ? "" : argv[optind + 1]);
 	if (ret->is_user && ret->socket)
 		return usage("--user and --socket name two different ones", "");
 	ret->mountpoint = realpath(argv[optind], NULL);

@@ -5,12 +5,12 @@
 #include <stdbool.h>
 
 struct treefs_options {
-	char *mountpoint;	  /* absolute */
-	const char *socket;	  /* NULL: the usual one */
-	char *mount_options;	  /* -o, joined by commas */
+	char *mountpoint;    /* absolute */
+	const char *socket;  /* NULL: the usual one */
+	char *mount_options; /* -o, joined by commas */
 	bool is_user, is_foreground, will_wait, allows_users;
-	bool dies_with_parent;	  /* the process that started us */
-	int ready_fd;		  /* gets a byte when the tree can be used; -1: none */
+	bool dies_with_parent; /* the process that started us */
+	int ready_fd;	       /* gets a byte when the tree can be used; -1: none */
 };
 
 /* Return: -1 to go on, else the exit status. */

@@ -48,22 +48,28 @@ struct field {
 };
 
 static const struct field type_fields[] = {
-	{ TREEFS_VALUE_AVAILABLE, "available_instances" },
-	{ TREEFS_VALUE_API, "device_api" },
-	{ TREEFS_VALUE_NAME, "pretty_name" },
-	{ TREEFS_VALUE_DESCRIPTION, "description" },
-	{ 0 },
+	{TREEFS_VALUE_AVAILABLE, "available_instances"},
+	{TREEFS_VALUE_API, "device_api"},
+	{TREEFS_VALUE_NAME, "pretty_name"},
+	{TREEFS_VALUE_DESCRIPTION, "description"},
+	{0},
 };
 
 static const struct field device_fields[] = {
-	{ TREEFS_VALUE_MEMORY, "memory" }, { TREEFS_VALUE_TIME, "time" },   { TREEFS_VALUE_OWNER, "owner" },
-	{ TREEFS_VALUE_VM, "vm" },	   { TREEFS_VALUE_STATE, "state" }, { TREEFS_VALUE_LIFETIME, "lifetime" },
-	{ TREEFS_VALUE_PID, "pid" },	   { TREEFS_VALUE_SOCKET, "socket" }, { 0 },
+	{TREEFS_VALUE_MEMORY, "memory"},
+	{TREEFS_VALUE_TIME, "time"},
+	{TREEFS_VALUE_OWNER, "owner"},
+	{TREEFS_VALUE_VM, "vm"},
+	{TREEFS_VALUE_STATE, "state"},
+	{TREEFS_VALUE_LIFETIME, "lifetime"},
+	{TREEFS_VALUE_PID, "pid"},
+	{TREEFS_VALUE_SOCKET, "socket"},
+	{0},
 };
 
 /* Return: NULL: no memory. */
-static struct treefs_object *new_object(enum treefs_class class, const char *name, const char *api_name, const struct field *fields,
-					json_t *from)
+static struct treefs_object *new_object(
+	enum treefs_class class, const char *name, const char *api_name, const struct field *fields, json_t *from)
 {
 	struct treefs_object *o = calloc(1, sizeof(*o));
 	bool ok = o != NULL;
@@ -108,9 +114,8 @@ static int add_drivers(struct treefs_state *s, json_t *parents)
 	size_t i;
 	int r = 0;
 
-	json_array_foreach(parents, i, p)
-		if (r == 0 && is_name(string_of(p, "driver")))
-			r = add_driver(s, string_of(p, "driver"));
+	json_array_foreach(parents, i, p) if (r == 0 && is_name(string_of(p, "driver"))) r =
+		add_driver(s, string_of(p, "driver"));
 	treefs_state_sort(s);
 	return r;
 }
@@ -199,7 +204,8 @@ static int complete_device(struct treefs_object *o, json_t *d)
 
 static int add_device(struct treefs_state *s, json_t *d, bool *missing)
 {
-	const struct treefs_object *parent = treefs_tree_find(s, TREEFS_A_PARENT, string_of(d, "parent"), NULL), *type = NULL;
+	const struct treefs_object *parent = treefs_tree_find(s, TREEFS_A_PARENT, string_of(d, "parent"), NULL),
+				   *type = NULL;
 	const char *uuid = string_of(d, "uuid");
 	char name[NAME_MAX + 2];
 	struct treefs_object *o;
@@ -225,15 +231,15 @@ static int add_device(struct treefs_state *s, json_t *d, bool *missing)
 	return treefs_state_add(s, o) < 0 ? -ENOMEM : r;
 }
 
-static int add_all(struct treefs_state *s, json_t *list, int (*add)(struct treefs_state *s, json_t *of, bool *missing), bool *missing)
+typedef int (*add_fn)(struct treefs_state *s, json_t *of, bool *missing);
+
+static int add_all(struct treefs_state *s, json_t *list, add_fn add, bool *missing)
 {
 	json_t *of;
 	size_t i;
 	int r = 0;
 
-	json_array_foreach(list, i, of)
-		if (r == 0)
-			r = add(s, of, missing);
+	json_array_foreach(list, i, of) if (r == 0) r = add(s, of, missing);
 	/* The next class looks into this one. */
 	treefs_state_sort(s);
 	return r;

@@ -7,7 +7,7 @@
 
 int treefs_tree_init(struct treefs_tree *tree)
 {
-	*tree = (struct treefs_tree){ .state = calloc(1, sizeof(struct treefs_state)) };
+	*tree = (struct treefs_tree){.state = calloc(1, sizeof(struct treefs_state))};
 	if (!tree->state)
 		return -ENOMEM;
 	pthread_rwlock_init(&tree->lock, NULL);
@@ -73,13 +73,14 @@ static int by_name(const void *a, const void *b)
 
 static int by_id(const void *a, const void *b)
 {
-	const struct treefs_object *x = *(const struct treefs_object *const *)a, *y = *(const struct treefs_object *const *)b;
+	const struct treefs_object *x = *(const struct treefs_object *const *)a,
+				   *y = *(const struct treefs_object *const *)b;
 
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-const struct treefs_object *treefs_tree_find(const struct treefs_state *s, enum treefs_class class, const char *name,
-					     const struct treefs_object *parent)
+const struct treefs_object *treefs_tree_find(
+	const struct treefs_state *s, enum treefs_class class, const char *name, const struct treefs_object *parent)
 {
 	size_t low = 0, high = s->nr;
 

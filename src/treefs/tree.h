@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is known of tranched's parents, types and devices: objects with ready-made texts, replaced as a whole by each look at
- * the API (sync.h).  What is the same as before keeps its number.
+ * What is known of tranched's parents, types and devices: objects with ready-made texts, replaced as a whole by each
+ * look at the API (sync.h).  What is the same as before keeps its number.
  */
 #ifndef TREEFS_TREE_H
 #define TREEFS_TREE_H
@@ -64,18 +64,20 @@ void treefs_tree_finish(struct treefs_tree *tree);
 /* Return: NULL: there is none. */
 const struct treefs_object *treefs_tree_get(const struct treefs_tree *tree, uint32_t id);
 /* parent: of types; NULL for all others. */
-const struct treefs_object *treefs_tree_find(const struct treefs_state *state, enum treefs_class class, const char *name,
-					     const struct treefs_object *parent);
+const struct treefs_object *treefs_tree_find(const struct treefs_state *state, enum treefs_class class,
+	const char *name, const struct treefs_object *parent);
 /* The first one of the class whose number is greater than id. */
 const struct treefs_object *treefs_tree_after(const struct treefs_tree *tree, enum treefs_class class, uint32_t id);
 
 /*
- * What the three lists of the API say.  What cannot stand in a tree (a name with a slash, a device without its type) is left out: *ret_missing.
+ * What the three lists of the API say.  What cannot stand in a tree (a name with a slash, a device without its type) is
+ * left out: *ret_missing.
  * Return: NULL: no memory.
  */
 struct treefs_state *treefs_state_create(json_t *parents, json_t *types, json_t *devices, bool *ret_missing);
 void treefs_state_destroy(struct treefs_state *s); /* NULL is accepted */
-/* Puts state in the place of the tree's, and gives numbers. Return: the one before, to be destroyed. The tree is locked for writing. */
+/* Puts state in the place of the tree's, and gives numbers; the tree is locked for writing. Return: the one before, to
+ * be destroyed. */
 struct treefs_state *treefs_tree_replace(struct treefs_tree *tree, struct treefs_state *state);
 
 #endif

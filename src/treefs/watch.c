@@ -66,7 +66,9 @@ static int get_list(struct api *a, const char *path, const char *key, json_t **r
 		return r;
 	*ret = json_incref(json_object_get(answer, key));
 	json_decref(answer);
-	return json_is_array(*ret) ? 0 : trn_error_set(err, -EPROTO, "NotUnderstood", "tranched's answer to %s has no \"%s\"", path, key);
+	if (json_is_array(*ret))
+		return 0;
+	return trn_error_set(err, -EPROTO, "NotUnderstood", "tranched's answer to %s has no \"%s\"", path, key);
 }
 
 /* Devices first: what they belong to was there before them. */
@@ -93,7 +95,7 @@ static int get_state(struct api *a, struct treefs_state **ret, bool *ret_missing
 static void put_state(struct treefs_watch *w, struct treefs_state *state)
 {
 	struct treefs_tree *tree = w->tree;
-	struct listener l = { .w = w, .has_gone = true };
+	struct listener l = {.w = w, .has_gone = true};
 	struct treefs_state *old;
 
 	pthread_rwlock_wrlock(&tree->lock);
@@ -136,7 +138,7 @@ static int ask_ready(struct treefs_watch *w, struct trn_error *err)
 static bool look(struct treefs_watch *w)
 {
 	struct treefs_state *state = NULL;
-	struct trn_error err = { 0 };
+	struct trn_error err = {0};
 	bool missing = true;
 	int ready = ask_ready(w, &err);
 
@@ -210,7 +212,7 @@ static int handle_event(void *data, uint64_t seq, const char *kind, json_t *what
 static void forget_tree(struct treefs_watch *w)
 {
 	struct treefs_tree *tree = w->tree;
-	struct listener l = { .w = w };
+	struct listener l = {.w = w};
 
 	set_streaming(w, false);
 	pthread_rwlock_wrlock(&tree->lock);
@@ -253,8 +255,8 @@ static void *run_events(void *data)
 	int pause = FIRST_PAUSE_MS;
 
 	while (!is_ending(w)) {
-		struct pollfd p = { .fd = w->cancel_fd, .events = POLLIN };
-		struct trn_error err = { 0 };
+		struct pollfd p = {.fd = w->cancel_fd, .events = POLLIN};
+		struct trn_error err = {0};
 
 		api_events(w->events, 0, handle_event, w, &err);
 		if (w->is_streaming) {
@@ -306,18 +308,19 @@ static int start_threads(struct treefs_watch *w, struct trn_error *err)
 	return r ? trn_error_set(err, -r, "NoThread", "cannot start a thread: %s", strerror(r)) : 0;
 }
 
-int treefs_watch_create(struct treefs_tree *tree, const char *socket, treefs_changed_fn fn, void *data, struct treefs_watch **ret,
-			struct trn_error *err)
+int treefs_watch_create(struct treefs_tree *tree, const char *socket, treefs_changed_fn fn, void *data,
+	struct treefs_watch **ret, struct trn_error *err)
 {
 	struct treefs_watch *w = calloc(1, sizeof(*w));
 	int r;
 
 	if (!w)
 		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory to start");
-	*w = (struct treefs_watch){ .tree = tree, .fn = fn, .data = data, .cancel_fd = eventfd(0, EFD_CLOEXEC) };
+	*w = (struct treefs_watch){.tree = tree, .fn = fn, .data = data, .cancel_fd = eventfd(0, EFD_CLOEXEC)};
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->changed, NULL);
-	r = w->cancel_fd < 0 ? trn_error_set(err, -errno, "NoDescriptor", "no descriptor left: %s", strerror(errno)) : 0;
+	r = w->cancel_fd < 0 ? trn_error_set(err, -errno, "NoDescriptor", "no descriptor left: %s", strerror(errno))
+			     : 0;
 	if (r == 0)
 		r = api_open(socket, &w->events, err);
 	if (r == 0)
