@@ -158,6 +158,7 @@ static void test_corrupt_files_are_named_and_skipped(void **state)
 		"README",
 	};
 	static const char one[] = "{\"uuid\":\"10000000-2000-4000-8000-000000000001\",\"parent\":\"cpu0\",\"type\":\"compute-1g\"}";
+	static const char four[] = "{\"uuid\":\"10000000-2000-4000-8000-000000000004\",\"parent\":\"x\",\"type\":\"y\"}";
 	static const char two[] = "{\"uuid\":\"10000000-2000-4000-8000-000000000002\",\"parent\":\"x\",\"type\":\"y\"}";
 	char path[256], *large = calloc(1, DAEMON_DEFINITION_MAX + 1);
 	json_t *list, *problem;
@@ -167,8 +168,10 @@ static void test_corrupt_files_are_named_and_skipped(void **state)
 	world_stop();
 	write_file(names[0], one, 20);
 	write_file(names[1], one, strlen(one));
+	/* What it points to would be a good one. */
+	write_file("../elsewhere", four, strlen(four));
 	snprintf(path, sizeof(path), "%s/%s", w.config.definitions_dir, names[2]);
-	assert_int_equal(symlink("/etc/passwd", path), 0);
+	assert_int_equal(symlink("../elsewhere", path), 0);
 	snprintf(path, sizeof(path), "%s/%s", w.config.definitions_dir, names[3]);
 	assert_int_equal(mkdir(path, 0700), 0);
 	memset(large, ' ', DAEMON_DEFINITION_MAX);
