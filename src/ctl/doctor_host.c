@@ -38,7 +38,8 @@ static void check_landlock(struct ctl_doctor *d)
 		ctl_doctor_say(d, "landlock", CTL_OK, NULL, "Landlock, ABI %ld, keeps executors from files", abi);
 	else
 		ctl_doctor_say(d, "landlock", CTL_WARN,
-			       "start the kernel with lsm=...,landlock; executors run without rules for files until then", "no Landlock: %s", strerror(errno));
+			       "start the kernel with lsm=...,landlock; executors run without rules for files until then",
+			       "no Landlock: %s", strerror(errno));
 }
 
 static void check_seccomp(struct ctl_doctor *d)

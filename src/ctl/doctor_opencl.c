@@ -51,7 +51,8 @@ static void check_drivers(struct ctl_doctor *d)
 		ctl_doctor_say(d, "opencl", CTL_OK, NULL, "%d OpenCL driver%s of the host in %s", nr, nr > 1 ? "s" : "", folder);
 	else
 		ctl_doctor_say(d, "opencl", CTL_MISSING,
-			       "install one: apt install pocl-opencl-icd for the processors, or the graphics card's", "no OpenCL driver of the host in %s", folder);
+			       "install one: apt install pocl-opencl-icd for the processors, or the graphics card's",
+			       "no OpenCL driver of the host in %s", folder);
 	if (pieces_find(&pieces, &err) < 0)
 		ctl_doctor_say(d, "pieces", CTL_MISSING, err.hint, "%s", err.text);
 	else if (has_ours)
