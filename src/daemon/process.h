@@ -64,15 +64,16 @@ int daemon_processes_create(sd_event *event, const struct daemon_config *config,
 /* Lets all go on. */
 void daemon_processes_destroy(struct daemon_processes *ps);
 
-/* Begins to start one: ready() or failed() tells of it. *ret: valid until failed() or ended(). Return: 0 or -errno, and nothing is left. */
+/* Begins to start one: ready() or failed() tells of it. *ret: valid until failed() or ended().
+ * Return: 0 or -errno, and nothing is left. */
 int daemon_process_start(struct daemon_processes *ps, const struct daemon_process_params *params,
 			 const struct daemon_process_events *events, void *data, struct daemon_process **ret,
 			 struct trn_error *err);
 
 /*
  * Looks for running devices in RUNTIME/devices.  found() is called for each that has answered and is confirmed: it gives data and
- * events for it in *ret_..., or refuses it (-errno: it is ended, by force).  Those that are not confirmed, folders without a process and those whose
- * process is not what its record says are cleaned up.  One that is alive and does not answer within 5 s is told of with
+ * events for it in *ret_..., or refuses it (-errno: it is ended, by force).  Those that are not confirmed, folders without a
+ * process and those whose process is not what its record says are cleaned up.  One that is alive and does not answer within 5 s is told of with
  * hello NULL; when it answers after all, ready() tells of it (its flags say CONFIRMED).  over() is called when all were looked at and
  * what was to be ended is gone, so that its UUIDs can be used.
  */

@@ -356,7 +356,8 @@ int daemon_sharer_open(struct daemon_processes *ps, const char *name, uint32_t h
 	snprintf(s->what, sizeof(s->what), "tranche-parent %s", s->name);
 	base_list_append(&ps->sharers, &s->node);
 	s->start = make_start(ps, name, host_device, memory);
-	r = s->start ? init(s, err) : trn_error_set(err, -EINVAL, "BadStart", "the runtime directory or the store has a newline in its name");
+	r = s->start ? init(s, err) :
+		       trn_error_set(err, -EINVAL, "BadStart", "the runtime directory or the store has a newline in its name");
 	if (r >= 0)
 		r = daemon_link_arm(ps, &s->look, 0, handle_look, s);
 	if (r < 0) {

@@ -11,8 +11,9 @@
 #include "base/cleanup.h"
 #include "process_world.h"
 
-static const struct trnc_control_leave refuse = { .policy = TRNC_CONTROL_REFUSE }, ask = { .policy = TRNC_CONTROL_ASK, .timeout_ms = -1 },
-				       force = { .policy = TRNC_CONTROL_FORCE };
+static const struct trnc_control_leave refuse = { .policy = TRNC_CONTROL_REFUSE };
+static const struct trnc_control_leave ask = { .policy = TRNC_CONTROL_ASK, .timeout_ms = -1 };
+static const struct trnc_control_leave force = { .policy = TRNC_CONTROL_FORCE };
 
 static void check_nothing_left(struct world *w)
 {

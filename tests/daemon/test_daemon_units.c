@@ -210,8 +210,8 @@ static void test_failed_units(void **state)
 	host_destroy(&h);
 }
 
-static int handle_found(void *data, struct daemon_process *process, const char *uuid, json_t *record, const struct trnc_control_hello *hello,
-			const struct daemon_process_events **ret_events, void **ret_data)
+static int handle_found(void *data, struct daemon_process *process, const char *uuid, json_t *record,
+			const struct trnc_control_hello *hello, const struct daemon_process_events **ret_events, void **ret_data)
 {
 	struct told *t = data;
 
