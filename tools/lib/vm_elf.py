@@ -39,6 +39,11 @@ def read_elf(path):
     return needed, interp, runpath
 
 
+def origin(word, path):
+    """A word of a run path that begins where the file lies."""
+    return word.replace("$ORIGIN", os.path.dirname(path)).replace("${ORIGIN}", os.path.dirname(path))
+
+
 def closure(paths, root="/"):
     """The libraries that the files need, with their libraries: {name: path}, the loader included.  Looked for under {root}."""
     found, todo = {}, [(path, []) for path in paths]
@@ -48,7 +53,7 @@ def closure(paths, root="/"):
         if not elf:
             continue
         needed, interp, runpath = elf
-        here = [word.replace("$ORIGIN", os.path.dirname(path)).replace("${ORIGIN}", os.path.dirname(path)) for word in runpath]
+        here = [origin(word, path) if "$" in word else os.path.join(root, word.lstrip("/")) for word in runpath]
         folders = here + inherited + [os.path.join(root, folder) for folder in LIB_DIRS]
         for name in needed + ([os.path.basename(interp)] if interp else []):
             if name in found:
