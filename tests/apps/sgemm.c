@@ -1,18 +1,46 @@
 // SPDX-License-Identifier: MIT
 /*
- * One SGEMM with CLBlast. The matrices hold small whole numbers, so every
+ * SGEMM with CLBlast: one product, or one after the other. The matrices hold small whole numbers, so every
  * partial sum is exact in float32 and the result must equal the integer
  * product whatever the order of the additions is.
+ *
+ *   sgemm            one product
+ *   sgemm SECONDS    products for so long, or until Ctrl-C; each second it says how many there have been
  */
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 #include <clblast_c.h>
 
-enum { N = 512 };
+enum { N = 512, BYTES = sizeof(float) * N * N };
+
+struct sgemm {
+	cl_context context;
+	cl_command_queue queue;
+	float *a, *b, *c; /* c: the product, once it was checked */
+	cl_mem mem_a, mem_b;
+};
+
+/* A product under way: two of them at a time leave the device no pause. */
+struct turn {
+	cl_mem mem;
+	float *host;
+	cl_event done;
+};
+
+static volatile sig_atomic_t is_over;
+
+static void end(int number)
+{
+	(void)number;
+	is_over = 1;
+}
 
 static void check(int status, const char *what)
 {
@@ -57,49 +85,117 @@ static uint64_t digest(const void *data, size_t len)
 	return h;
 }
 
-int main(void)
+static cl_mem new_matrix(struct sgemm *s, float **ret_host)
 {
-	const size_t bytes = sizeof(float) * N * N;
-	float *host[3];
-	cl_mem mem[3];
+	cl_int err;
+	cl_mem mem = clCreateBuffer(s->context, CL_MEM_READ_WRITE, BYTES, NULL, &err);
+
+	check(err, "clCreateBuffer");
+	*ret_host = calloc(1, BYTES);
+	check(!*ret_host, "calloc");
+	return mem;
+}
+
+static void init(struct sgemm *s)
+{
 	cl_platform_id platform;
 	cl_device_id device;
-	cl_event done;
 	cl_int err;
 
 	check(clGetPlatformIDs(1, &platform, NULL), "clGetPlatformIDs");
 	check(clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device, NULL), "clGetDeviceIDs");
-	cl_context ctx = clCreateContext(NULL, 1, &device, NULL, NULL, &err);
+	s->context = clCreateContext(NULL, 1, &device, NULL, NULL, &err);
 	check(err, "clCreateContext");
-	cl_command_queue queue = clCreateCommandQueue(ctx, device, 0, &err);
+	s->queue = clCreateCommandQueue(s->context, device, 0, &err);
 	check(err, "clCreateCommandQueue");
+	s->mem_a = new_matrix(s, &s->a);
+	s->mem_b = new_matrix(s, &s->b);
+	fill(s->a, 1);
+	fill(s->b, 2);
+	check(clEnqueueWriteBuffer(s->queue, s->mem_a, CL_TRUE, 0, BYTES, s->a, 0, NULL, NULL), "write");
+	check(clEnqueueWriteBuffer(s->queue, s->mem_b, CL_TRUE, 0, BYTES, s->b, 0, NULL, NULL), "write");
+}
 
-	for (int i = 0; i < 3; i++) {
-		host[i] = calloc(1, bytes);
-		check(!host[i], "calloc");
-		mem[i] = clCreateBuffer(ctx, CL_MEM_READ_WRITE, bytes, NULL, &err);
-		check(err, "clCreateBuffer");
-	}
-	fill(host[0], 1);
-	fill(host[1], 2);
-	for (int i = 0; i < 3; i++)
-		check(clEnqueueWriteBuffer(queue, mem[i], CL_TRUE, 0, bytes, host[i], 0, NULL, NULL), "write");
+static void finish(struct sgemm *s)
+{
+	clReleaseMemObject(s->mem_a);
+	clReleaseMemObject(s->mem_b);
+	free(s->a);
+	free(s->b);
+	free(s->c);
+	clReleaseCommandQueue(s->queue);
+	clReleaseContext(s->context);
+}
 
+static void begin_turn(struct sgemm *s, struct turn *t)
+{
 	check(CLBlastSgemm(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, N, N, N, 1.0f,
-			   mem[0], 0, N, mem[1], 0, N, 0.0f, mem[2], 0, N, &queue, &done), "CLBlastSgemm");
-	check(clWaitForEvents(1, &done), "clWaitForEvents");
-	clReleaseEvent(done);
-	check(clEnqueueReadBuffer(queue, mem[2], CL_TRUE, 0, bytes, host[2], 0, NULL, NULL), "read");
+			   s->mem_a, 0, N, s->mem_b, 0, N, 0.0f, t->mem, 0, N, &s->queue, NULL), "CLBlastSgemm");
+	check(clEnqueueReadBuffer(s->queue, t->mem, CL_FALSE, 0, BYTES, t->host, 0, NULL, &t->done), "read");
+	check(clFlush(s->queue), "clFlush");
+}
 
-	size_t wrong = wrong_elements(host[0], host[1], host[2]);
-	printf("sgemm %dx%d: %zu wrong elements, digest %016llx\n", N, N, wrong,
-	       (unsigned long long)digest(host[2], bytes));
+static void end_turn(struct turn *t)
+{
+	check(clWaitForEvents(1, &t->done), "clWaitForEvents");
+	clReleaseEvent(t->done);
+}
 
-	for (int i = 0; i < 3; i++) {
-		clReleaseMemObject(mem[i]);
-		free(host[i]);
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Return: how many products were not the first one again. */
+static size_t repeat(struct sgemm *s, struct turn turns[2], double seconds)
+{
+	double start = now(), said = start;
+	size_t begun = 0, ended = 0, wrong = 0;
+
+	while (ended < begun || (!is_over && now() - start < seconds)) {
+		for (; begun < ended + 2 && !is_over && now() - start < seconds; begun++)
+			begin_turn(s, &turns[begun % 2]);
+		end_turn(&turns[ended % 2]);
+		wrong += memcmp(turns[ended % 2].host, s->c, BYTES) != 0;
+		ended++;
+		if (now() - said >= 1 || ended == begun) {
+			printf("products %zu wrong %zu\n", ended, wrong);
+			fflush(stdout);
+			said = now();
+		}
 	}
-	clReleaseCommandQueue(queue);
-	clReleaseContext(ctx);
+	return wrong;
+}
+
+int main(int argc, char **argv)
+{
+	double seconds = argc > 1 ? strtod(argv[1], NULL) : 0;
+	struct turn turns[2] = { 0 };
+	struct sgemm s = { 0 };
+	size_t wrong;
+
+	signal(SIGINT, end);
+	init(&s);
+	for (int i = 0; i < 2; i++)
+		turns[i].mem = new_matrix(&s, &turns[i].host);
+	begin_turn(&s, &turns[0]);
+	end_turn(&turns[0]);
+	s.c = turns[0].host;
+	turns[0].host = calloc(1, BYTES);
+	check(!turns[0].host, "calloc");
+
+	wrong = wrong_elements(s.a, s.b, s.c);
+	printf("sgemm %dx%d: %zu wrong elements, digest %016llx\n", N, N, wrong, (unsigned long long)digest(s.c, BYTES));
+	fflush(stdout);
+	wrong += repeat(&s, turns, seconds);
+
+	for (int i = 0; i < 2; i++) {
+		clReleaseMemObject(turns[i].mem);
+		free(turns[i].host);
+	}
+	finish(&s);
 	return wrong ? 1 : 0;
 }
