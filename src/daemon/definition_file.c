@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "tranche/mdev.h"
@@ -101,7 +102,27 @@ static int write_temporary(int dir, const char *name, json_t *what)
 	return r;
 }
 
-int daemon_definition_write(const char *folder, const char *uuid, json_t *what, struct trn_error *err)
+/* Not every file system knows RENAME_NOREPLACE. */
+static int put_in_place(int dir, const char *temporary, const char *name, bool is_new)
+{
+	if (!is_new)
+		return renameat(dir, temporary, dir, name) < 0 ? -errno : 0;
+	if (renameat2(dir, temporary, dir, name, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	return renameat(dir, temporary, dir, name) < 0 ? -errno : 0;
+}
+
+static int refuse_existing(struct trn_error *err, const char *folder, const char *name)
+{
+	trn_error_set(err, -EEXIST, "UuidInUse", "there is %.120s/%.60s already, and it is no definition that is known", folder, name);
+	return trn_error_hint(err, "mend it or take it away, and reload; or choose another UUID");
+}
+
+int daemon_definition_write(const char *folder, const char *uuid, json_t *what, bool is_new, struct trn_error *err)
 {
 	char temporary[NAME_SIZE], name[NAME_SIZE];
 	_cleanup_close_ int dir = open_folder(folder, true, err);
@@ -114,10 +135,10 @@ int daemon_definition_write(const char *folder, const char *uuid, json_t *what, 
 	r = write_temporary(dir, temporary, what);
 	if (r < 0)
 		return refuse(err, -r, "write", folder, name);
-	if (renameat(dir, temporary, dir, name) < 0) {
-		r = -errno;
+	r = put_in_place(dir, temporary, name, is_new);
+	if (r < 0) {
 		(void)unlinkat(dir, temporary, 0);
-		return refuse(err, -r, "write", folder, name);
+		return r == -EEXIST ? refuse_existing(err, folder, name) : refuse(err, -r, "write", folder, name);
 	}
 	if (fsync(dir) < 0)
 		return refuse(err, errno, "sync", folder, name);

@@ -7,13 +7,15 @@
 #define DAEMON_DEFINITION_FILE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "tranche/error.h"
 
 #define DAEMON_DEFINITION_MAX (64u << 10) /* bytes of one file */
 
-/* Return: 0 or -errno (ENOSPC, EROFS, EACCES, EDQUOT ...). */
-int daemon_definition_write(const char *folder, const char *uuid, json_t *what, struct trn_error *err);
+/* is_new: what is there already, readable or not, is somebody's and stays (EEXIST).
+ * Return: 0 or -errno (ENOSPC, EROFS, EACCES, EDQUOT ...). */
+int daemon_definition_write(const char *folder, const char *uuid, json_t *what, bool is_new, struct trn_error *err);
 /* -ENOENT: there was none. */
 int daemon_definition_unlink(const char *folder, const char *uuid, struct trn_error *err);
 

@@ -272,7 +272,7 @@ int daemon_uuid_choose(char uuid[TRN_UUID_SIZE], struct trn_error *err)
 }
 
 /* In the file owners are numbers: names may move to other people. */
-static int store(struct daemon *d, const struct manager_spec *spec, struct trn_error *err)
+static int store(struct daemon *d, const struct manager_spec *spec, bool is_new, struct trn_error *err)
 {
 	json_t *json = daemon_spec_json(spec);
 	int r;
@@ -280,7 +280,7 @@ static int store(struct daemon *d, const struct manager_spec *spec, struct trn_e
 	if (!json || (spec->has_owner && json_object_set_new(json, "owner", json_integer((json_int_t)spec->owner)) < 0))
 		r = daemon_no_memory(err);
 	else
-		r = daemon_definition_write(d->config->definitions_dir, spec->uuid, json, err);
+		r = daemon_definition_write(d->config->definitions_dir, spec->uuid, json, is_new, err);
 	json_decref(json);
 	return r;
 }
@@ -364,7 +364,7 @@ static int define(struct daemon *d, const struct daemon_peer *peer, json_t *body
 	r = insert(d, def, err);
 	if (r < 0)
 		return r;
-	r = store(d, &def->spec, err);
+	r = store(d, &def->spec, true, err);
 	if (r < 0) {
 		/* The caller frees it. */
 		bool found;
@@ -373,6 +373,15 @@ static int define(struct daemon *d, const struct daemon_peer *peer, json_t *body
 		memmove(d->definitions + i, d->definitions + i + 1, (--d->nr_definitions - i) * sizeof(*d->definitions));
 	}
 	return r;
+}
+
+/* Of a file that was taken away. */
+static void forget_problem(struct daemon *d, const char *uuid)
+{
+	char file[TRN_UUID_SIZE + sizeof(".json")];
+
+	snprintf(file, sizeof(file), "%s.json", uuid);
+	daemon_problem_over(d, "definition", file);
 }
 
 void daemon_post_definition(struct daemon *d, struct daemon_call *call, json_t *body)
@@ -388,6 +397,7 @@ void daemon_post_definition(struct daemon *d, struct daemon_call *call, json_t *
 		daemon_done(call, NULL, &err);
 		return;
 	}
+	forget_problem(d, def->spec.uuid);
 	tell_definition(d, "definition-added", def);
 	daemon_done(call, daemon_definition_json(d, def), NULL);
 }
@@ -427,7 +437,7 @@ static int change(struct daemon *d, const struct daemon_peer *peer, const char *
 	if (r >= 0)
 		r = check_effective(d, peer, &spec, err);
 	if (r >= 0)
-		r = store(d, &spec, err);
+		r = store(d, &spec, false, err);
 	if (r < 0) {
 		daemon_spec_clear(&spec);
 		return r;
