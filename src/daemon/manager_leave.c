@@ -14,13 +14,18 @@
 #include "base/log.h"
 #include "daemon/manager_priv.h"
 
+#define PATIENCE_US 5000000u /* for a device process to answer what it can answer at once */
+#define START_US 20000000u   /* a start is over by then, whatever becomes of it */
+
 enum leave_phase { LEAVE_INSIDE, LEAVE_HOLD, LEAVE_STOP };
 
 struct hold {
 	struct base_list node; /* in manager_leave.holds, while it is asked for or held */
-	struct manager_leave *leave;
+	struct manager_leave *leave; /* NULL: that is over, its answer came too late */
+	struct daemon *d;
 	char uuid[TRN_UUID_SIZE]; /* the device may end meanwhile */
 	struct daemon_process_request *request; /* under way */
+	bool is_pending; /* its answer is to come */
 	bool is_held;
 };
 
@@ -32,12 +37,21 @@ struct manager_leave {
 	struct base_list holds;
 	unsigned int nr_pending;
 	bool is_stepping;
+	bool is_given_up; /* those that have not answered by now are not waited for */
 	struct trn_error err;
-	sd_event_source *timer; /* of the first phase */
+	sd_event_source *timer; /* of what is waited for */
 };
 
 static void nothing_done(void *data, const struct trn_error *err)
 {
+}
+
+static void release(struct hold *h)
+{
+	struct manager_device *dev = daemon_device_find(h->d, h->uuid);
+
+	if (dev && dev->process)
+		(void)daemon_process_release(dev->process, nothing_done, NULL);
 }
 
 static void finish(struct manager_leave *l)
@@ -47,12 +61,12 @@ static void finish(struct manager_leave *l)
 	struct hold *h, *next;
 
 	base_list_for_each_safe(h, next, &l->holds, node) {
-		struct manager_device *dev = daemon_device_find(d, h->uuid);
-
-		if (h->is_held && l->err.code && dev && dev->process)
-			(void)daemon_process_release(dev->process, nothing_done, NULL);
+		if (h->is_held && l->err.code)
+			release(h);
 		base_list_remove(&h->node);
-		free(h);
+		h->leave = NULL;
+		if (!h->is_pending)
+			free(h);
 	}
 	sd_event_source_disable_unref(l->timer);
 	p->leave = NULL;
@@ -68,6 +82,26 @@ static void finish(struct manager_leave *l)
 	}
 	daemon_waiters_answer(&l->waiters, NULL, l->err.code ? &l->err : NULL);
 	free(l);
+}
+
+/* ------------------------------------------------------------ time */
+
+static int handle_timer(sd_event_source *source, uint64_t usec, void *data);
+
+static void arm(struct manager_leave *l, uint64_t delay_us)
+{
+	l->timer = sd_event_source_disable_unref(l->timer);
+	(void)sd_event_add_time_relative(l->parent->d->event, &l->timer, CLOCK_MONOTONIC, delay_us, 0, handle_timer, l);
+}
+
+/* For what a phase waits, if it is not for users for as long as they like. */
+static void arm_phase(struct manager_leave *l, uint64_t patience_us)
+{
+	l->timer = sd_event_source_disable_unref(l->timer);
+	if (l->how.policy != TRNC_CONTROL_ASK)
+		arm(l, patience_us);
+	else if (l->how.timeout_ms >= 0)
+		arm(l, (uint64_t)l->how.timeout_ms * 1000 + (l->phase == LEAVE_HOLD ? patience_us : 1));
 }
 
 /* ------------------------------------------------------------ hold */
@@ -90,6 +124,7 @@ static void fail(struct manager_leave *l, const struct trn_error *err)
 		return;
 	l->err = *err;
 	cancel_holds(l);
+	arm(l, PATIENCE_US);
 }
 
 static void held(void *data, const struct trn_error *err)
@@ -97,7 +132,14 @@ static void held(void *data, const struct trn_error *err)
 	struct hold *h = data;
 	struct manager_leave *l = h->leave;
 
+	if (!l) {
+		if (!err)
+			release(h);
+		free(h);
+		return;
+	}
 	h->request = NULL;
+	h->is_pending = false;
 	h->is_held = !err;
 	/* One that has ended uses nothing. */
 	if (err && err->code != -ENODEV)
@@ -121,6 +163,8 @@ static int hold(struct manager_leave *l, struct manager_device *dev, struct trn_
 	if (!h)
 		return daemon_no_memory(err);
 	h->leave = l;
+	h->d = l->parent->d;
+	h->is_pending = true;
 	memcpy(h->uuid, dev->spec.uuid, sizeof(h->uuid));
 	base_list_append(&l->holds, &h->node);
 	l->nr_pending++;
@@ -140,7 +184,7 @@ static void begin_holds(struct manager_leave *l)
 	struct trn_error err = { 0 };
 
 	l->phase = LEAVE_HOLD;
-	l->timer = sd_event_source_disable_unref(l->timer);
+	arm_phase(l, PATIENCE_US);
 	base_list_for_each(dev, &l->parent->d->devices, node)
 		if (dev->parent == l->parent && hold(l, dev, &err) < 0) {
 			fail(l, &err);
@@ -156,6 +200,7 @@ static void begin_stops(struct manager_leave *l)
 	struct manager_device *dev, *next;
 
 	l->phase = LEAVE_STOP;
+	l->timer = sd_event_source_disable_unref(l->timer);
 	base_list_for_each_safe(dev, next, &l->parent->d->devices, node)
 		if (dev->parent == l->parent && dev->state != MANAGER_GONE && !dev->stop)
 			daemon_device_stop(dev, &force, NULL);
@@ -185,7 +230,7 @@ void daemon_leave_step(struct manager_parent *p)
 	if (l->phase == LEAVE_HOLD && !l->nr_pending && !l->err.code)
 		begin_stops(l);
 	l->is_stepping = false;
-	if (l->phase == LEAVE_STOP ? !daemon_parent_nr_devices(p) : l->err.code && !l->nr_pending)
+	if (l->phase == LEAVE_STOP ? !daemon_parent_nr_devices(p) : l->err.code && (!l->nr_pending || l->is_given_up))
 		finish(l);
 }
 
@@ -204,14 +249,59 @@ static void waiter_gone(struct manager_waiter *w)
 	daemon_leave_step(l->parent);
 }
 
-static int inside_too_long(sd_event_source *source, uint64_t usec, void *data)
+static bool is_pending(const struct manager_leave *l, const char *uuid)
+{
+	const struct hold *h;
+
+	base_list_for_each(h, &l->holds, node)
+		if (h->is_pending && !strcmp(h->uuid, uuid))
+			return true;
+	return false;
+}
+
+/* Those that do not answer who forces them. */
+static void kill_silent(struct manager_leave *l)
+{
+	struct manager_device *dev;
+
+	base_list_for_each(dev, &l->parent->d->devices, node) {
+		bool is_silent = l->phase == LEAVE_HOLD ? is_pending(l, dev->spec.uuid) : dev->stop && dev->state != MANAGER_GONE;
+
+		if (dev->parent != l->parent || !dev->process || !is_silent)
+			continue;
+		log_warning("device %s does not answer: its process is killed", dev->spec.uuid);
+		daemon_process_kill(dev->process);
+	}
+}
+
+static void refuse_late(struct manager_leave *l)
+{
+	struct trn_error err = { 0 };
+	const struct hold *h;
+
+	base_list_for_each(h, &l->holds, node)
+		if (h->is_pending)
+			trn_error_set(&err, -ETIMEDOUT, "Unresponsive", "device %s of parent %s does not answer", h->uuid, l->parent->name);
+	if (err.code) {
+		trn_error_hint(&err, "end its process, or force it (policy force)");
+	} else {
+		trn_error_set(&err, -ETIMEDOUT, "InUse", "parent %s still creates or removes a device", l->parent->name);
+		trn_error_hint(&err, "try again later, or wait longer");
+	}
+	fail(l, &err);
+}
+
+static int handle_timer(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct manager_leave *l = data;
-	struct trn_error err = { 0 };
 
-	trn_error_set(&err, -ETIMEDOUT, "InUse", "parent %s still creates or removes a device", l->parent->name);
-	trn_error_hint(&err, "try again later, or wait longer");
-	fail(l, &err);
+	if (l->how.policy == TRNC_CONTROL_FORCE && !l->err.code) {
+		kill_silent(l); /* they end, and that is heard of */
+		arm(l, PATIENCE_US);
+		return 0;
+	}
+	refuse_late(l); /* unless it has failed already */
+	l->is_given_up = true;
 	daemon_leave_step(l->parent);
 	return 0;
 }
@@ -240,9 +330,7 @@ static int begin(struct manager_parent *p, struct daemon_call *call, const struc
 		return daemon_no_memory(err);
 	}
 	p->leave = l;
-	if (how->policy == TRNC_CONTROL_ASK && how->timeout_ms >= 0)
-		(void)sd_event_add_time_relative(p->d->event, &l->timer, CLOCK_MONOTONIC, (uint64_t)how->timeout_ms * 1000 + 1, 0,
-						 inside_too_long, l);
+	arm_phase(l, how->policy == TRNC_CONTROL_FORCE ? PATIENCE_US : START_US);
 	/* Not to be finished below our feet. */
 	l->is_stepping = true;
 	overtake_removes(p);

@@ -24,6 +24,7 @@ struct manager_stop {
 	bool is_forced;	  /* somebody forces it, while another one is under way */
 	bool is_overtaken;
 	bool is_told;
+	bool is_late; /* it did not answer in time: those who waited were told so, its answer is still to come */
 	struct trn_error refusal; /* while the holders are asked for */
 	sd_event_source *timer;
 };
@@ -132,6 +133,35 @@ static void begin_patience(struct manager_stop *s)
 	if (sd_event_add_time_relative(s->dev->d->event, &s->timer, CLOCK_MONOTONIC, PATIENCE_US, 0, patience_over, s) < 0 &&
 	    s->dev->process)
 		daemon_process_kill(s->dev->process);
+}
+
+/* Its process hangs: nobody waits for it who did not ask to.  What it answers when it goes on is what happens then. */
+static int answer_is_late(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct manager_stop *s = data;
+	struct trn_error err = { 0 };
+
+	s->is_late = true;
+	trn_error_set(&err, -ETIMEDOUT, "Unresponsive", "device %s does not answer", s->dev->spec.uuid);
+	trn_error_hint(&err, "it is stopped when it answers, unless it is in use then; or force it (policy force)");
+	daemon_waiters_answer(&s->waiters, NULL, &err);
+	return 0;
+}
+
+static void limit_answer(struct manager_stop *s, uint64_t delay_us)
+{
+	s->is_late = false;
+	s->timer = sd_event_source_disable_unref(s->timer);
+	(void)sd_event_add_time_relative(s->dev->d->event, &s->timer, CLOCK_MONOTONIC, delay_us, 0, answer_is_late, s);
+}
+
+/* Whoever refuses, refuses at once; whoever waits for users, knows for how long. */
+static void limit_first_answer(struct manager_stop *s)
+{
+	if (s->how.policy == TRNC_CONTROL_REFUSE)
+		limit_answer(s, PATIENCE_US);
+	else if (s->how.policy == TRNC_CONTROL_ASK && s->how.timeout_ms >= 0)
+		limit_answer(s, PATIENCE_US + (uint64_t)s->how.timeout_ms * 1000);
 }
 
 /* ------------------------------------------------------------ asking */
@@ -266,6 +296,9 @@ static int join(struct manager_stop *s, const struct trnc_control_leave *how, st
 	if (how->policy == TRNC_CONTROL_FORCE && s->how.policy != TRNC_CONTROL_FORCE && s->dev->state != MANAGER_GONE) {
 		s->is_forced = true;
 		give_up(s);
+		begin_patience(s); /* it may not even answer that it was given up */
+	} else if (s->is_late && !s->is_forced) {
+		limit_answer(s, PATIENCE_US);
 	}
 	return 0;
 }
@@ -293,6 +326,7 @@ static int begin(struct manager_device *dev, const struct trnc_control_leave *ho
 	s->is_told = how->policy == TRNC_CONTROL_ASK;
 	if (s->is_told)
 		daemon_tell(dev->d, "device-changed", daemon_device_json(dev));
+	limit_first_answer(s);
 	ask(s);
 	return 0;
 }
