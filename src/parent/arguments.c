@@ -32,6 +32,7 @@ static int parse(struct parent_arguments *a, int argc, char **argv, const char *
 		{ "name", required_argument, NULL, 'N' },	 { "host-device", required_argument, NULL, 'd' },
 		{ "memory", required_argument, NULL, 'm' },	 { "lock", required_argument, NULL, 'L' },
 		{ "store", required_argument, NULL, 's' },	 { "start-file", required_argument, NULL, 'f' },
+		{ "linger", required_argument, NULL, 'i' },
 		{ 0 },
 	};
 	uint64_t number = 0;
@@ -52,6 +53,10 @@ static int parse(struct parent_arguments *a, int argc, char **argv, const char *
 		case 'd':
 			r = to_number(optarg, "host-device", 4096, &number, err);
 			a->listen.host_device = (uint32_t)number;
+			break;
+		case 'i':
+			r = to_number(optarg, "linger", 86400, &number, err);
+			a->listen.linger_s = (uint32_t)number;
 			break;
 		default: r = -EINVAL;
 		}

@@ -155,6 +155,7 @@ void parent_link_open(struct parent_hub *h, int sock)
 	l->sock = sock;
 	base_list_append(&h->links, &l->node);
 	h->nr_links++;
+	parent_hub_note_links(h);
 }
 
 void parent_link_close(struct parent_link *l)
@@ -169,4 +170,5 @@ void parent_link_close(struct parent_link *l)
 	free(l);
 	h->nr_links--;
 	sd_event_source_set_enabled(h->accept, SD_EVENT_ON);
+	parent_hub_note_links(h);
 }

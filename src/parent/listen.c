@@ -118,6 +118,29 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events, void *da
 	return 0;
 }
 
+/* ----------------------------------------------------------------- linger */
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct parent_hub *h = data;
+
+	log_debug("nobody is connected to %s any more", h->options.name);
+	h->is_ending = true;
+	return 0;
+}
+
+void parent_hub_note_links(struct parent_hub *h)
+{
+	uint64_t now = 0;
+
+	if (!h->options.linger_s || !h->gate)
+		return;
+	h->idle = sd_event_source_disable_unref(h->idle);
+	if (h->nr_links == 0 && sd_event_now(h->process->event, CLOCK_MONOTONIC, &now) >= 0)
+		(void)sd_event_add_time(h->process->event, &h->idle, CLOCK_MONOTONIC,
+					now + h->options.linger_s * 1000000ull, 0, on_idle, h);
+}
+
 /* ------------------------------------------------------------------- loop */
 
 static int on_child(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
@@ -168,6 +191,8 @@ int parent_hub_run(struct parent_hub *h)
 		r = parent_gate_create(h, &h->gate);
 	if (r >= 0)
 		r = watch(h);
+	if (r >= 0)
+		parent_hub_note_links(h);
 	if (r >= 0)
 		(void)sd_notify(true, "READY=1");
 	while (r >= 0 && !h->is_ending)
@@ -221,6 +246,7 @@ static void end(struct parent_hub *h)
 		while (waitpid(p->mould_pid, NULL, 0) < 0 && errno == EINTR) {
 		}
 	sd_event_source_disable_unref(h->accept);
+	sd_event_source_disable_unref(h->idle);
 	sd_event_unref(p->event);
 }
 

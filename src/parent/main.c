@@ -154,7 +154,7 @@ static bool is_complete(const struct parent_arguments *a)
 		return !a->listen.listen && exec_has_socket();
 	if (a->listen.listen)
 		return a->listen.name && a->listen.lock;
-	return !a->listen.name && !a->listen.lock && !a->store && exec_has_socket();
+	return !a->listen.name && !a->listen.lock && !a->listen.linger_s && !a->store && exec_has_socket();
 }
 
 int main(int argc, char **argv)
@@ -175,7 +175,7 @@ int main(int argc, char **argv)
 		fprintf(stderr,
 			"usage: %s --executor PATH [--no-fork], started by tranche-device with its socket as descriptor %d;\n"
 			"   or: %s --listen PATH --name NAME --host-device N --memory BYTES --lock PATH --executor PATH\n"
-			"       [--store DIR|none] [--no-fork] or --start-file FILE, which has these, one a line;\n"
+			"       [--store DIR|none] [--no-fork] [--linger SECONDS] or --start-file FILE, which has these, one a line;\n"
 			"see tranche-parent(8)\n", argv[0], TRNC_PARENT_FD, argv[0]);
 		return USAGE;
 	}

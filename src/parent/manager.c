@@ -71,7 +71,7 @@ int parent_manager_schedule(struct parent_link *l, const struct parent_message *
 
 /* --------------------------------------------------------------- accounts */
 
-static void fill(const struct parent_hub *h, const struct parent_member *d, struct trnc_parent_account *ret)
+void parent_manager_account(const struct parent_hub *h, const struct parent_member *d, struct trnc_parent_account *ret)
 {
 	struct parent_runner *r;
 
@@ -94,8 +94,9 @@ static void fill(const struct parent_hub *h, const struct parent_member *d, stru
 
 int parent_manager_accounts(struct parent_link *l, const struct parent_message *m, struct trn_error *err)
 {
-	const struct parent_hub *h = l->hub;
+	struct parent_hub *h = l->hub;
 	struct trnc_parent_accounts head = { .now_ns = base_clock_ns() };
+	uint64_t busy_ns = h->left_ns;
 	_cleanup_free_ uint8_t *body = NULL;
 	const struct parent_member *d;
 	int r = parent_message_body(m, NULL, 0, 0, err);
@@ -107,14 +108,19 @@ int parent_manager_accounts(struct parent_link *l, const struct parent_message *
 	body = malloc(sizeof(head) + head.nr * sizeof(struct trnc_parent_account));
 	if (!body)
 		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for the accounts");
-	memcpy(body, &head, sizeof(head));
 	head.nr = 0;
 	base_list_for_each(d, &h->members, node) {
 		struct trnc_parent_account a;
 
-		fill(h, d, &a);
+		parent_manager_account(h, d, &a);
+		busy_ns += a.busy_ns;
 		memcpy(body + sizeof(head) + head.nr++ * sizeof(a), &a, sizeof(a));
 	}
+	/* It never falls: what was counted once of a child that is gone is not seen twice. */
+	if (busy_ns > h->busy_ns)
+		h->busy_ns = busy_ns;
+	head.busy_ns = h->busy_ns;
+	memcpy(body, &head, sizeof(head));
 	parent_link_reply(l, &m->head, body, sizeof(head) + head.nr * sizeof(struct trnc_parent_account), -1);
 	return 0;
 }

@@ -160,8 +160,11 @@ int parent_member_update(struct parent_link *l, const struct parent_message *m, 
 void parent_member_leave(struct parent_member *d)
 {
 	struct parent_hub *h = d->hub;
+	struct trnc_parent_account account;
 	struct parent_runner *r;
 
+	parent_manager_account(h, d, &account);
+	h->left_ns += account.busy_ns;
 	parent_gate_leave(h->gate, d);
 	base_list_for_each(r, &h->runners, node) {
 		if (r->member != d)

@@ -93,6 +93,7 @@ struct parent_listen_options {
 	const char *listen, *name, *lock;
 	uint64_t memory; /* bytes; 0: nothing is counted */
 	uint32_t host_device;
+	uint32_t linger_s; /* without a connection it ends after that; 0: never */
 };
 
 /* Takes the lock, and makes the socket. First thing. Return: 0 or -errno with a sentence. */

@@ -89,6 +89,9 @@ struct parent_hub {
 	int probe;    /* the host device's record, or -1 */
 	struct trnc_parent_probe probe_of;
 	struct trnc_parent_counts counts;
+	uint64_t left_ns; /* of the host device's time, used by members that have left */
+	uint64_t busy_ns; /* by all, as it was told last */
+	sd_event_source *idle; /* nobody is connected: its end */
 	struct parent_gate *gate;
 	struct parent_cgroups *cgroups; /* or NULL */
 	bool is_ending;
@@ -128,6 +131,13 @@ int parent_manager_manage(struct parent_link *l, const struct parent_message *m,
 int parent_manager_schedule(struct parent_link *l, const struct parent_message *m, struct trn_error *err);
 int parent_manager_accounts(struct parent_link *l, const struct parent_message *m, struct trn_error *err);
 int parent_manager_quit(struct parent_link *l, const struct parent_message *m, struct trn_error *err);
+/* What d has used so far. */
+void parent_manager_account(const struct parent_hub *h, const struct parent_member *d, struct trnc_parent_account *ret);
+
+/* --- listen.c --- */
+
+/* Somebody has connected, or closed the connection: without any it ends after --linger. */
+void parent_hub_note_links(struct parent_hub *h);
 
 /* --- runner.c --- */
 

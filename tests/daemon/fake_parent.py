@@ -41,7 +41,7 @@ class Parent:
             self.send(conn, kind, number, self.info())
         elif kind == ACCOUNTS:
             nr = 3 if self.store == "noise" else 2
-            body = struct.pack("<IIQ", nr, 0, 99)
+            body = struct.pack("<IIQQ", nr, 0, 99, 2001)
             for i in range(2):
                 body += struct.pack("<16sQQQQQQQIIII", bytes([i] * 16), 1000 + i, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0)
             self.send(conn, kind, number, body)

@@ -143,9 +143,9 @@ class Manager(Connection):
 
     def accounts(self):
         body = self.call(ACCOUNTS)[0]
-        nr, _, self.now = struct.unpack_from("<IIQ", body)
-        assert len(body) == 16 + nr * ACCOUNT.size
-        all_of = [Account(body[16 + i * ACCOUNT.size:][:ACCOUNT.size]) for i in range(nr)]
+        nr, _, self.now, self.busy_ns = struct.unpack_from("<IIQQ", body)
+        assert len(body) == 24 + nr * ACCOUNT.size
+        all_of = [Account(body[24 + i * ACCOUNT.size:][:ACCOUNT.size]) for i in range(nr)]
         return {a.uuid: a for a in all_of}
 
     def account(self, device):

@@ -224,6 +224,47 @@ def test_start_file():
             assert subprocess.run([sp.PARENT, "--start-file", path], stderr=subprocess.DEVNULL, timeout=10, check=False).returncode == 2
 
 
+# ------------------------------------------------------------------ its own end
+
+def test_ends_when_nobody_is_connected():
+    with parent("--linger", "1") as p:
+        device = Device(p)
+        with_device = time.monotonic() + 1.5
+        while time.monotonic() < with_device:
+            assert p.process.poll() is None, "it ends although a device has joined"
+            time.sleep(0.1)
+        m = Manager(p)
+        device.close()
+        time.sleep(1.5)
+        assert p.process.poll() is None, "it ends although it is managed"
+        m.close()
+        assert p.process.wait(10) == 0
+        assert not os.path.exists(p.path)
+
+
+def test_goes_on_without_linger():
+    with parent() as p:
+        Device(p).close()
+        time.sleep(1.5)
+        assert p.process.poll() is None
+
+
+# ------------------------------------------------------------------ accounts of all
+
+def test_busy_time_of_those_that_have_left():
+    with parent() as p:
+        m, d = Manager(p), Device(p)
+        d.start("kernels:1000")
+        eventually(lambda: m.account(d).busy_ns > 20_000_000, "it has used something")
+        account = m.account(d).busy_ns
+        assert m.busy_ns >= account
+        d.close()
+        eventually(lambda: not m.accounts(), "it has left")
+        before = m.busy_ns
+        assert before >= account
+        assert not m.accounts() and m.busy_ns == before
+
+
 # ------------------------------------------------------------------ refusals
 
 def test_who_may_say_what():

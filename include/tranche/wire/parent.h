@@ -124,8 +124,9 @@ struct trnc_parent_accounts {
 	__u32 nr;
 	__u32 reserved;
 	__u64 now_ns; /* CLOCK_MONOTONIC, when this was read */
+	__u64 busy_ns; /* of the host device's time, since it started: of these and of those that have left */
 };
-TRNC_ASSERT_SIZE(trnc_parent_accounts, 16);
+TRNC_ASSERT_SIZE(trnc_parent_accounts, 24);
 
 /* Of one device that has joined; all since it joined. */
 struct trnc_parent_account {
