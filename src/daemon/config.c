@@ -25,7 +25,7 @@ struct reader {
 	struct trn_error *err;
 	FILE *f;
 	int line; /* inih hands one out only where it was built so */
-	int r;
+	int r, refused; /* the first line that was: inih goes on after it */
 };
 
 typedef int (*parse_fn)(const char *value, void *field);
@@ -229,6 +229,8 @@ static struct daemon_parent_config *parent_of(struct daemon_config *c, const cha
 
 static int refuse(struct reader *rd, int line, const char *hint, const char *text)
 {
+	if (!rd->r)
+		rd->refused = line;
 	rd->r = -EINVAL;
 	trn_error_set(rd->err, -EINVAL, "BadConfiguration", "%s:%d: %s", rd->file, line, text);
 	trn_error_hint(rd->err, "%s", hint);
@@ -280,13 +282,32 @@ static int read_line(void *data, const char *section, const char *name, const ch
 	return refuse(rd, line, "write it below [daemon] or [parent NAME]", text);
 }
 
-/* An fgets() that counts. */
+static bool is_comment(const char *line)
+{
+	line += strspn(line, " \t");
+	return *line == '#' || *line == ';';
+}
+
+/*
+ * An fgets() that counts.  inih would take what does not fit into its buffer for the value's next line: of a comment it is left out, all
+ * else is refused.
+ */
 static char *count_line(char *buf, int size, void *stream)
 {
 	struct reader *rd = stream;
+	char *text = fgets(buf, size, rd->f);
+	int c;
 
 	rd->line++;
-	return fgets(buf, size, rd->f);
+	if (!text || strlen(text) + 1 < (size_t)size || strchr(text, '\n'))
+		return text;
+	if (!is_comment(text)) {
+		(void)refuse(rd, rd->line, "write less, or a shorter path", "the line is too long");
+		return NULL;
+	}
+	while ((c = fgetc(rd->f)) != EOF && c != '\n')
+		;
+	return text;
 }
 
 static char *join(const char *folder, const char *name)
@@ -397,9 +418,12 @@ static int read_file(struct daemon_config *c, const char *file, bool may_be_miss
 		return r;
 	r = ini_parse_stream(count_line, &rd, read_line, &rd);
 	fclose(rd.f);
-	if (rd.r < 0)
+	/* What follows a line that nobody understands may be wrong only because of it. */
+	if (rd.r < 0 && !(r > 0 && r < rd.refused))
 		return rd.r;
 	if (r) {
+		if (rd.r < 0)
+			*err = (struct trn_error){ 0 };
 		trn_error_set(err, -EINVAL, "BadConfiguration", "%s:%d: this is no section and no KEY = VALUE", file, r > 0 ? r : 0);
 		return trn_error_hint(err, "see man tranched.conf");
 	}
