@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of the real daemon (test_real_*.py) share: holders of devices, refusals, moments that are hard to meet."""
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+import tranched
+from tap import eventually
+from tranched import Api, Gone, Refused
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vfio-user"))
+import vfu  # noqa: E402
+
+U = [f"5ea1{i:04x}-0000-4000-8000-{i:012x}" for i in range(64)]
+SMALL = "null-small"
+
+
+def refused(call, *codes, status=None):
+    """The refusal, which must be one of these numbers, and be complete: name, sentence, hint."""
+    try:
+        got = call()
+    except Refused as r:
+        assert r.errno in codes, f"{r}, not {codes}"
+        assert status is None or r.status == status, f"{r}, not {status}"
+        assert set(r.error) == {"name", "message", "hint", "errno"} and all(r.error.values()), r
+        return r
+    raise AssertionError(f"not refused with {codes}: {got}")
+
+
+def device(api, u, parent="null0", kind=SMALL, **more):
+    return api.post("/v1/devices", {"uuid": u, "parent": parent, "type": kind, **more})
+
+
+def uuids(api):
+    return {d["uuid"] for d in api.get("/v1/devices")["devices"]}
+
+
+@contextlib.contextmanager
+def in_use(path):
+    """A virtual machine, as far as the device knows."""
+    c = vfu.Client(path)
+    try:
+        assert c.is_alive()
+        yield c
+    finally:
+        c.close()
+
+
+class Later(threading.Thread):
+    """A request of its own connection, which can be given up."""
+
+    def __init__(self, t, method, path, body=None):
+        super().__init__(daemon=True)
+        self.api, self.what = Api(t.socket, timeout=40), (method, path, body)
+        self.value = self.error = None
+        self.start()
+
+    def run(self):
+        try:
+            self.value = self.api.call(*self.what)
+        except (Refused, Gone) as error:
+            self.error = error
+        finally:
+            self.api.close()
+
+    def give_up(self):
+        sock = eventually(lambda: self.api.sock, "it is connected")
+        sock.shutdown(socket.SHUT_RDWR)
+        self.join(5)
+
+    def get(self):
+        self.join(40)
+        assert not self.is_alive(), f"no answer to {self.what}"
+        if self.error:
+            raise self.error
+        return self.value
+
+
+def stop_in_the_middle(t, begin, u):
+    """Stops the process of device u before it has said a word; (pid, what begin() gave)."""
+    before = set(t.device_processes())
+    began = begin()
+    end = time.monotonic() + 5
+    path = f"/proc/{t.process.pid}/task/{t.process.pid}/children"
+    while time.monotonic() < end:
+        with open(path, encoding="ascii") as f:
+            for pid in set(map(int, f.read().split())) - before:
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as line:
+                    if u.encode() in line.read():
+                        os.kill(pid, signal.SIGSTOP)
+                        return pid, began
+    raise AssertionError("no process was started")
+
+
+def tree(folder):
+    """Every path below it."""
+    return sorted(os.path.relpath(os.path.join(at, name), folder) for at, folders, files in os.walk(folder) for name in folders + files)
+
+
+class Whole:
+    """Everything that a start could leave behind."""
+
+    def __init__(self, t, api):
+        self.now = {
+            "files": [f for f in tree(t.run) if not f.startswith("kept")],
+            "processes": sorted(t.processes()),
+            "devices": sorted(uuids(api)),
+            "parents": {p["name"]: (p["left"], p["devices"]) for p in api.get("/v1/parents")["parents"]},
+            "definitions": sorted(os.listdir(t.definitions)) if t.definitions.exists() else [],
+            "defined": api.get("/v1/definitions")["definitions"],
+            "available": {(k["parent"], k["name"]): k["available_instances"] for k in api.get("/v1/types")["types"]},
+            "fds": len(os.listdir(f"/proc/{t.process.pid}/fd")),
+        }
+
+    def differences(self, other):
+        return {k: (v, other.now[k]) for k, v in self.now.items() if v != other.now[k]}
+
+
+def expect_same(t, api, before, within=10):
+    """Processes end a moment after they are gone for everybody."""
+    end = time.monotonic() + within
+    while different := before.differences(Whole(t, api)):
+        assert time.monotonic() < end, f"left behind: {different}"
+        time.sleep(0.05)
+
+
+def by_other(function, uid=65534, gid=65534, groups=()):
+    """What function() gives (JSON) in a process of another user."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups(list(groups))
+            os.setresgid(gid, gid, gid)
+            os.setresuid(uid, uid, uid)
+            value = {"value": function()}
+        except BaseException as error:      # pylint: disable=broad-except
+            value = {"error": f"{type(error).__name__}: {error}"}
+        os.write(write, json.dumps(value).encode())
+        os._exit(0)
+    os.close(write)
+    data = b""
+    while piece := os.read(read, 65536):
+        data += piece
+    os.close(read)
+    os.waitpid(pid, 0)
+    value = json.loads(data)
+    assert "error" not in value, value["error"]
+    return value["value"]
+
+
+def outcome(api_socket, method, path, body=None):
+    """[status, object]: of one request on a connection of its own."""
+    api = tranched.Api(api_socket)
+    try:
+        status, _, data = api.raw(method, path, body)
+        try:
+            return [status, json.loads(data) if data else None]
+        except ValueError:
+            return [status, data.decode(errors="replace")]
+    finally:
+        api.close()
