@@ -133,6 +133,7 @@ void daemon_manager_destroy(struct daemon *d)
 	daemon_find_free(d);
 	daemon_problem_clear(d, "");
 	sd_event_source_disable_unref(d->sample_source);
+	sd_event_source_disable_unref(d->news_source);
 	trn_core_destroy(d->core);
 	sd_event_unref(d->event);
 	free(d);

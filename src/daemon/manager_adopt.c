@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon/manager_priv.h"
 
@@ -47,15 +48,19 @@ static int parent_for(struct daemon *d, const struct manager_spec *spec, json_t 
 	return r;
 }
 
-/* The number may be somebody else's by now: then the device would outlive its process, until that one ends. The owner can stop it. */
+/* A number that is somebody else's by now: the process has ended. */
 static void bind_again(struct manager_device *dev, json_t *record)
 {
 	json_int_t pid = json_integer_value(json_object_get(record, "peer"));
+	uint64_t start = (uint64_t)json_integer_value(json_object_get(record, "peer_start")), now = 0;
 
 	if (!dev->spec.is_bound || pid <= 0)
 		return;
 	dev->peer_pid = (pid_t)pid;
+	dev->peer_start = start;
 	dev->peer_pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	if (dev->peer_pidfd >= 0 && start && (daemon_process_read_start((pid_t)pid, &now) < 0 || now != start))
+		dev->peer_pidfd = base_close(dev->peer_pidfd);
 	if (dev->peer_pidfd >= 0)
 		daemon_device_watch_peer(dev);
 	else
@@ -93,17 +98,6 @@ static int read_record(json_t *record, const char *uuid, struct manager_spec *sp
 		r = trn_error_hint(err, "start it anew");
 	}
 	return r;
-}
-
-static void name_unresponsive(struct daemon *d, const char *uuid)
-{
-	struct trn_error err = { 0 };
-	char key[64];
-
-	trn_error_set(&err, -ETIMEDOUT, "Unresponsive", "device %s is alive and does not answer", uuid);
-	trn_error_hint(&err, "wait, or stop it by force");
-	snprintf(key, sizeof(key), "device:%s", uuid);
-	daemon_problem_set(d, key, &err, NULL);
 }
 
 /* As they were started, not as their folders are read. */
@@ -148,7 +142,7 @@ static int found(void *manager, struct daemon_process *process, const char *uuid
 	put_in_order(dev);
 	bind_again(dev, record);
 	if (!hello)
-		name_unresponsive(d, uuid);
+		daemon_device_name_silent(dev);
 	log_info("device %s was running", uuid);
 	*ret_events = &daemon_device_events;
 	*ret_data = dev;
@@ -173,6 +167,8 @@ static void over(void *manager)
 
 	base_list_for_each_safe(dev, next, &d->devices, node) {
 		daemon_tell(d, "device-added", daemon_device_json(dev));
+		daemon_definition_note(d, dev->spec.uuid);
+		daemon_parent_note(dev->parent);
 		if (dev->is_peer_gone && !dev->stop)
 			daemon_device_stop(dev, &force, NULL);
 		else if (dev->state == MANAGER_RUNNING)

@@ -43,6 +43,7 @@ static void finish(struct manager_change *c, const struct trn_error *err)
 		keep_record(dev);
 		daemon_tell(dev->d, "device-changed", daemon_device_json(dev));
 	}
+	daemon_parent_note(dev->parent);
 	daemon_waiters_answer(&c->waiters, err ? NULL : daemon_device_json(dev), err);
 	daemon_spec_clear(&c->spec);
 	free(c);

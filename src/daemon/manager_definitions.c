@@ -285,6 +285,30 @@ static int store(struct daemon *d, const struct manager_spec *spec, bool is_new,
 	return r;
 }
 
+/* What the type cannot have is refused now, not when somebody needs the device. */
+static int check_type(struct manager_parent *p, const struct manager_spec *spec, struct trn_error *err)
+{
+	struct trn_type *type = daemon_device_type(p, spec);
+	uint32_t adjustable = type ? trn_type_adjustable(type) : 0;
+	struct trn_resources cost;
+
+	if (!type) {
+		trn_error_set(err, -EINVAL, "NoSuchType", "parent %s has no type %s", p->name, spec->type);
+		return trn_error_hint(err, "list its types to see which it has");
+	}
+	trn_type_get_cost(type, &cost);
+	if (spec->memory && spec->memory != cost.amount[TRN_RESOURCE_MEMORY] && !(adjustable & 1u << TRN_RESOURCE_MEMORY)) {
+		trn_error_set(err, -EINVAL, "FixedMemory", "devices of type %s have %llu bytes of memory, not %llu", spec->type,
+			      (unsigned long long)cost.amount[TRN_RESOURCE_MEMORY], (unsigned long long)spec->memory);
+		return trn_error_hint(err, "leave memory out, or choose a type with memory of any size, such as compute-custom");
+	}
+	if (spec->time && spec->time != cost.amount[TRN_RESOURCE_TIME] && !(adjustable & 1u << TRN_RESOURCE_TIME)) {
+		trn_error_set(err, -EINVAL, "FixedTime", "no time can be promised to devices of type %s", spec->type);
+		return trn_error_hint(err, "leave time out, or choose another type");
+	}
+	return 0;
+}
+
 /* Whom it will belong to with its attributes applied: that is who may do it. */
 static int check_effective(struct daemon *d, const struct daemon_peer *peer, const struct manager_spec *spec, struct trn_error *err)
 {
@@ -296,14 +320,12 @@ static int check_effective(struct daemon *d, const struct daemon_peer *peer, con
 		trn_error_set(err, -EINVAL, "MissingField", "a definition needs a %s", spec->parent ? "type" : "parent");
 		return trn_error_hint(err, "list the types to see what there is");
 	}
-	/* The parent may come later. */
-	if (p && !trn_type_find(p->core, spec->type)) {
-		trn_error_set(err, -EINVAL, "NoSuchType", "parent %s has no type %s", spec->parent, spec->type);
-		return trn_error_hint(err, "list its types to see which it has");
-	}
 	if (daemon_spec_copy(&effective, spec) < 0)
 		return daemon_no_memory(err);
 	r = daemon_spec_apply_attrs(&effective, err);
+	/* The parent may come later. */
+	if (r >= 0 && p)
+		r = check_type(p, &effective, err);
 	if (r >= 0)
 		r = daemon_check_owner(peer, &effective, "the definition", err);
 	daemon_spec_clear(&effective);
@@ -399,6 +421,7 @@ void daemon_post_definition(struct daemon *d, struct daemon_call *call, json_t *
 	}
 	forget_problem(d, def->spec.uuid);
 	tell_definition(d, "definition-added", def);
+	daemon_device_note_defined(d, def->spec.uuid);
 	daemon_done(call, daemon_definition_json(d, def), NULL);
 }
 
@@ -491,6 +514,7 @@ void daemon_delete_definition(struct daemon *d, struct daemon_call *call, const 
 		return;
 	}
 	tell_removed(d, uuid);
+	daemon_device_note_defined(d, uuid);
 	daemon_done(call, NULL, NULL);
 }
 

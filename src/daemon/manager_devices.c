@@ -54,7 +54,7 @@ int daemon_device_get(struct daemon *d, const char *text, struct manager_device 
 
 /* ------------------------------------------------------------ its place */
 
-static struct trn_type *type_of(struct manager_parent *p, const struct manager_spec *spec)
+struct trn_type *daemon_device_type(struct manager_parent *p, const struct manager_spec *spec)
 {
 	if (!strcmp(spec->type, "compute") && spec->memory)
 		return trn_type_find(p->core, "compute-custom");
@@ -63,7 +63,7 @@ static struct trn_type *type_of(struct manager_parent *p, const struct manager_s
 
 int daemon_device_reserve(struct manager_device *dev, struct manager_parent *p, struct trn_error *err)
 {
-	struct trn_type *type = type_of(p, &dev->spec);
+	struct trn_type *type = daemon_device_type(p, &dev->spec);
 	struct trn_create_params params = { .uuid = dev->spec.uuid, .vm = dev->spec.vm };
 	struct trn_resources cost;
 
@@ -78,6 +78,7 @@ int daemon_device_reserve(struct manager_device *dev, struct manager_parent *p, 
 		params.override |= 1u << TRN_RESOURCE_TIME;
 	params.resources.amount[TRN_RESOURCE_MEMORY] = dev->spec.memory;
 	params.resources.amount[TRN_RESOURCE_TIME] = dev->spec.time;
+	daemon_parent_note(p);
 	return trn_device_create(type, &params, &dev->core, err);
 }
 
@@ -94,6 +95,7 @@ void daemon_device_free(struct manager_device *dev)
 	if (dev->core) {
 		(void)trn_device_remove(dev->core, NULL, NULL);
 		trn_device_unref(dev->core);
+		daemon_parent_note(dev->parent);
 	}
 	unwatch_peer(dev);
 	daemon_history_free(dev->history);
@@ -110,9 +112,10 @@ json_t *daemon_device_record(const struct manager_device *dev)
 	if (dev->spec.has_owner)
 		json_object_set_new(json, "owner", json_integer((json_int_t)dev->spec.owner));
 	json_object_set_new(json, "lifetime", json_string(dev->spec.is_bound ? "process" : "until-stopped"));
-	return json_pack("{s:o, s:{s:s, s:I, s:I}, s:I}", "device", json, "parent", "driver", dev->parent->driver, "host_device",
+	return json_pack("{s:o, s:{s:s, s:I, s:I}, s:I, s:I}", "device", json, "parent", "driver", dev->parent->driver, "host_device",
 			 (json_int_t)dev->parent->host_device, "memory", (json_int_t)dev->parent->memory, "peer",
-			 (json_int_t)(dev->spec.is_bound ? dev->peer_pid : 0));
+			 (json_int_t)(dev->spec.is_bound ? dev->peer_pid : 0), "peer_start",
+			 (json_int_t)(dev->spec.is_bound ? dev->peer_start : 0));
 }
 
 /* ------------------------------------------------------------ its life */
@@ -138,6 +141,8 @@ static void finish_start(struct manager_device *dev, const struct trn_error *err
 	} else {
 		result = daemon_device_json(dev);
 		daemon_tell(d, "device-added", json_incref(result));
+		daemon_definition_note(d, dev->spec.uuid);
+		daemon_parent_note(p); /* it has one more */
 	}
 	daemon_waiters_answer(&starters, result, err);
 	if (fn)
@@ -225,6 +230,7 @@ static void process_ended(void *data, const struct trn_error *why)
 	struct manager_device *dev = data;
 	struct manager_parent *p = dev->parent;
 	struct daemon *d = dev->d;
+	char uuid[TRN_UUID_SIZE];
 	json_t *what;
 
 	dev->process = NULL;
@@ -245,14 +251,19 @@ static void process_ended(void *data, const struct trn_error *why)
 	if (why && why->code)
 		log_warning("device %s has ended: %s", dev->spec.uuid, why->text);
 	what = daemon_device_json_removed(dev, why);
+	memcpy(uuid, dev->spec.uuid, sizeof(uuid));
 	daemon_device_free(dev);
 	daemon_tell(d, "device-removed", what);
+	daemon_definition_note(d, uuid);
+	daemon_history_account(p);
 	daemon_leave_step(p);
 }
 
 const struct daemon_process_events daemon_device_events = {
 	.ready = process_ready,
 	.failed = process_failed,
+	.unresponsive = daemon_device_silent,
+	.answers = daemon_device_answers,
 	.changed = process_changed,
 	.ended = process_ended,
 };
@@ -285,6 +296,9 @@ static int bind_to_peer(struct manager_device *dev, const struct daemon_call *ca
 	if (call && call->peer_pidfd >= 0) {
 		dev->peer_pidfd = fcntl(call->peer_pidfd, F_DUPFD_CLOEXEC, 3);
 		dev->peer_pid = call->peer->pid;
+		/* If it has ended meanwhile this is somebody else's: the descriptor says so now, and is what counts until we end. */
+		if (daemon_process_read_start(dev->peer_pid, &dev->peer_start) < 0)
+			dev->peer_start = 0;
 	}
 	if (dev->peer_pidfd < 0) {
 		trn_error_set(err, -EINVAL, "NoProcess", "lifetime is \"process\", and who asks is not known as a process of this host");
@@ -301,7 +315,7 @@ static int choose_parent(struct daemon *d, struct manager_spec *spec, struct trn
 	struct manager_parent *p, *only = NULL;
 
 	base_list_for_each(p, &d->parents, node) {
-		if (!type_of(p, spec))
+		if (!daemon_device_type(p, spec))
 			continue;
 		if (only) {
 			trn_error_set(err, -EINVAL, "MissingField", "more than one parent has the type %s: %s and %s", spec->type,

@@ -16,6 +16,7 @@
 #define SAMPLES 300u
 #define NS 1000000000ull
 #define LOOK_NS (60 * NS)
+#define CHECK_NS (10 * NS)
 #define SLOW_US 5000000u
 #define FAST_US 1000000u
 
@@ -120,6 +121,7 @@ static void accounts_known(void *data, const struct trnc_parent_accounts *head, 
 	if (p->accounts_ns && head->now_ns > p->accounts_ns)
 		span = head->now_ns - p->accounts_ns;
 	p->accounts_ns = head->now_ns;
+	p->busy_ns = head->busy_ns;
 	p->use = 0;
 	base_list_for_each(dev, &p->d->devices, node)
 		if (dev->parent == p)
@@ -170,6 +172,27 @@ static void ask(struct daemon *d)
 			(void)daemon_sharer_accounts(p->sharer, accounts_known, p);
 		else
 			p->use = 0;
+	}
+}
+
+void daemon_history_account(struct manager_parent *p)
+{
+	if (p->sharer && p->is_up)
+		(void)daemon_sharer_accounts(p->sharer, accounts_known, p);
+}
+
+/* Those who are not sampled may hang unseen: who looks sees how it is a few seconds later. */
+static void check_answers(struct daemon *d, uint64_t now)
+{
+	struct manager_device *dev;
+
+	if (d->asked_all_ns && now - d->asked_all_ns < CHECK_NS)
+		return;
+	base_list_for_each(dev, &d->devices, node) {
+		if (dev->state != MANAGER_RUNNING || is_sampled(dev))
+			continue;
+		d->asked_all_ns = now;
+		daemon_device_check_answers(dev);
 	}
 }
 
@@ -235,6 +258,7 @@ void daemon_looked(struct daemon *d)
 	bool was_slow = !d->looked_ns || now - d->looked_ns >= LOOK_NS;
 
 	d->looked_ns = now;
+	check_answers(d, now);
 	arm(d, was_slow);
 }
 

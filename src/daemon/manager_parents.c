@@ -65,6 +65,8 @@ static void sharer_up(void *data, const struct trnc_parent_info *info)
 	struct manager_parent *p = data;
 
 	p->is_up = true;
+	p->is_down = false;
+	daemon_problem_over(p->d, "tranche-parent", p->name);
 	p->pid = info ? info->pid : 0;
 	p->accounts_ns = 0;
 	daemon_schedule_push(p);
@@ -76,10 +78,20 @@ static void sharer_down(void *data, const struct trn_error *why)
 {
 	struct manager_parent *p = data;
 
+	struct trn_error err = { 0 };
+	char key[80];
+
 	p->is_up = false;
+	p->is_down = true;
 	p->pid = 0;
 	if (why)
-		base_log_error(BASE_LOG_WARNING, why);
+		err = *why;
+	/* One that was told to end by somebody else, too. */
+	trn_error_set(&err, -EIO, "ParentDown", "tranche-parent %s has ended", p->name);
+	trn_error_prefix(&err, "parent %s: ", p->name);
+	trn_error_hint(&err, "it is started again after a pause; the log of tranche-parent may say more");
+	snprintf(key, sizeof(key), "tranche-parent:%.63s", p->name);
+	daemon_problem_set(p->d, key, &err, NULL);
 	daemon_tell(p->d, "parent-changed", daemon_parent_json(p));
 }
 
@@ -145,6 +157,7 @@ int daemon_parent_add(struct daemon *d, const struct manager_parent_params *para
 	base_list_append(&d->parents, &p->node);
 	log_info("parent %s: driver %s", p->name, p->driver);
 	daemon_tell(d, "parent-added", daemon_parent_json(p));
+	p->is_shown = true;
 	if (ret)
 		*ret = p;
 	return 0;
@@ -156,6 +169,7 @@ void daemon_parent_drop(struct manager_parent *p, bool quit)
 	json_t *what = json_pack("{s:s}", "name", p->name);
 
 	daemon_problem_over(d, "parent", p->name);
+	daemon_problem_over(d, "tranche-parent", p->name);
 	base_list_remove(&p->node);
 	if (p->sharer)
 		daemon_sharer_close(p->sharer, quit);
@@ -182,6 +196,12 @@ static json_t *host_json(const struct manager_parent *p)
 			 (json_int_t)h->memory, "units", (json_int_t)h->units);
 }
 
+/* Its tranche-parent need not run yet: whoever needs it waits for it. */
+static const char *state_name(const struct manager_parent *p)
+{
+	return p->leave ? "leaving" : p->is_down ? "down" : "up";
+}
+
 static unsigned int nr_visible(struct manager_parent *p)
 {
 	struct manager_device *dev;
@@ -197,10 +217,11 @@ json_t *daemon_parent_json(struct manager_parent *p)
 	struct trn_resources total, left;
 
 	trn_parent_get_capacity(p->core, &total, &left);
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "name", p->name, "driver", p->driver, "state",
-			 p->is_up ? "up" : "down", "host_device", host_json(p), "capacity", daemon_resources_json(&total, &total),
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o}", "name", p->name, "driver", p->driver, "state",
+			 state_name(p), "host_device", host_json(p), "capacity", daemon_resources_json(&total, &total),
 			 "left", daemon_resources_json(&total, &left), "devices", (int)nr_visible(p), "schedule",
-			 daemon_schedule_json(p), "use", p->is_compute ? json_real(p->use) : json_null(), "pid",
+			 daemon_schedule_json(p), "use", p->is_compute ? json_real(p->use) : json_null(), "busy_ns",
+			 p->is_compute ? json_integer((json_int_t)p->busy_ns) : json_null(), "pid",
 			 p->pid ? json_integer(p->pid) : json_null(), "types", daemon_type_names(p->core));
 }
 

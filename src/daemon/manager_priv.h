@@ -71,13 +71,17 @@ struct manager_parent {
 	bool is_posted;	 /* by the API: until tranched ends */
 	bool is_seen;	 /* in this round of looking for parents */
 	struct daemon_sharer *sharer; /* compute only */
-	bool is_up;
+	bool is_up;	/* its tranche-parent answers */
+	bool is_down;	/* it cannot be used: there is a problem of that name */
+	bool is_shown;	/* clients know it */
+	bool has_news;
 	pid_t pid;
 	struct trnc_parent_schedule schedule;
 	unsigned int nr_inside; /* creates and removes that a leave waits for */
 	struct manager_leave *leave;
 	double use; /* of the last second */
 	uint64_t accounts_ns; /* when the accounts were read last */
+	uint64_t busy_ns; /* as read last */
 	struct manager_history *history;
 };
 
@@ -106,6 +110,7 @@ struct manager_device {
 	struct trn_error start_err;  /* why a start is being undone */
 	int peer_pidfd;		     /* lifetime "process"; -1: not */
 	pid_t peer_pid;
+	uint64_t peer_start; /* field 22 of its /proc/PID/stat; 0: not known */
 	sd_event_source *peer_source;
 	bool is_peer_gone;
 	manager_started_fn started_fn; /* autostart */
@@ -140,8 +145,9 @@ struct daemon {
 	uint64_t event_seq;
 	bool is_telling;
 	uint64_t looked_ns; /* when somebody looked last */
-	sd_event_source *sample_source;
+	sd_event_source *sample_source, *news_source;
 	uint64_t sampled_ns;
+	uint64_t asked_all_ns; /* when all devices were asked whether they answer */
 };
 
 /* manager.c */
@@ -243,6 +249,8 @@ int daemon_device_get(struct daemon *d, const char *uuid, struct manager_device 
 void daemon_device_begin(struct daemon *d, struct manager_spec *spec, struct daemon_call *call,
 			 manager_started_fn fn);
 struct manager_device *daemon_device_make(struct daemon *d, struct manager_spec *spec); /* spec: taken over; NULL: no memory */
+/* The type that its words mean; NULL: the parent has none. */
+struct trn_type *daemon_device_type(struct manager_parent *p, const struct manager_spec *spec);
 int daemon_device_reserve(struct manager_device *dev, struct manager_parent *p, struct trn_error *err);
 /* hello: NULL: now */
 void daemon_device_set_started(struct manager_device *dev, const struct trnc_control_hello *hello);
@@ -264,6 +272,16 @@ void daemon_device_stop(struct manager_device *dev, const struct trnc_control_le
 void daemon_stop_overtake(struct manager_device *dev); /* its parent leaves: who waits for users hears ENODEV */
 void daemon_stop_ended(struct manager_device *dev);    /* its process is gone */
 
+/* manager_silent.c */
+void daemon_device_silent(void *data); /* of struct daemon_process_events */
+void daemon_device_answers(void *data);
+void daemon_device_name_silent(struct manager_device *dev);
+void daemon_device_check_answers(struct manager_device *dev); /* it is told of when it does not */
+/* manager_news.c */
+void daemon_parent_note(struct manager_parent *p); /* what is left of it is another amount, or is about to be */
+void daemon_definition_note(struct daemon *d, const char *uuid); /* if there is one: it runs, or does not any more */
+void daemon_device_note_defined(struct daemon *d, const char *uuid); /* if there is one: it is defined, or not any more */
+
 /* manager_adopt.c */
 void daemon_adopt(struct daemon *d);
 /* manager_autostart.c */
@@ -277,5 +295,6 @@ void daemon_tell(struct daemon *d, const char *kind, json_t *what);
 void daemon_looked(struct daemon *d);
 void daemon_history_wake(struct daemon *d); /* a device runs, or is used */
 void daemon_history_free(struct manager_history *h);
+void daemon_history_account(struct manager_parent *p); /* one of its devices has gone: what all have used is read once more */
 
 #endif

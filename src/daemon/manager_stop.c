@@ -106,10 +106,14 @@ void daemon_stop_ended(struct manager_device *dev)
 	struct manager_parent *p = dev->parent;
 	struct daemon *d = dev->d;
 	json_t *what = daemon_device_json_removed(dev, NULL);
+	char uuid[TRN_UUID_SIZE];
 
 	log_info("device %s is stopped", dev->spec.uuid);
+	memcpy(uuid, dev->spec.uuid, sizeof(uuid));
 	daemon_device_free(dev);
 	daemon_tell(d, "device-removed", what);
+	daemon_definition_note(d, uuid);
+	daemon_history_account(p);
 	daemon_waiters_answer(&s->waiters, NULL, NULL);
 	free_stop(s);
 	daemon_parent_exit(p);
@@ -328,6 +332,8 @@ static int begin(struct manager_device *dev, const struct trnc_control_leave *ho
 		daemon_tell(dev->d, "device-changed", daemon_device_json(dev));
 	limit_first_answer(s);
 	ask(s);
+	if (dev->stop && how->policy != TRNC_CONTROL_FORCE)
+		daemon_device_check_answers(dev);
 	return 0;
 }
 

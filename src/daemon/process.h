@@ -39,6 +39,10 @@ struct daemon_process_events {
 	void (*ready)(void *data, const struct trnc_control_hello *hello);
 	/* It never became ready: nothing of it is left. process is invalid afterwards. */
 	void (*failed)(void *data, const struct trn_error *err);
+	/* Something that is answered at once was not, for 5 s.  It was ready before. */
+	void (*unresponsive)(void *data);
+	/* It answers again. */
+	void (*answers)(void *data);
 	/* The number of uses is another one. */
 	void (*changed)(void *data, const struct trnc_control_stats *stats);
 	/* It has ended, by itself or because it was told to; nothing of it is left.  why: from its "ended" file, or what the
@@ -73,9 +77,9 @@ int daemon_process_start(struct daemon_processes *ps, const struct daemon_proces
 /*
  * Looks for running devices in RUNTIME/devices.  found() is called for each that has answered and is confirmed: it gives data and
  * events for it in *ret_..., or refuses it (-errno: it is ended, by force).  Those that are not confirmed, folders without a
- * process and those whose process is not what its record says are cleaned up.  One that is alive and does not answer within 5 s is told of with
- * hello NULL; when it answers after all, ready() tells of it (its flags say CONFIRMED).  over() is called when all were looked at and
- * what was to be ended is gone, so that its UUIDs can be used.
+ * process and those whose process is not what its record says are cleaned up.  One that is alive and does not answer within 5 s is
+ * told of with hello NULL; when it answers after all, ready() tells of it (its flags say CONFIRMED).  over() is called when all
+ * were looked at and what was to be ended is gone, so that its UUIDs can be used.
  */
 typedef int (*daemon_found_fn)(void *manager, struct daemon_process *process, const char *uuid, json_t *record,
 			       const struct trnc_control_hello *hello, const struct daemon_process_events **ret_events, void **ret_data);
@@ -105,6 +109,8 @@ typedef void (*daemon_process_stats_done)(void *data, const struct trnc_control_
 int daemon_process_stats(struct daemon_process *p, daemon_process_stats_done done, void *data);
 typedef void (*daemon_process_holders_done)(void *data, json_t *names, unsigned int total, const struct trn_error *err);
 int daemon_process_holders(struct daemon_process *p, daemon_process_holders_done done, void *data);
+/* Field 22 of /proc/PID/stat: with it a number that is used again is not taken for the same process. Return: 0 or -errno. */
+int daemon_process_read_start(pid_t pid, uint64_t *ret);
 /* Its process; 0: not known yet. */
 pid_t daemon_process_pid(const struct daemon_process *p);
 /* SIGKILL, for one that does not answer a STOP by force. */
@@ -124,8 +130,8 @@ struct daemon_sharer_events {
 /* The tranche-parent of a compute parent: the running one is taken over, else one is started.  Return: 0 or -errno. */
 int daemon_sharer_open(struct daemon_processes *ps, const char *name, uint32_t host_device, uint64_t memory,
 		       const struct daemon_sharer_events *events, void *data, struct daemon_sharer **ret, struct trn_error *err);
-/* quit: it shall end, if no device has joined; else it goes on without us. */
-void daemon_sharer_close(struct daemon_sharer *s, bool quit);
+/* It shall end if no device has joined, else it goes on without us.  is_gone: the parent is no more, so its folder goes, too. */
+void daemon_sharer_close(struct daemon_sharer *s, bool is_gone);
 typedef void (*daemon_sharer_done)(void *data, const struct trnc_parent_info *info, const struct trn_error *err);
 int daemon_sharer_schedule(struct daemon_sharer *s, const struct trnc_parent_schedule *schedule, daemon_sharer_done done, void *data);
 typedef void (*daemon_accounts_done)(void *data, const struct trnc_parent_accounts *head, const struct trnc_parent_account *accounts,

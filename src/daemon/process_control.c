@@ -12,7 +12,7 @@
 /* ------------------------------------------------------------ who it is */
 
 /* Field 22 of /proc/PID/stat; the name in field 2 may have anything in it, and ends at the last bracket. */
-static int read_start_ticks(pid_t pid, uint64_t *ret)
+int daemon_process_read_start(pid_t pid, uint64_t *ret)
 {
 	char path[32], line[1024];
 	unsigned long long ticks;
@@ -54,7 +54,7 @@ static int check_hello(const struct daemon_process *p, const struct trnc_control
 		return refuse_hello(p, err, "boot id");
 	if (h->pid != p->link.pid)
 		return refuse_hello(p, err, "process number");
-	if (read_start_ticks(p->link.pid, &ticks) < 0 || ticks != h->start_ticks)
+	if (daemon_process_read_start(p->link.pid, &ticks) < 0 || ticks != h->start_ticks)
 		return refuse_hello(p, err, "start time");
 	return 0;
 }
@@ -116,6 +116,22 @@ static int handle_told(struct daemon_link *l, const struct trnc_msg *msg, const 
 	return 0;
 }
 
+static void handle_silent(struct daemon_link *l)
+{
+	struct daemon_process *p = daemon_process_of(l);
+
+	if (p->state == DAEMON_PROCESS_KNOWN && p->was_told && p->events->unresponsive)
+		p->events->unresponsive(p->data);
+}
+
+static void handle_heard(struct daemon_link *l)
+{
+	struct daemon_process *p = daemon_process_of(l);
+
+	if (p->state == DAEMON_PROCESS_KNOWN && p->was_told && p->events->answers)
+		p->events->answers(p->data);
+}
+
 static void handle_broken(struct daemon_link *l, const struct trn_error *why)
 {
 	daemon_process_broken(daemon_process_of(l), why);
@@ -129,6 +145,8 @@ static void handle_ended(struct daemon_link *l)
 const struct daemon_link_ops daemon_process_link_ops = {
 	.connected = handle_connected,
 	.told = handle_told,
+	.silent = handle_silent,
+	.heard = handle_heard,
 	.broken = handle_broken,
 	.ended = handle_ended,
 };

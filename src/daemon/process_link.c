@@ -115,6 +115,7 @@ static int handle_limit(sd_event_source *source, uint64_t usec, void *data)
 	struct trn_error err = { 0 };
 	uint64_t now = now_us(), first = 0;
 	struct daemon_process_request *r;
+	bool is_late = false;
 
 	trn_error_set(&err, -ETIMEDOUT, "NoAnswer", "%s does not answer", l->what);
 	/* Owners may add to the list and, by a new connection, empty it: so from the start after each of them. */
@@ -124,6 +125,7 @@ again:
 		if (!r->deadline || r->is_over)
 			continue;
 		if (r->deadline <= now) {
+			is_late = true;
 			r->is_over = true;
 			r->answered(r, NULL, 0, &err);
 			goto again;
@@ -133,6 +135,10 @@ again:
 	}
 	if (first)
 		daemon_link_arm(l->ps, &l->limit, first - now, handle_limit, l);
+	if (is_late && !l->is_silent && l->ops->silent) {
+		l->is_silent = true;
+		l->ops->silent(l);
+	}
 	return 0;
 }
 
@@ -269,6 +275,10 @@ static int take_packet(struct daemon_link *l, size_t n, struct trn_error *err)
 
 	if (n < sizeof(*msg) || msg->len != n || msg->flags)
 		return broken_answer(l, err, "a message that cannot be read");
+	if (l->is_silent) {
+		l->is_silent = false;
+		l->ops->heard(l);
+	}
 	if (msg->type & TRNC_MSG_REPLY)
 		return take_answer(l, msg, body, n - sizeof(*msg), err);
 	r = msg->id || msg->status ? -EPROTO : l->ops->told(l, msg, body, n - sizeof(*msg));

@@ -96,6 +96,9 @@ struct daemon_link_ops {
 	void (*connected)(struct daemon_link *l);
 	/* A message that answers nothing. Return: 0, or -errno: the connection is broken. */
 	int (*told)(struct daemon_link *l, const struct trnc_msg *msg, const void *body, size_t len);
+	/* A request has waited too long / something has come after that.  Both may be NULL. */
+	void (*silent)(struct daemon_link *l);
+	void (*heard)(struct daemon_link *l);
 	/* No connection any more; all requests were answered. */
 	void (*broken)(struct daemon_link *l, const struct trn_error *why);
 	/* The process has ended; all requests were answered. The link may be freed. */
@@ -123,6 +126,7 @@ struct daemon_link {
 	uint64_t next_id;
 	struct base_list requests;
 	unsigned int nr_requests;
+	bool is_silent;	  /* silent() was called */
 	bool was_refused; /* a broken answer was logged */
 };
 

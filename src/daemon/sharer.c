@@ -20,6 +20,7 @@
 #define MAX_START 65536u
 #define PAUSE_FIRST_US (100 * 1000ull)
 #define PAUSE_MAX_US (10 * 1000000ull)
+#define LINGER_S 60u
 #define STEADY_US (10 * 1000000ull) /* it ran for so long: its end is the first one */
 
 struct daemon_sharer {
@@ -317,6 +318,8 @@ static char *make_start(const struct daemon_processes *ps, const char *name, uin
 	daemon_arguments_add(&a, "--memory=%llu", (unsigned long long)memory);
 	daemon_arguments_add(&a, "--lock=%s/parents/%s/lock", ps->runtime_dir, name);
 	daemon_arguments_add(&a, "--executor=%s", ps->executor_path);
+	/* It outlives us for its devices; when those are gone, too, nobody else would end it. */
+	daemon_arguments_add(&a, "--linger=%u", LINGER_S);
 	if (ps->store)
 		daemon_arguments_add(&a, "--store=%s", ps->store);
 	if (a.r < 0) {
@@ -369,7 +372,7 @@ int daemon_sharer_open(struct daemon_processes *ps, const char *name, uint32_t h
 	return 0;
 }
 
-void daemon_sharer_close(struct daemon_sharer *s, bool quit)
+void daemon_sharer_close(struct daemon_sharer *s, bool is_gone)
 {
 	const struct daemon_link_call call = { .type = TRNC_PARENT_QUIT, .answered = ignore_answer };
 	struct daemon_process_request *r;
@@ -379,8 +382,11 @@ void daemon_sharer_close(struct daemon_sharer *s, bool quit)
 	s->is_closed = true;
 	s->look = sd_event_source_disable_unref(s->look);
 	s->late = sd_event_source_disable_unref(s->late);
-	/* It is watched until it is gone: its folder is to go, too. */
-	if (!quit || daemon_link_call(&s->link, &call, &r) < 0)
+	/* Whoever has asked is gone by the time of the answer. */
+	base_list_for_each(r, &s->link.requests, node)
+		r->is_over = true;
+	/* It refuses as long as a device has joined.  It is watched until it is gone: its folder is to go, too. */
+	if (daemon_link_call(&s->link, &call, &r) < 0 || !is_gone)
 		free_sharer(s);
 }
 

@@ -29,6 +29,7 @@ struct world {
 	bool late_ready, fail_start, fail_confirm, late_stop, late_end, fail_set, deaf, no_hosts;
 	json_t *running; /* for adoption: {UUID: record} */
 	bool hello_differs;
+	uint64_t peer_start; /* when who asks has started */
 	uint64_t busy_ns; /* of each device, in the next accounts */
 
 	/* what happened */
@@ -59,6 +60,7 @@ int world_teardown(void **state);
 /* Lets be done what can be done, until nothing can. */
 void world_run(void);
 void world_use(const char *uuid, bool in_use);
+void world_silence(const char *uuid, bool is_silent);
 void world_end(const char *uuid); /* its process ends by itself */
 unsigned int world_nr_processes(void);
 unsigned int world_nr_held(void);

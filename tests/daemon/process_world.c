@@ -114,6 +114,16 @@ static void handle_changed(void *data, const struct trnc_control_stats *stats)
 	t->changeds++;
 }
 
+static void handle_unresponsive(void *data)
+{
+	((struct told *)data)->silences++;
+}
+
+static void handle_answers(void *data)
+{
+	((struct told *)data)->answers++;
+}
+
 static void handle_ended(void *data, const struct trn_error *why)
 {
 	struct told *t = data;
@@ -126,6 +136,8 @@ static void handle_ended(void *data, const struct trn_error *why)
 const struct daemon_process_events world_events = {
 	.ready = handle_ready,
 	.failed = handle_failed,
+	.unresponsive = handle_unresponsive,
+	.answers = handle_answers,
 	.changed = handle_changed,
 	.ended = handle_ended,
 };

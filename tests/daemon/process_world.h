@@ -21,7 +21,7 @@ struct world {
 /* What one device has told. */
 struct told {
 	struct daemon_process *process;
-	unsigned int readies, faileds, changeds, endeds, dones, stats, holders;
+	unsigned int readies, faileds, changeds, endeds, dones, stats, holders, silences, answers;
 	struct trnc_control_hello hello;
 	struct trn_error why;  /* of failed, ended */
 	struct trn_error done; /* of the last request */

@@ -337,6 +337,31 @@ static void test_one_that_does_not_answer(void **state)
 	world_destroy(&w);
 }
 
+static void test_one_that_is_stopped_for_a_while(void **state)
+{
+	struct world w = { 0 };
+	struct told t;
+	pid_t pid;
+
+	world_create(&w);
+	world_start_confirmed(&w, UUID1, "ok", &t);
+	pid = daemon_process_pid(t.process);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(daemon_process_stats(t.process, handle_stats, &t), 0);
+	world_wait(&w, &t.stats, 3);
+	world_wait(&w, &t.silences, 1); /* told once */
+	assert_int_equal(t.done.code, -ETIMEDOUT);
+	assert_int_equal(t.answers, 0);
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	world_wait(&w, &t.answers, 1); /* by what it answers too late */
+	assert_int_equal(daemon_process_stats(t.process, handle_stats, &t), 0);
+	world_wait(&w, &t.stats, 4);
+	assert_int_equal(t.silences, 1);
+	assert_int_equal(t.answers, 1);
+	world_destroy(&w);
+}
+
 static void test_record_is_rewritten(void **state)
 {
 	struct world w = { 0 };
@@ -401,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_stats_and_holders),
 		cmocka_unit_test(test_broken_answers),
 		cmocka_unit_test(test_one_that_does_not_answer),
+		cmocka_unit_test(test_one_that_is_stopped_for_a_while),
 		cmocka_unit_test(test_record_is_rewritten),
 		cmocka_unit_test(test_names_of_errors_stay),
 	};

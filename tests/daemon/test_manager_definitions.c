@@ -84,6 +84,7 @@ static void test_start_and_events(void **state)
 	json = world_ask(world_start_definition, world_uuid(1), NULL, NULL);
 	assert_true(json_is_true(json_object_get(json, "defined")));
 	json_decref(json);
+	assert_int_equal(world_nr_events("definition-changed"), 1); /* it runs */
 	world_ask(world_start_definition, world_uuid(1), NULL, &err);
 	assert_refused(err.code, err, -EEXIST, "UuidInUse");
 	json_decref(world_ask(world_delete_definition, world_uuid(1), NULL, NULL));
@@ -92,6 +93,40 @@ static void test_start_and_events(void **state)
 	assert_refused(err.code, err, -ENOENT, "NoSuchDefinition");
 	assert_int_equal(world_nr_events("definition-added"), 1);
 	assert_int_equal(world_nr_events("definition-removed"), 1);
+	assert_int_equal(world_nr_events("definition-changed"), 1);
+}
+
+static void test_running_is_told(void **state)
+{
+	json_decref(world_ask(world_post_definition, NULL, ONE, NULL));
+	json_decref(world_ask(world_start_definition, world_uuid(1), NULL, NULL));
+	json_decref(world_ask(world_delete_device, world_uuid(1), NULL, NULL));
+	assert_int_equal(world_nr_events("definition-changed"), 2);
+	json_decref(world_ask(world_start_definition, world_uuid(1), NULL, NULL));
+	world_end(world_uuid(1));
+	assert_int_equal(world_nr_events("definition-changed"), 4);
+}
+
+/* When it is defined, not when somebody needs it. */
+static void test_what_its_type_cannot_have(void **state)
+{
+	struct trn_error err = { 0 };
+	json_t *json;
+
+	world_ask(world_post_definition, NULL, "{'parent':'cpu0','type':'compute-1g','memory':2147483648}", &err);
+	assert_refused(err.code, err, -EINVAL, "FixedMemory");
+	world_ask(world_post_definition, NULL, "{'parent':'cpu0','type':'compute-1g','attrs':[{'memory':'2G'}]}", &err);
+	assert_refused(err.code, err, -EINVAL, "FixedMemory");
+	json_decref(world_ask(world_post_definition, NULL, "{'parent':'cpu0','type':'compute-1g','memory':1073741824}", NULL));
+	json_decref(world_ask(world_post_definition, NULL, "{'parent':'cpu0','type':'compute-custom','memory':2147483648}", NULL));
+	json_decref(world_ask(world_post_definition, NULL, "{'parent':'cpu0','type':'compute','memory':2147483648}", NULL));
+	json_decref(world_ask(world_post_definition, NULL, "{'parent':'later','type':'compute-1g','memory':2147483648}", NULL));
+	json_decref(world_ask(world_post_definition, NULL, ONE, NULL));
+	world_ask(world_patch_definition, world_uuid(1), "{'memory':2147483648}", &err);
+	assert_refused(err.code, err, -EINVAL, "FixedMemory");
+	json = world_ask(world_patch_definition, world_uuid(1), "{'memory':2147483648,'type':'compute-custom'}", NULL);
+	assert_int_equal(json_integer_value(json_object_get(json, "memory")), 2 * WORLD_GIB);
+	json_decref(json);
 }
 
 static void test_c09_c31_bodies_are_read_strictly(void **state)
@@ -293,6 +328,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_survives_a_restart),
 		T(test_start_and_events),
+		T(test_running_is_told),
+		T(test_what_its_type_cannot_have),
 		T(test_c09_c31_bodies_are_read_strictly),
 		T(test_corrupt_files_are_named_and_skipped),
 		T(test_a_file_that_cannot_be_written_changes_nothing),
