@@ -28,6 +28,7 @@
 #define WATCH_US 250000u
 #define BELIEVED_NS 1000000000u
 #define MAX_MESSAGES 64 /* of one executor between two looks of our own */
+#define LOOK_US 5000u	/* until a look of our own, when there are more */
 
 /* ------------------------------------------------------------------- look */
 
@@ -316,14 +317,30 @@ void parent_gate_leave(struct parent_gate *g, struct parent_member *d)
 			parent_gate_remove(g, r);
 }
 
+static void look_soon(struct parent_gate *g)
+{
+	uint64_t at = base_clock_ns() / 1000 + LOOK_US, due = 0;
+	int state = SD_EVENT_OFF;
+
+	if (sd_event_source_get_enabled(g->timer, &state) >= 0 && state != SD_EVENT_OFF &&
+	    sd_event_source_get_time(g->timer, &due) >= 0 && due <= at)
+		return;
+	sd_event_source_set_time(g->timer, at);
+	sd_event_source_set_enabled(g->timer, SD_EVENT_ONESHOT);
+}
+
 void parent_hub_gate(struct parent_hub *h, uint64_t tag)
 {
 	struct parent_gate *g = h->gate;
 	struct parent_runner *r = g->schedule.policy == TRNC_POLICY_BEST_EFFORT ? NULL : parent_runner_find(h, tag);
 
-	/* Who says it again and again is heard when somebody looks anyway. */
-	if (r && r->member && r->messages++ < MAX_MESSAGES)
+	if (!r || !r->member)
+		return;
+	/* Who says it again and again is heard a little later, with all that it has said until then. */
+	if (r->messages++ < MAX_MESSAGES)
 		parent_gate_settle(g);
+	else
+		look_soon(g);
 }
 
 void parent_gate_account(struct parent_gate *g, const struct parent_member *d, struct trnc_parent_account *ret)

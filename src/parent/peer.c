@@ -13,6 +13,8 @@
 #include "parent/broker_priv.h"
 
 #define MAX_ASKS 64u		  /* at once, a peer */
+#define MAX_TURNS 500u		  /* of a peer, in this time; each is a message, or a part of one */
+#define TURNS_US 50000u
 #define MAX_REMEMBERED (64u << 20) /* bytes of requests, a peer */
 #define MAX_ASKED (128u << 20)	   /* bytes of requests that wait, a peer; a single one may be as long as a message */
 /* What may wait to be read by a peer when another answer comes: one that does not read is cut off. */
@@ -387,6 +389,8 @@ void broker_peer_open(struct parent_broker *b, int sock, uint64_t tag)
 		base_close(sock);
 		return;
 	}
+	/* One that has no end of messages does not take the time of all others. */
+	(void)sd_event_source_set_ratelimit(p->io, TURNS_US, MAX_TURNS);
 	p->broker = b;
 	p->sock = sock;
 	p->tag = tag;

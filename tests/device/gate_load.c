@@ -9,6 +9,8 @@
  *     silent     the same, and says nothing
  *     children   honest, and has two children that burn
  *     bursts     honest: half a second of kernels, half a second of nothing
+ *     blinks     honest: a kernel, and then a moment of nothing
+ *     flood      says that there is news of its gate as fast as it can, and does nothing else
  *     late       honest, after half a second of nothing
  *     idle       nothing
  *     memory     takes more and more
@@ -149,16 +151,20 @@ static void wait_for_room(struct load *l)
 	}
 }
 
+static void submit(struct load *l)
+{
+	wait_for_room(l);
+	wait_for_gate(l);
+	atomic_fetch_add(&l->submitted, 1);
+	base_futex_wake(&l->submitted);
+}
+
 static void run(struct load *l, uint64_t ns)
 {
 	uint64_t end = clock_ns(CLOCK_MONOTONIC) + ns;
 
-	while (!ns || clock_ns(CLOCK_MONOTONIC) < end) {
-		wait_for_room(l);
-		wait_for_gate(l);
-		atomic_fetch_add(&l->submitted, 1);
-		base_futex_wake(&l->submitted);
-	}
+	while (!ns || clock_ns(CLOCK_MONOTONIC) < end)
+		submit(l);
 }
 
 static void drain(struct load *l)
@@ -202,6 +208,15 @@ static void rest(void)
 	exit(0);
 }
 
+static void blink(struct load *l)
+{
+	set_wants(l, true);
+	submit(l);
+	drain(l);
+	set_wants(l, false);
+	usleep(2000);
+}
+
 static void serve(struct load *l, const char *mode)
 {
 	if (!strcmp(mode, "exit"))
@@ -210,6 +225,8 @@ static void serve(struct load *l, const char *mode)
 		raise(SIGSEGV);
 	if (!strcmp(mode, "idle"))
 		rest();
+	while (!strcmp(mode, "flood"))
+		tell();
 	while (!strcmp(mode, "memory"))
 		memset(malloc(1 << 20), 1, 1 << 20);
 	if (!strcmp(mode, "stray")) {
@@ -225,6 +242,8 @@ static void serve(struct load *l, const char *mode)
 		l->kernel_ns = 0;
 	l->heeds = strcmp(mode, "greedy") && strcmp(mode, "silent");
 	start_workers(l);
+	while (!strcmp(mode, "blinks"))
+		blink(l);
 	while (!strcmp(mode, "bursts")) {
 		set_wants(l, true);
 		run(l, 500000000);
