@@ -87,13 +87,19 @@ static json_t *make_text(const char *text)
 	return json_string(plain);
 }
 
+/* Whoever refuses knows best; this is for who had nothing to say. */
+static const char *hint_for(int code)
+{
+	return code == EINVAL ? "/openapi.json describes every request" : "try again; the log of tranched may say more";
+}
+
 struct MHD_Response *daemon_http_make_error(struct http_connection *c, const struct trn_error *err)
 {
 	int code = err->code ? -err->code : EIO;
 	const char *number = strerrorname_np(code);
 	json_t *json = json_pack("{s:{s:s,s:o,s:o,s:s}}", "error", "name", err->name ? err->name : "Failed",
 				 "message", make_text(err->text[0] ? err->text : strerror(code)),
-				 "hint", make_text(err->hint), "errno", number ? number : "EIO");
+				 "hint", make_text(err->hint[0] ? err->hint : hint_for(code)), "errno", number ? number : "EIO");
 
 	return json ? daemon_http_make_answer(c, json) : NULL;
 }

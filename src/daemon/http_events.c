@@ -289,6 +289,7 @@ static enum MHD_Result refuse_since(struct http_connection *c)
 	struct trn_error err = { 0 };
 
 	trn_error_set(&err, -EINVAL, "BadQuery", "Last-Event-ID or \"since\" is not the number of an event");
+	trn_error_hint(&err, "give the id of the last event that was seen, or leave it out");
 	return daemon_http_send_error(c, MHD_HTTP_BAD_REQUEST, &err);
 }
 

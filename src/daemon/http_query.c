@@ -71,17 +71,21 @@ static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *k
 	char name[KEY_SIZE], text[VALUE_SIZE];
 	const char *known = s->c->request.route->query;
 
-	if (!decode_to(key, name, sizeof(name)) || !decode_to(value, text, sizeof(text)))
-		s->r = trn_error_set(s->err, -EINVAL, "BadQuery", "a word behind the \"?\" is too long or badly encoded");
-	else if (!strcmp(name, "pretty"))
+	if (!decode_to(key, name, sizeof(name)) || !decode_to(value, text, sizeof(text))) {
+		trn_error_set(s->err, -EINVAL, "BadQuery", "a word behind the \"?\" is too long or badly encoded");
+		s->r = trn_error_hint(s->err, "write what is no letter or digit as %%XX");
+	} else if (!strcmp(name, "pretty"))
 		return MHD_YES;
 	else if (!is_listed(known, name)) {
 		trn_error_set(s->err, -EINVAL, "UnknownQuery", "there is no \"%s\" behind the \"?\" of this request", name);
 		s->r = trn_error_hint(s->err, "known: %s%spretty", known ? known : "", known ? " " : "");
-	} else if (json_object_get(s->all, name))
-		s->r = trn_error_set(s->err, -EINVAL, "BadQuery", "\"%s\" stands twice behind the \"?\"", name);
-	else if (json_object_set_new(s->all, name, json_string(text)) < 0)
-		s->r = trn_error_set(s->err, -EINVAL, "BadQuery", "\"%s\" behind the \"?\" is not text in UTF-8", name);
+	} else if (json_object_get(s->all, name)) {
+		trn_error_set(s->err, -EINVAL, "BadQuery", "\"%s\" stands twice behind the \"?\"", name);
+		s->r = trn_error_hint(s->err, "say it once");
+	} else if (json_object_set_new(s->all, name, json_string(text)) < 0) {
+		trn_error_set(s->err, -EINVAL, "BadQuery", "\"%s\" behind the \"?\" is not text in UTF-8", name);
+		s->r = trn_error_hint(s->err, "encode UTF-8, each byte as %%XX");
+	}
 	return s->r < 0 ? MHD_NO : MHD_YES;
 }
 

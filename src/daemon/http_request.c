@@ -162,6 +162,7 @@ static struct trn_error too_large(void)
 	struct trn_error err = { 0 };
 
 	trn_error_set(&err, -E2BIG, "TooLarge", "the request's body is larger than 64 KiB");
+	trn_error_hint(&err, "send less");
 	return err;
 }
 

@@ -40,8 +40,10 @@ static int read_types(struct http_connection *c, json_t **ret, struct trn_error 
 	char parent[HTTP_WORD_SIZE];
 	int r = daemon_http_query_get(c, "parent", parent, sizeof(parent));
 
-	if (r < 0)
-		return trn_error_set(err, -EINVAL, "BadQuery", "\"parent\" behind the \"?\" is not a parent's name");
+	if (r < 0) {
+		trn_error_set(err, -EINVAL, "BadQuery", "\"parent\" behind the \"?\" is not a parent's name");
+		return trn_error_hint(err, "list the parents to see which there are");
+	}
 	return daemon_get_types(c->http->manager, &c->peer, r ? parent : NULL, NULL, ret, err);
 }
 
@@ -75,8 +77,10 @@ static int read_history(struct http_connection *c, json_t **ret, struct trn_erro
 	char uuid[HTTP_WORD_SIZE];
 	int r = daemon_http_query_get(c, "uuid", uuid, sizeof(uuid));
 
-	if (r < 0)
-		return trn_error_set(err, -EINVAL, "BadQuery", "\"uuid\" behind the \"?\" is not a UUID");
+	if (r < 0) {
+		trn_error_set(err, -EINVAL, "BadQuery", "\"uuid\" behind the \"?\" is not a UUID");
+		return trn_error_hint(err, "list the devices to see which there are");
+	}
 	return daemon_get_history(c->http->manager, &c->peer, r ? uuid : NULL, ret, err);
 }
 

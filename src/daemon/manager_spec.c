@@ -182,8 +182,13 @@ static int apply_attr(struct manager_spec *spec, const char *name, const char *v
 	char *end;
 	int r;
 
-	if (!strcmp(name, "memory"))
-		return base_size_parse(value, &spec->memory, err);
+	if (!strcmp(name, "memory")) {
+		r = base_size_parse(value, &spec->memory, err);
+		/* Too much is wrong as nonsense is. */
+		if (r < 0)
+			err->code = -EINVAL;
+		return r < 0 ? -EINVAL : 0;
+	}
 	if (!strcmp(name, "owner")) {
 		as_json = json_string(value);
 		r = read_owner(spec, name, as_json, err);
