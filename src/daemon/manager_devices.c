@@ -13,6 +13,9 @@
 #include "base/log.h"
 #include "daemon/manager_priv.h"
 
+#define LEAST_DEFAULT (1ull << 30)
+#define LEAST_STEP (1ull << 20)
+
 struct manager_device *daemon_device_find(struct daemon *d, const char *uuid)
 {
 	struct manager_device *dev;
@@ -54,9 +57,29 @@ int daemon_device_get(struct daemon *d, const char *text, struct manager_device 
 
 /* ------------------------------------------------------------ its place */
 
+/* No type that there is: one of the parent's that can have any memory. */
+static bool is_any_size(const struct manager_spec *spec)
+{
+	return !strcmp(spec->type, "compute");
+}
+
+/* For who does not say: a quarter of the parent, at least 1 GiB, no more than is left. */
+static uint64_t default_memory(const struct manager_parent *p)
+{
+	struct trn_resources total, left;
+	uint64_t memory;
+
+	trn_parent_get_capacity(p->core, &total, &left);
+	memory = total.amount[TRN_RESOURCE_MEMORY] / 4 / LEAST_STEP * LEAST_STEP;
+	if (memory < LEAST_DEFAULT)
+		memory = LEAST_DEFAULT;
+	/* With nothing left the core says so, of what is needed at least. */
+	return memory > left.amount[TRN_RESOURCE_MEMORY] && left.amount[TRN_RESOURCE_MEMORY] ? left.amount[TRN_RESOURCE_MEMORY] : memory;
+}
+
 struct trn_type *daemon_device_type(struct manager_parent *p, const struct manager_spec *spec)
 {
-	if (!strcmp(spec->type, "compute") && spec->memory)
+	if (is_any_size(spec))
 		return trn_type_find(p->core, "compute-custom");
 	return trn_type_find(p->core, spec->type);
 }
@@ -65,6 +88,7 @@ int daemon_device_reserve(struct manager_device *dev, struct manager_parent *p, 
 {
 	struct trn_type *type = daemon_device_type(p, &dev->spec);
 	struct trn_create_params params = { .uuid = dev->spec.uuid, .vm = dev->spec.vm };
+	uint64_t memory = dev->spec.memory;
 	struct trn_resources cost;
 
 	if (!type) {
@@ -72,11 +96,13 @@ int daemon_device_reserve(struct manager_device *dev, struct manager_parent *p, 
 		return trn_error_hint(err, "list its types to see which it has");
 	}
 	trn_type_get_cost(type, &cost);
-	if (dev->spec.memory && dev->spec.memory != cost.amount[TRN_RESOURCE_MEMORY])
+	if (!memory && is_any_size(&dev->spec))
+		memory = default_memory(p);
+	if (memory && memory != cost.amount[TRN_RESOURCE_MEMORY])
 		params.override |= 1u << TRN_RESOURCE_MEMORY;
 	if (dev->spec.time)
 		params.override |= 1u << TRN_RESOURCE_TIME;
-	params.resources.amount[TRN_RESOURCE_MEMORY] = dev->spec.memory;
+	params.resources.amount[TRN_RESOURCE_MEMORY] = memory;
 	params.resources.amount[TRN_RESOURCE_TIME] = dev->spec.time;
 	daemon_parent_note(p);
 	return trn_device_create(type, &params, &dev->core, err);

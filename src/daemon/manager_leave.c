@@ -70,6 +70,7 @@ static void finish(struct manager_leave *l)
 	}
 	sd_event_source_disable_unref(l->timer);
 	p->leave = NULL;
+	daemon_parent_note(p);
 	if (l->err.code) {
 		struct manager_device *dev;
 
@@ -330,6 +331,7 @@ static int begin(struct manager_parent *p, struct daemon_call *call, const struc
 		return daemon_no_memory(err);
 	}
 	p->leave = l;
+	daemon_parent_note(p);
 	arm_phase(l, how->policy == TRNC_CONTROL_FORCE ? PATIENCE_US : START_US);
 	/* Not to be finished below our feet. */
 	l->is_stepping = true;

@@ -406,6 +406,45 @@ static void test_lifetime_process(void **state)
 	world_call_free(c);
 }
 
+static uint64_t memory_of(unsigned int n)
+{
+	json_t *json = NULL;
+	uint64_t memory;
+
+	assert_int_equal(daemon_get_devices(w.d, &admin, world_uuid(n), &json, NULL), 0);
+	assert_string_equal(json_string_value(json_object_get(json, "type")), "compute-custom");
+	memory = (uint64_t)json_integer_value(json_object_get(json, "memory"));
+	json_decref(json);
+	return memory;
+}
+
+/* A quarter, and of what is left of it no more than that. */
+static void test_memory_that_nobody_chose(void **state)
+{
+	char body[128];
+	struct trn_error err = { 0 };
+
+	for (unsigned int i = 1; i <= 4; i++) {
+		snprintf(body, sizeof(body), "{'type':'compute','parent':'cpu0','uuid':'%s'}", world_uuid(i));
+		json_decref(world_ask(world_post_device, NULL, body, NULL));
+		assert_int_equal(memory_of(i), FULL / 4);
+	}
+	world_ask(world_post_device, NULL, "{'type':'compute','parent':'cpu0'}", &err);
+	assert_int_equal(err.code, -EUSERS);
+	json_decref(world_ask(world_delete_device, world_uuid(1), NULL, NULL));
+	json_decref(world_ask(world_post_device, NULL, "{'type':'compute-1g','parent':'cpu0'}", NULL));
+	snprintf(body, sizeof(body), "{'type':'compute','parent':'cpu0','uuid':'%s'}", world_uuid(1));
+	json_decref(world_ask(world_post_device, NULL, body, NULL));
+	assert_int_equal(memory_of(1), FULL / 4 - WORLD_GIB);
+	/* It keeps what it has. */
+	world_stop();
+	world_start();
+	world_run();
+	assert_int_equal(world_nr_devices(), 5);
+	assert_int_equal(memory_of(1), FULL / 4 - WORLD_GIB);
+	assert_int_equal(world_left("cpu0", "memory"), 0);
+}
+
 static struct world_call *bound(void)
 {
 	struct world_call *c = world_call_new(DAEMON_ADMIN, 0);
@@ -614,6 +653,7 @@ int main(void)
 		T(test_rights_and_owners),
 		T(test_lifetime_process),
 		T(test_lifetime_process_over_a_restart),
+		T(test_memory_that_nobody_chose),
 		T(test_unresponsive_while_it_runs),
 		T(test_looking_asks_whether_it_answers),
 		T(test_what_is_left_is_told),
