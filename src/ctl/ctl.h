@@ -43,6 +43,7 @@ enum {
 	CTL_ONCE,
 	CTL_PRINT,
 	CTL_ALONE,
+	CTL_NO_RECONNECT,
 };
 
 struct ctl_option {
@@ -98,6 +99,7 @@ int ctl_usage(const struct ctl *c, const char *fmt, ...) __attribute__((format(p
 
 /* ---- request.c: the API, opened when needed; errors in c->err; paths are freed, NULL is no memory ---- */
 
+/* A tranched that has just been started is asked again until it is ready. */
 int ctl_open(struct ctl *c);
 int ctl_get(struct ctl *c, char *path, json_t **ret);
 int ctl_post(struct ctl *c, char *path, json_t *body, json_t **ret);

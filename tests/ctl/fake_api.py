@@ -75,6 +75,7 @@ class Model:
         self.definitions, self.devices = {}, {}
         self.events, self.requests, self.made = [], [], 0
         self.delay = 0
+        self.nr_hang_ups = 0  # streams of events that began before one end with it
         self.frozen = {}  # answers that were made before, by path
         self.is_frozen = False
         self.problems = []
@@ -243,9 +244,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         with m.lock:
             at = since if since is not None else len(m.events)
+            nr_hang_ups = m.nr_hang_ups
         while True:
             with m.lock:
-                m.lock.wait_for(lambda: len(m.events) > at, 10)
+                m.lock.wait_for(lambda: len(m.events) > at or m.nr_hang_ups > nr_hang_ups, 10)
+                if m.nr_hang_ups > nr_hang_ups:
+                    return
                 new, at = m.events[at:], len(m.events)
             self.wfile.write(b": here\n\n")
             for seq, kind, what in new:

@@ -254,6 +254,44 @@ def test_events_live():
         p.stdout.close()
 
 
+def hang_up(h):
+    with h.model.lock:
+        h.model.nr_hang_ups += 1
+        h.model.say("definition-changed", {"uuid": C})
+        h.model.lock.notify_all()
+
+
+def followers(h):
+    return sum(r[1].startswith("/v1/events") for r in h.model.requests)
+
+
+def test_events_go_on():
+    with host() as h:
+        p = h.popen("events", "-n", "3", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        tap.eventually(lambda: followers(h) == 1, "followed")
+        time.sleep(0.2)
+        h.ok("start", "-t", "compute-256m")
+        assert "device-added" in p.stdout.readline()
+        hang_up(h)      # and something happens before it is asked again
+        assert "definition-changed" in p.stdout.readline()
+        assert followers(h) == 2
+        h.ok("undefine", C)
+        assert "definition-removed" in p.stdout.readline()
+        out, said = p.communicate(timeout=10)
+        assert p.returncode == 0 and not out
+        assert "has ended; waiting" in said and "connected to tranched again" in said and len(said.splitlines()) == 2, said
+
+
+def test_events_end_with_tranched():
+    with host() as h:
+        p = h.popen("events", "--no-reconnect", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        tap.eventually(lambda: followers(h) == 1, "followed")
+        time.sleep(0.2)
+        hang_up(h)
+        out, said = p.communicate(timeout=10)
+        assert p.returncode == 1 and not out and "ended the stream" in said, said
+
+
 def test_no_daemon():
     with host() as h:
         said = h.refused(1, "list", "--socket", h.folder + "/other.sock")
