@@ -6,10 +6,13 @@ import hashlib
 import json
 import os
 import random
+import shlex
 import signal
 import string
 import subprocess
 import threading
+
+from sides import HERE
 
 PASSWORDS = 100_000
 
@@ -97,31 +100,52 @@ class Hashcat(Program):
         return pairs and not wrong, f"hashcat found {len(pairs)} passwords, {len(wrong)} of them wrong"
 
 
-class Sgemm(Program):
-    """Multiplies matrices with CLBlast; each product is compared with an exact one."""
+class Counter(Program):
+    """A program that prints "WORD so-many wrong so-many" each second, and at its end."""
 
-    what, unit = "CLBlast", "matrix products a second"
-    needs = "{bin}/sgemm"
+    word = ""
 
     def __init__(self, folder, env, prefix):
-        self.products, self.wrong = 0, None
-        super().__init__(prefix + "exec " + self.command(), folder, env)
+        self.made, self.wrong = 0, None
+        super().__init__(prefix + "exec " + self.start(), folder, env)
+
+    def start(self):
+        return self.command()
+
+    def take(self, line):
+        words = line.split()
+        if words[0] == self.word:
+            self.made, self.wrong = int(words[1]), int(words[3])
+
+    def done(self):
+        return self.made
+
+    def check(self):
+        right = self.process.returncode == 0 and self.wrong == 0 and self.made > 0
+        return right, f"{self.what} made {self.made} {self.word}, {self.wrong} of them wrong"
+
+
+class Fractal(Counter):
+    """Pictures of the Mandelbrot set; each is compared with NumPy's."""
+
+    what, unit, word, needs = "PyOpenCL", "pictures a second", "pictures", "/usr/bin/python3"
+
+    @staticmethod
+    def command():
+        return "python3 tests/apps/demo_fractal.py"
+
+    def start(self):
+        return f"/usr/bin/python3 -B {shlex.quote(str(HERE / 'demo_fractal.py'))}"
+
+
+class Sgemm(Counter):
+    """Multiplies matrices with CLBlast; each product is compared with an exact one."""
+
+    what, unit, word, needs = "CLBlast", "matrix products a second", "products", "{bin}/sgemm"
 
     @staticmethod
     def command():
         return "sgemm 3600"
-
-    def take(self, line):
-        words = line.split()
-        if words[0] == "products":
-            self.products, self.wrong = int(words[1]), int(words[3])
-
-    def done(self):
-        return self.products
-
-    def check(self):
-        right = self.process.returncode == 0 and self.wrong == 0 and self.products > 0
-        return right, f"CLBlast made {self.products} products, {self.wrong} of them wrong"
 
 
 def letters():
