@@ -72,6 +72,21 @@ static int add_context(struct compute_session *s, const struct trnc_context_crea
 	return 0;
 }
 
+/* Counted by the executor in shared memory: only a figure for people. */
+static uint64_t commands_of(const struct compute_context *context)
+{
+	return atomic_load((_Atomic uint64_t *)&context->host->commands);
+}
+
+uint64_t compute_contexts_count_commands(const struct compute_session *s)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 1; i <= TRNC_MAX_CONTEXTS; i++)
+		sum += s->contexts[i] ? commands_of(s->contexts[i]) : 0;
+	return sum;
+}
+
 static void remove_context(struct compute_session *s, uint32_t number)
 {
 	struct compute_context *context = s->contexts[number];
@@ -79,8 +94,7 @@ static void remove_context(struct compute_session *s, uint32_t number)
 	if (!context)
 		return;
 	s->contexts[number] = NULL;
-	/* Counted by the executor in shared memory: only a figure for people. */
-	s->device->stats.commands += atomic_load((_Atomic uint64_t *)&context->host->commands);
+	s->device->stats.commands += commands_of(context);
 	munmap(context->user, MAPPED);
 	context->segment->pins--;
 	free(context);

@@ -245,7 +245,9 @@ void compute_device_get_stats(struct trn_device *dev, struct compute_stats *ret)
 		ret->behind = 0;
 	ret->quota = d->takes_all && d->probe.fd < 0 ? 0 : d->stats.quota;
 	ret->sessions_now = 0;
-	base_list_for_each(s, &d->sessions, node)
+	base_list_for_each(s, &d->sessions, node) {
 		ret->sessions_now += s->is_answered && s->state == SESSION_UP;
+		ret->commands += compute_contexts_count_commands(s);
+	}
 	ret->uptime_ns = base_clock_ns() - d->started_ns;
 }

@@ -246,6 +246,8 @@ void compute_context_handle_create(struct compute_session *s, const struct trnc_
 void compute_context_handle_destroy(struct compute_session *s, const struct trnc_msg *m, const void *body);
 /* The executor answered a CREATE or DESTROY. */
 void compute_context_answered(struct compute_session *s, const struct compute_pending *p, bool is_refused);
+/* Of contexts that are there; those of others are in the device's statistics. */
+uint64_t compute_contexts_count_commands(const struct compute_session *s);
 /* Tells all sleepers that nothing more completes. */
 void compute_contexts_lose(struct compute_session *s, enum trnc_lost why);
 void compute_contexts_end(struct compute_session *s);
