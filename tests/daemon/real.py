@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the real daemon (test_real_*.py) share: holders of devices, refusals, moments that are hard to meet."""
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -165,3 +166,7 @@ def outcome(api_socket, method, path, body=None):
             return [status, data.decode(errors="replace")]
     finally:
         api.close()
+
+
+def errno_name(error):
+    return errno.errorcode.get(error.errno, str(error))
