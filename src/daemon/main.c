@@ -202,7 +202,8 @@ static int take_lock(struct program *p, struct trn_error *err)
 		return trn_error_hint(err, "make it, or choose another one with --runtime-dir; for your own devices use --user");
 	}
 	snprintf(path, sizeof(path), "%s/tranched.lock", folder);
-	p->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	/* Whoever could read it could hold its lock, and keep us from starting. */
+	p->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (p->lock < 0) {
 		r = -errno;
 		trn_error_set(err, r, "NoLock", "cannot open %.150s: %s", path, strerror(errno));

@@ -364,6 +364,7 @@ static void take_out(struct daemon *d, struct manager_definition *def)
 
 static int define(struct daemon *d, const struct daemon_peer *peer, json_t *body, struct manager_definition *def, struct trn_error *err)
 {
+	struct manager_device *dev;
 	int r = daemon_check_right(peer, DAEMON_USE, err);
 
 	if (r >= 0)
@@ -372,11 +373,16 @@ static int define(struct daemon *d, const struct daemon_peer *peer, json_t *body
 		r = daemon_uuid_choose(def->spec.uuid, err);
 	if (r < 0)
 		return r;
+	dev = daemon_device_find(d, def->spec.uuid);
 	if (!def->spec.has_owner && peer->right < DAEMON_ADMIN) {
 		def->spec.has_owner = true;
 		def->spec.owner = peer->uid;
 	}
 	r = check_effective(d, peer, &def->spec, err);
+	if (r >= 0)
+		r = daemon_check_options(peer, def->spec.options, err);
+	if (r >= 0 && dev)
+		r = daemon_check_owner(peer, &dev->spec, "the running device of that UUID", err);
 	if (r < 0)
 		return r;
 	if (daemon_definition_find(d, def->spec.uuid)) {
@@ -441,6 +447,13 @@ static int may_change(struct manager_definition *def, const struct daemon_peer *
 	return r;
 }
 
+int daemon_definition_check_free(struct daemon *d, const struct daemon_peer *peer, const char *uuid, struct trn_error *err)
+{
+	struct manager_definition *def = daemon_definition_find(d, uuid);
+
+	return def ? may_change(def, peer, err) : 0;
+}
+
 static int change(struct daemon *d, const struct daemon_peer *peer, const char *uuid, json_t *body, struct manager_definition **ret,
 		  struct trn_error *err)
 {
@@ -459,6 +472,9 @@ static int change(struct daemon *d, const struct daemon_peer *peer, const char *
 	r = daemon_spec_read(body, DEFINITION_FIELDS, &spec, err);
 	if (r >= 0)
 		r = check_effective(d, peer, &spec, err);
+	/* Those that are there may be an administrator's. */
+	if (r >= 0 && json_object_get(body, "options"))
+		r = daemon_check_options(peer, spec.options, err);
 	if (r >= 0)
 		r = store(d, &spec, false, err);
 	if (r < 0) {

@@ -482,6 +482,10 @@ void daemon_post_device(struct daemon *d, struct daemon_call *call, json_t *body
 
 	if (r >= 0)
 		r = daemon_spec_read(body, SPEC_UUID | SPEC_PLACE | SPEC_REST | SPEC_LIFETIME, &spec, &err);
+	if (r >= 0)
+		r = daemon_definition_check_free(d, call->peer, spec.uuid, &err);
+	if (r >= 0)
+		r = daemon_check_options(call->peer, spec.options, &err);
 	if (r >= 0) {
 		daemon_device_begin(d, &spec, call, NULL);
 		return;

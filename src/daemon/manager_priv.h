@@ -173,6 +173,8 @@ json_t *daemon_problems_json(struct daemon *d);
 int daemon_check_right(const struct daemon_peer *peer, enum daemon_right right, struct trn_error *err);
 /* what: "device UUID", for the sentence */
 int daemon_check_owner(const struct daemon_peer *peer, const struct manager_spec *spec, const char *what, struct trn_error *err);
+/* A device's process has other rights than who asks for it: files where he likes are not made for him. */
+int daemon_check_options(const struct daemon_peer *peer, json_t *options, struct trn_error *err);
 json_t *daemon_owner_json(uid_t owner);
 int daemon_owner_parse(json_t *value, uid_t *ret);
 int daemon_owner_parse_text(const char *text, uid_t *ret);
@@ -196,6 +198,8 @@ json_t *daemon_time_json(uint32_t thousandths); /* percent, or null */
 void daemon_definitions_load(struct daemon *d, bool tell);
 void daemon_definitions_free(struct daemon *d);
 struct manager_definition *daemon_definition_find(struct daemon *d, const char *uuid);
+/* May peer have a device of that UUID?  Not when somebody else has defined it. */
+int daemon_definition_check_free(struct daemon *d, const struct daemon_peer *peer, const char *uuid, struct trn_error *err);
 json_t *daemon_definition_json(struct daemon *d, const struct manager_definition *def);
 
 /* manager_parents.c */

@@ -35,6 +35,22 @@ int daemon_check_owner(const struct daemon_peer *peer, const struct manager_spec
 	return trn_error_hint(err, "ask its owner or an administrator");
 }
 
+int daemon_check_options(const struct daemon_peer *peer, json_t *options, struct trn_error *err)
+{
+	const char *key;
+	json_t *value;
+
+	if (peer->right == DAEMON_ADMIN)
+		return 0;
+	json_object_foreach(options, key, value) {
+		if (!strpbrk(json_string_value(value), "/:"))
+			continue;
+		trn_error_set(err, -EACCES, "NotAllowed", "option %.31s names a place of this host: that is for administrators", key);
+		return trn_error_hint(err, "leave the place out, or ask an administrator to define the device");
+	}
+	return 0;
+}
+
 json_t *daemon_owner_json(uid_t owner)
 {
 	char buf[1024];

@@ -30,6 +30,7 @@
 #define RETRY_MAX_US (100u * 1000)
 #define MAX_REQUESTS 64u
 #define MAX_PACKETS 32 /* that are read before others have a turn */
+#define MAX_LAST_PACKETS 1024 /* more than a socket holds; a child of one that has ended may go on sending */
 
 static uint64_t now_us(void)
 {
@@ -536,7 +537,7 @@ static int handle_exit(sd_event_source *source, int fd, uint32_t revents, void *
 	struct trn_error err = { 0 };
 
 	/* Its last words: the answer to STOP. */
-	(void)read_packets(l, INT_MAX, &err);
+	(void)read_packets(l, MAX_LAST_PACKETS, &err);
 	memset(&err, 0, sizeof(err));
 	trn_error_set(&err, -ENODEV, "Ended", "the process of %s has ended", l->what);
 	daemon_link_disconnect(l, &err);

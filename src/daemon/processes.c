@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -22,12 +23,20 @@ static int refuse_folder(struct trn_error *err, int r, const char *path)
 
 static int open_folder(int parent, const char *name, mode_t mode, struct trn_error *err)
 {
+	struct stat st;
 	int fd;
 
 	if (mkdirat(parent, name, mode) < 0 && errno != EEXIST)
 		return refuse_folder(err, -errno, name);
-	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? refuse_folder(err, -errno, name) : fd;
+	/* The runtime directory may be that of the processes' user: a link there is not followed, and a folder there must be ours. */
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (parent == AT_FDCWD ? 0 : O_NOFOLLOW));
+	if (fd < 0)
+		return refuse_folder(err, -errno, name);
+	if (parent != AT_FDCWD && (fstat(fd, &st) < 0 || st.st_uid != geteuid())) {
+		base_close(fd);
+		return refuse_folder(err, -EPERM, name);
+	}
+	return fd;
 }
 
 static int find_user(struct daemon_processes *ps, const struct daemon_config *config, struct trn_error *err)
