@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,12 +102,18 @@ uint64_t parent_census_cpu_ns(pid_t pid)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+static uint64_t ticks_ns(unsigned long long ticks)
+{
+	long a_second = sysconf(_SC_CLK_TCK);
+
+	return ticks * (1000000000u / (uint64_t)(a_second > 0 ? a_second : 100));
+}
+
 /* Of children that it has waited for. */
 static uint64_t waited_ns(pid_t pid)
 {
 	unsigned long long user = 0, system = 0;
 	char path[64], text[1024], *at;
-	long ticks = sysconf(_SC_CLK_TCK);
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	if (!read_text(path, text, sizeof(text)))
@@ -115,7 +122,26 @@ static uint64_t waited_ns(pid_t pid)
 	/* Fields 16 and 17; after the name comes field 3. */
 	if (!at || sscanf(at + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu %llu", &user, &system) != 2)
 		return 0;
-	return (user + system) * (1000000000u / (uint64_t)(ticks > 0 ? ticks : 100));
+	return ticks_ns(user + system);
+}
+
+/* Lines "cpuN user nice system idle iowait ..." */
+uint64_t parent_census_idle_ns(void)
+{
+	unsigned long long idle, waits, all = 0;
+	char text[65536], *line = text;
+	cpu_set_t set;
+	int cpu;
+
+	if (!read_text("/proc/stat", text, sizeof(text)) || sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 0;
+	for (; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (sscanf(line, "cpu%d %*u %*u %*u %llu %llu", &cpu, &idle, &waits) == 3 && cpu >= 0 && cpu < CPU_SETSIZE &&
+		    CPU_ISSET(cpu, &set))
+			all += idle + waits;
+	}
+	return ticks_ns(all);
 }
 
 static uint64_t private_of(pid_t pid)

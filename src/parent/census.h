@@ -12,6 +12,9 @@ size_t parent_census_children(pid_t **ret_pids);
 /* CPU time of a process until now; 0: it is gone. */
 uint64_t parent_census_cpu_ns(pid_t pid);
 
+/* For how long the processors that we may use were idle, all of them together; 0: nobody knows. */
+uint64_t parent_census_idle_ns(void);
+
 struct parent_census {
 	unsigned int nr;      /* descendants that are alive */
 	uint64_t cpu_ns;      /* of these, and of those that the process or one of these has waited for */

@@ -7,7 +7,7 @@
  *    open without an end, those of the others are closed, so that they tell when they want it.
  *  - Turns: one executor has the token for a slice.  The next turn begins at once, while what the last one has handed over
  *    still runs: nothing is idle meanwhile.  A turn is charged its time less what others used meanwhile, and they are charged
- *    that: so all charges together are the time that has passed.
+ *    that: so all charges together are the time that has passed, less what others than devices used of it.
  *
  * Who uses the host device without a turn is stopped when that was more than two slices, and more than its part; a little
  * is anybody's (programs are read and checked without a turn).  One that was stopped goes on with its next turn.  Executors
@@ -61,10 +61,8 @@ static void leave_turns(struct parent_gate *g)
 
 	g->holder = NULL;
 	gate_arm(g, UINT64_MAX);
-	base_list_for_each(r, &g->hub->runners, node) {
+	base_list_for_each(r, &g->hub->runners, node)
 		gate_go_on(r);
-		r->suspect = 0;
-	}
 }
 
 /* @d: NULL: of all */
@@ -174,6 +172,7 @@ static void set_watch(struct parent_gate *g)
 		return;
 	}
 	g->watched = base_clock_ns();
+	gate_begin_window(g);
 	sd_event_source_set_time(g->watch, g->watched / 1000 + WATCH_US);
 	sd_event_source_set_enabled(g->watch, SD_EVENT_ONESHOT);
 }
@@ -252,6 +251,7 @@ static int on_watch(sd_event_source *source, uint64_t usec, void *data)
 		if (r->member)
 			gate_take_census(r);
 	gate_measure(g, now);
+	gate_end_window(g);
 	is_used = find_silent(g, now);
 	g->watched = now;
 	(void)gate_look(g, now);
@@ -275,7 +275,7 @@ void parent_gate_set(struct parent_gate *g, uint32_t policy, uint32_t slice_us)
 		set_mode(g, GATE_ALL_OPEN);
 		g->open = NULL;
 		base_list_for_each(r, &g->hub->runners, node) {
-			r->believed_until = r->overrun_ns = 0;
+			r->believed_until = r->overrun_ns = r->suspect = 0;
 			r->watched_ns = r->seen_ns;
 		}
 	}
@@ -385,6 +385,7 @@ int parent_gate_create(struct parent_hub *h, struct parent_gate **ret)
 		return -ENOMEM;
 	g->hub = h;
 	g->nr_processors = count_processors();
+	g->idle_part = GATE_WHOLE;
 	g->measured = base_clock_ns();
 	parent_schedule_init(&g->schedule, TRNC_POLICY_BEST_EFFORT, SLICE_US * 1000ull, g->measured);
 	r = sd_event_add_time(event, &g->timer, CLOCK_MONOTONIC, 0, 1, on_timer, g);

@@ -5,7 +5,8 @@
 #include "parent/census.h"
 #include "parent/gate_priv.h"
 
-#define FREE_PART 16 /* of the time: so much of the host device may be used without a turn */
+#define FREE_PART 16  /* of the time: so much of the host device may be used without a turn */
+#define LEAST_PART 16 /* of the time: a turn costs at least so much, however busy others keep the machine */
 
 void gate_take_census(struct parent_runner *r)
 {
@@ -41,21 +42,25 @@ static void note_overrun(struct parent_runner *r, uint64_t used, uint64_t passed
 	r->overrun_ns -= r->overrun_ns < allowed ? r->overrun_ns : allowed;
 }
 
-/*
- * Work from outside of all devices makes everything last longer: what was used without a turn has then taken more of the
- * holder's time than its CPU time says.  A device that is no CPU, or a program on one thread, shows little CPU time, too:
- * so no more than four times.
- */
-static uint64_t stretch(uint64_t ns, uint64_t all, uint64_t passed)
-{
-	if (all >= passed)
-		return ns;
-	return all * 4 > passed ? ns * passed / all : ns * 4;
-}
-
-static void charge(struct parent_gate *g, const struct parent_runner *r, uint64_t ns)
+/* Return: what it was charged. */
+static int64_t charge(struct parent_gate *g, const struct parent_runner *r, int64_t ns)
 {
 	parent_share_charge(&g->schedule, &r->member->share, ns);
+	return ns;
+}
+
+/*
+ * The holder pays what it used, and what was left idle because of it, as by a kernel on one thread or on a device that is no
+ * processor; what others than devices used meanwhile is nobody's.  How much of the time was idle is known a while later
+ * (gate_end_window()); until then it is as it was.
+ */
+static int64_t cost_of_turn(struct parent_gate *g, struct parent_runner *h, uint64_t all, uint64_t others, uint64_t passed)
+{
+	uint64_t slack = passed > all ? passed - all : 0, least = passed > others ? (passed - others) / LEAST_PART : 0;
+	uint64_t cost = h->used_ns + slack * g->idle_part / GATE_WHOLE;
+
+	h->slack_ns += slack;
+	return (int64_t)(cost > least ? cost : least);
 }
 
 void gate_measure(struct parent_gate *g, uint64_t now)
@@ -64,7 +69,6 @@ void gate_measure(struct parent_gate *g, uint64_t now)
 	struct parent_runner *r, *h = g->mode == GATE_TURNS ? g->holder : NULL;
 
 	g->measured = now;
-	parent_share_earn(&g->schedule, now);
 	base_list_for_each(r, &g->hub->runners, node) {
 		r->used_ns = r->member ? used_by(r) / g->nr_processors : 0;
 		all += r->used_ns;
@@ -73,13 +77,41 @@ void gate_measure(struct parent_gate *g, uint64_t now)
 		if (!r->member || r == h)
 			continue;
 		note_overrun(r, r->used_ns, passed);
-		if (h)
-			r->used_ns = stretch(r->used_ns, all, passed);
 		others += r->used_ns;
-		charge(g, r, r->used_ns);
+		charge(g, r, (int64_t)r->used_ns);
 	}
+	g->slack_ns += passed > all ? passed - all : 0;
 	if (h)
-		charge(g, h, passed > others + h->used_ns ? passed - others : h->used_ns);
+		parent_share_forgo(&g->schedule, (int64_t)(passed - others) - charge(g, h, cost_of_turn(g, h, all, others, passed)));
+	parent_share_earn(&g->schedule, now);
+}
+
+void gate_begin_window(struct parent_gate *g)
+{
+	struct parent_runner *r;
+
+	g->idle_seen = parent_census_idle_ns();
+	g->slack_ns = 0;
+	base_list_for_each(r, &g->hub->runners, node)
+		r->slack_ns = 0;
+}
+
+void gate_end_window(struct parent_gate *g)
+{
+	uint64_t idle = parent_census_idle_ns(), before = g->idle_part;
+	struct parent_runner *r;
+
+	if (!g->slack_ns || !g->idle_seen)
+		return;
+	/* Parts of it may go back a little. */
+	idle = idle > g->idle_seen ? (idle - g->idle_seen) / g->nr_processors : 0;
+	g->idle_part = idle < g->slack_ns ? idle * GATE_WHOLE / g->slack_ns : GATE_WHOLE;
+	base_list_for_each(r, &g->hub->runners, node) {
+		int64_t more = (int64_t)(r->slack_ns * g->idle_part / GATE_WHOLE) - (int64_t)(r->slack_ns * before / GATE_WHOLE);
+
+		if (r->member)
+			parent_share_forgo(&g->schedule, -charge(g, r, more));
+	}
 }
 
 /* ------------------------------------------------------------------ waits */

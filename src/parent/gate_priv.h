@@ -7,6 +7,8 @@
 
 #define GATE_QUIET_PART 20 /* of the processors' time: less is nothing */
 
+#define GATE_WHOLE 1024u
+
 enum gate_mode { GATE_ALL_OPEN, GATE_ONE_OPEN, GATE_TURNS };
 
 struct parent_gate {
@@ -21,6 +23,9 @@ struct parent_gate {
 	sd_event_source *timer, *watch;
 	uint64_t watched;
 	bool is_watching;
+	/* Of the window since the watch was there last: the machine's idle time at its begin, and all time that no device used. */
+	uint64_t idle_seen, slack_ns;
+	uint64_t idle_part; /* of the latter that the machine was idle; of GATE_WHOLE */
 };
 
 /* --- gate_page.c --- */
@@ -38,6 +43,9 @@ void gate_go_on(struct parent_runner *r);
 
 /* Reads all clocks, and charges what was used since. */
 void gate_measure(struct parent_gate *g, uint64_t now);
+/* How idle was the machine? Whoever had turns since gate_begin_window() is charged anew by that. */
+void gate_begin_window(struct parent_gate *g);
+void gate_end_window(struct parent_gate *g);
 void gate_take_census(struct parent_runner *r);
 /* Who waits from now on, and who does not any more? */
 void gate_note_waits(struct parent_gate *g, uint64_t now);

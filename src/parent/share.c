@@ -5,10 +5,11 @@
 
 #define ALL 1000		/* thousandths */
 #define MAX_SLICES_WAITING 32 /* of credit */
+#define MOMENT_SLICES 8	      /* a shorter rest is none */
 
 void parent_schedule_init(struct parent_schedule *s, uint32_t policy, uint64_t slice_ns, uint64_t now_ns)
 {
-	*s = (struct parent_schedule){ .policy = policy, .slice_ns = slice_ns, .refilled_ns = now_ns };
+	*s = (struct parent_schedule){ .policy = policy, .slice_ns = slice_ns, .now_ns = now_ns, .refilled_ns = now_ns };
 	base_list_init(&s->shares);
 }
 
@@ -22,6 +23,7 @@ void parent_schedule_set(struct parent_schedule *s, uint32_t policy, uint64_t sl
 		return;
 	s->policy = policy;
 	s->floor_ns = 0;
+	s->forgone_ns = 0;
 	s->refilled_ns = now_ns;
 	base_list_for_each(d, &s->shares, node) {
 		d->virtual_ns = 0;
@@ -50,6 +52,11 @@ unsigned int parent_share_count_wanting(const struct parent_schedule *s)
 	return nr;
 }
 
+static bool has_rested(const struct parent_schedule *s, const struct parent_share *d)
+{
+	return s->now_ns - d->rests_since > s->slice_ns * MOMENT_SLICES;
+}
+
 /* --------------------------------------------------------- equal share */
 
 /* Where the one is that was charged least; floor_ns if nobody wants. */
@@ -67,12 +74,16 @@ static void raise_floor(struct parent_schedule *s)
 
 void parent_share_set_wants(struct parent_schedule *s, struct parent_share *d, bool wants)
 {
+	uint64_t most = s->slice_ns * (has_rested(s, d) ? 1 : MAX_SLICES_WAITING);
+
 	if (wants == d->wants)
 		return;
 	raise_floor(s);
 	d->wants = wants;
-	if (wants && d->virtual_ns + s->slice_ns < s->floor_ns)
-		d->virtual_ns = s->floor_ns - s->slice_ns;
+	if (!wants)
+		d->rests_since = s->now_ns;
+	else if (d->virtual_ns + most < s->floor_ns)
+		d->virtual_ns = s->floor_ns - most;
 }
 
 static struct parent_share *pick_equal(const struct parent_schedule *s)
@@ -108,22 +119,41 @@ static uint64_t rate_of(const struct parent_share *d, uint64_t of_free)
 	return d->wants ? of_free : 0;
 }
 
+static void earn(const struct parent_schedule *s, struct parent_share *d, int64_t ns)
+{
+	int64_t most = (int64_t)(s->slice_ns * (d->wants ? MAX_SLICES_WAITING : 1));
+
+	/* What it had is still there after a moment, but no more than that. */
+	if (!d->wants && !has_rested(s, d) && d->credit_ns > most)
+		return;
+	d->credit_ns = d->credit_ns + ns < most ? d->credit_ns + ns : most;
+}
+
 void parent_share_earn(struct parent_schedule *s, uint64_t now_ns)
 {
 	uint64_t passed = now_ns > s->refilled_ns ? now_ns - s->refilled_ns : 0, of_free = free_rate(s);
 	struct parent_share *d;
 
+	if (s->forgone_ns > 0 && (uint64_t)s->forgone_ns > passed) {
+		/* The rest of it comes out of what passes next. */
+		s->forgone_ns -= (int64_t)passed;
+		passed = 0;
+	} else {
+		passed -= (uint64_t)s->forgone_ns;
+		s->forgone_ns = 0;
+	}
 	/* After a long rest all bounds are reached: no need to count beyond them. */
 	if (passed > 1000000000000u)
 		passed = 1000000000000u;
-	s->refilled_ns = now_ns;
-	base_list_for_each(d, &s->shares, node) {
-		int64_t most = (int64_t)(s->slice_ns * (d->wants ? MAX_SLICES_WAITING : 1));
+	s->now_ns = s->refilled_ns = now_ns;
+	base_list_for_each(d, &s->shares, node)
+		earn(s, d, (int64_t)(passed * rate_of(d, of_free) / (ALL * ALL)));
+}
 
-		d->credit_ns += (int64_t)(passed * rate_of(d, of_free) / (ALL * ALL));
-		if (d->credit_ns > most)
-			d->credit_ns = most;
-	}
+void parent_share_forgo(struct parent_schedule *s, int64_t ns)
+{
+	if (s->policy == TRNC_POLICY_FIXED)
+		s->forgone_ns += ns;
 }
 
 /* Nanoseconds for which it could have run and did not. */
@@ -156,12 +186,12 @@ static struct parent_share *pick_fixed(const struct parent_schedule *s, uint64_t
 
 /* ----------------------------------------------------------------- both */
 
-void parent_share_charge(struct parent_schedule *s, struct parent_share *d, uint64_t ns)
+void parent_share_charge(struct parent_schedule *s, struct parent_share *d, int64_t ns)
 {
 	if (s->policy == TRNC_POLICY_EQUAL)
-		d->virtual_ns += ns;
+		d->virtual_ns = ns < 0 && d->virtual_ns < (uint64_t)-ns ? 0 : d->virtual_ns + (uint64_t)ns;
 	else if (s->policy == TRNC_POLICY_FIXED)
-		d->credit_ns -= (int64_t)ns;
+		d->credit_ns -= ns;
 }
 
 bool parent_share_is_ahead(const struct parent_schedule *s, const struct parent_share *d)

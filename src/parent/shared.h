@@ -71,6 +71,7 @@ struct parent_runner {
 	unsigned int messages; /* GATEs since the timer was there */
 	uint64_t seen_ns;  /* CPU time that was looked at */
 	uint64_t used_ns;  /* of the host device's time, between the last two looks */
+	uint64_t slack_ns; /* of its turns: what no device used */
 	uint64_t children_ns; /* of its children, at the last census */
 	uint64_t watched_ns; /* seen_ns at the last watch */
 	uint64_t overrun_ns; /* of the host device's time, without a turn */
