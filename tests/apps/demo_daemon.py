@@ -160,28 +160,28 @@ class Stage:
         self.shell("tranche list")
 
     def launch(self):
-        headline("3. Alice and Bob each start a program: unmodified ones, which never have enough")
-        for t in self.tenants:
+        headline("3. Bob and Alice each start a program: unmodified ones, which never have enough")
+        if self.args.open:
+            self.open_page()
+        for t in reversed(self.tenants):
             attach = f'eval "$(tranche attach --print env {t.short})"'
             say(f"{bold(t.name + '$ ')}{attach}\n{bold(t.name + '$ ')}{t.kind.command()} &")
             t.program = t.kind(self.daemon.top / t.name, self.env, attach + "; ")
-        if self.args.open:
-            self.open_page()
-        self.wait_until_busy()
+            self.wait_until_busy(t.program)
 
-    def wait_until_busy(self):
-        """Until all kernels are compiled and both programs make progress."""
+    def wait_until_busy(self, program):
+        """Until its kernels are compiled and it makes progress."""
         begin = time.monotonic()
-        while not all(t.program.done() for t in self.tenants):
-            for t in self.tenants:
-                if t.program.is_over():
-                    raise Failure(f"{t.program.what} ended with {t.program.process.returncode}:\n{t.program.said()}")
-            if time.monotonic() - begin > COMPILE_S:
-                raise Failure(f"not both programs are at work after {COMPILE_S} s:\n" + "\n".join(t.program.said() for t in self.tenants))
+        while not program.done():
+            took = time.monotonic() - begin
+            if program.is_over():
+                raise Failure(f"{program.what} ended with {program.process.returncode}:\n{program.said()}")
+            if took > COMPILE_S:
+                raise Failure(f"{program.what} is not at work after {took:.0f} s:\n{program.said()}")
             if sys.stdout.isatty():
-                print(f"(their kernels are compiled: {time.monotonic() - begin:.0f} s)", end="\r", flush=True)
+                print(f"({program.what} compiles its kernels: {took:.0f} s)", end="\r", flush=True)
             time.sleep(0.2)
-        say(f"(their kernels are compiled: {time.monotonic() - begin:.0f} s)")
+        say(f"({program.what} has compiled its kernels in {time.monotonic() - begin:.0f} s and is at work)")
 
     def watch(self, due):
         """tranche top for as long as it is measured, then the shares as they came out."""
@@ -198,11 +198,11 @@ class Stage:
 
     def report(self, before, after, due):
         busy = [b - a for a, b in zip(before.busy, after.busy)]
-        say("\n" + bold(f"  {'':<8}{'due':>6}{'got':>9}   of the time, in {after.at - before.at:.0f} s"))
+        say("\n" + bold(f"  {'':<8}{'due':>6}{'got':>9}{'busy':>9}   in {after.at - before.at:.0f} s"))
         for i, (t, part) in enumerate(zip(self.tenants, due)):
             got = 100 * busy[i] / sum(busy) if sum(busy) else 0
             rate = (after.done[i] - before.done[i]) / (after.at - before.at) / t.program.scale
-            say(f"  {t.name:<8}{part:>4} %{got:>7.1f} %   {t.program.what}: {rate:.1f} {t.program.unit}")
+            say(f"  {t.name:<8}{part:>4} %{got:>7.1f} %{busy[i]:>7.1f} s   {t.program.what}: {rate:.1f} {t.program.unit}")
             self.expect(abs(got - part) <= POINTS, f"{t.name}'s share is {got:.1f} %, not {part} %")
             self.expect(after.done[i] > before.done[i] or self.args.seconds < 3, f"{t.program.what} made no progress")
 
