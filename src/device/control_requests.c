@@ -192,8 +192,8 @@ static void check_message(const struct trnc_msg *m, const struct handler *h, str
 	if (!h)
 		trn_error_set(err, -EOPNOTSUPP, "UnknownMessage", "there is no message type %u", m->type);
 	else if ((m->id == 0 && m->type != TRNC_CONTROL_CANCEL) || m->status || m->flags)
-		trn_error_set(err, -EINVAL, "BadMessage", "%s with id %llu, status %u, flags 0x%x: the id must not be 0, the others must", h->name,
-			      (unsigned long long)m->id, m->status, m->flags);
+		trn_error_set(err, -EINVAL, "BadMessage", "%s with id %llu, status %u, flags 0x%x: the id must not be 0, the others must",
+			      h->name, (unsigned long long)m->id, m->status, m->flags);
 	else if (m->len - sizeof(*m) != h->body_len)
 		trn_error_set(err, -EINVAL, "BadLength", "the body of %s has %zu bytes, not %zu", h->name, h->body_len,
 			      m->len - sizeof(*m));

@@ -694,7 +694,8 @@ int main(void)
 		cmocka_unit_test(test_failures_while_closed), cmocka_unit_test(test_kill_while_closed),
 		cmocka_unit_test(test_end_while_closed), cmocka_unit_test(test_destroy_while_closed),
 		cmocka_unit_test(test_two_contexts), cmocka_unit_test(test_idle_messages),
-		cmocka_unit_test(test_limit), cmocka_unit_test(test_stopped), cmocka_unit_test(test_odd_contents), cmocka_unit_test(test_no_gate),
+		cmocka_unit_test(test_limit), cmocka_unit_test(test_stopped), cmocka_unit_test(test_odd_contents),
+		cmocka_unit_test(test_no_gate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
