@@ -184,7 +184,12 @@ static int apply_attr(struct manager_spec *spec, const char *name, const char *v
 
 	if (!strcmp(name, "memory")) {
 		r = base_size_parse(value, &spec->memory, err);
-		/* Too much is wrong as nonsense is. */
+		/* Too much is wrong as nonsense is; JSON's numbers have a sign. */
+		if (r >= 0 && spec->memory > INT64_MAX) {
+			spec->memory = 0;
+			trn_error_set(err, -EINVAL, "BadSize", "memory of %.40s is more than any device can have", value);
+			r = trn_error_hint(err, "give less");
+		}
 		if (r < 0)
 			err->code = -EINVAL;
 		return r < 0 ? -EINVAL : 0;

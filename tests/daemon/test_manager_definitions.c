@@ -141,6 +141,7 @@ static void test_c09_c31_bodies_are_read_strictly(void **state)
 		{ "{'parent':'cpu0','type':'compute-9g'}", "no type compute-9g" },
 		{ "{'parent':'cpu0','type':'compute-1g','memory':'1G'}", "memory is \"1G\"" },
 		{ "{'parent':'cpu0','type':'compute-1g','memory':-1}", "memory is the number -1" },
+		{ "{'parent':'cpu0','type':'compute-1g','attrs':[{'memory':'8856057604G'}]}", "more than any device can have" },
 		{ "{'parent':'cpu0','type':'compute-1g','time':0}", "time is the number 0" },
 		{ "{'parent':'cpu0','type':'compute-1g','time':12.34}", "time is the number 12.34" },
 		{ "{'parent':'cpu0','type':'compute-1g','start':'later'}", "start is \"later\"" },

@@ -17,6 +17,7 @@ SEEDS = {
     "nulls": {"memory": None, "time": None, "owner": None, "vm": None, "attrs": None, "options": None},
     "wrong": {**PLACE, "memory": -1, "time": 1e308, "vm": "\u0000", "attrs": [{"a": "b", "c": "d"}]},
     "array": [PLACE],
+    "huge": {**PLACE, "attrs": [{"memory": "9223372036854775808"}]},
 }
 
 os.makedirs(sys.argv[1], exist_ok=True)
