@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Life of devices and parents over the real tranched and real device processes (contract points C2 to C10).
+"""Life of devices and parents over the real tranched and real device processes (contract points C1 to C10).
 
 The moments that matter, such as a create that has begun, are held by stopping the device's process."""
 import errno
 import os
+import re
 import signal
 import time
 
@@ -41,6 +42,23 @@ def warm_up(api):
 
 def kinds(events, u=None):
     return [kind for _, kind, what in events.seen if u is None or what.get("uuid") == u]
+
+
+def test_c01_core_and_daemon_know_neither_pci_nor_opencl():
+    """C1: by what the core's sources include, and by what is loaded into tranched and into a device of another kind."""
+    source = os.path.join(os.path.dirname(tranched.__file__), "..", "..", "src", "core")
+    for name in os.listdir(source):
+        if name.endswith((".c", ".h")):
+            with open(os.path.join(source, name), encoding="utf-8") as f:
+                for include in re.findall(r'#include ["<]([^">]+)', f.read()):
+                    assert not re.search(r"pci|vfio|opencl|CL/", include, re.I), f"{name} includes {include}"
+    with started() as t:
+        t.start()
+        d = device(t.api(), U[0], "serial0", "mtty-1")
+        for pid in t.process.pid, d["pid"]:
+            with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
+                loaded = {line.split()[-1] for line in f if ".so" in line}
+            assert loaded and not [lib for lib in loaded if re.search(r"opencl|pocl|llvm|vfio", os.path.basename(lib), re.I)], loaded
 
 
 def test_c02_a_uuid_is_unique_while_it_starts_runs_and_ends():
