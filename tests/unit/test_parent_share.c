@@ -150,6 +150,74 @@ static void test_resting_often_gains_nothing(void **state)
 	expect_near(sim.got[0], sim.got[1], 2 * SLICE);
 }
 
+/* One that often wants nothing for a moment and is owed its half: others' long kernels must not rob it of that. */
+static void test_a_moment_costs_nothing(void **state)
+{
+	const uint64_t overrun[4] = { 0, 35 * MS };
+	struct sim sim;
+
+	(void)state;
+	begin(&sim, TRNC_POLICY_EQUAL, 2, NULL);
+	want(&sim, 0, true);
+	want(&sim, 1, true);
+	for (int i = 0; i < 1000; i++) {
+		run(&sim, SLICE, overrun);
+		want(&sim, 0, false);
+		sim.now += MS / 2;
+		want(&sim, 0, true);
+	}
+	expect_near(sim.got[0], sim.got[1], 50 * MS);
+}
+
+/* Half of each turn is somebody else's: promises are parts of what is left. */
+static void test_fixed_of_what_is_left(void **state)
+{
+	const uint32_t times[] = { 700, 200, 100 };
+	struct sim sim;
+	uint64_t until;
+
+	(void)state;
+	begin(&sim, TRNC_POLICY_FIXED, 3, times);
+	for (int i = 0; i < 3; i++)
+		want(&sim, i, true);
+	for (int i = 0; i < 10000; i++) {
+		struct parent_share *d = parent_share_pick(&sim.s, sim.now, &until);
+
+		sim.now += SLICE;
+		if (d) {
+			sim.got[d - sim.d] += SLICE / 2;
+			parent_share_charge(&sim.s, d, SLICE / 2);
+			parent_share_forgo(&sim.s, SLICE / 2);
+		}
+		parent_share_earn(&sim.s, sim.now);
+	}
+	expect_near(sim.got[0], 17500 * MS, 50 * MS);
+	expect_near(sim.got[1], 5000 * MS, 50 * MS);
+	expect_near(sim.got[2], 2500 * MS, 50 * MS);
+}
+
+/* More than has passed, by a clock that was ahead, and back: nothing is lost. */
+static void test_forgone_goes_both_ways(void **state)
+{
+	const uint32_t times[] = { 500, 500 };
+	struct sim sim;
+
+	(void)state;
+	begin(&sim, TRNC_POLICY_FIXED, 2, times);
+	want(&sim, 0, true);
+	parent_share_forgo(&sim.s, 10 * (int64_t)MS);
+	for (int i = 0; i < 5; i++)
+		parent_share_earn(&sim.s, sim.now += MS);
+	parent_share_forgo(&sim.s, -5 * (int64_t)MS);
+	parent_share_earn(&sim.s, sim.now);
+	assert_int_equal(sim.d[0].credit_ns, 0);
+	parent_share_charge(&sim.s, &sim.d[0], -2 * (int64_t)MS);
+	assert_int_equal(sim.d[0].credit_ns, 2 * MS);
+	parent_share_forgo(&sim.s, -2 * (int64_t)MS);
+	parent_share_earn(&sim.s, sim.now);
+	assert_int_equal(sim.d[0].credit_ns, 3 * MS);
+}
+
 static void test_charged_without_a_turn(void **state)
 {
 	struct sim sim;
@@ -259,7 +327,10 @@ int main(void)
 		cmocka_unit_test(test_equal_gives_what_others_leave),
 		cmocka_unit_test(test_nobody_saves_up),
 		cmocka_unit_test(test_resting_often_gains_nothing),
+		cmocka_unit_test(test_a_moment_costs_nothing),
 		cmocka_unit_test(test_charged_without_a_turn),
+		cmocka_unit_test(test_fixed_of_what_is_left),
+		cmocka_unit_test(test_forgone_goes_both_ways),
 		cmocka_unit_test(test_fixed),
 		cmocka_unit_test(test_fixed_is_no_more),
 		cmocka_unit_test(test_without_a_promise),
