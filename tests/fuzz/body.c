@@ -14,7 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define DEFINITION (SPEC_UUID | SPEC_PLACE | SPEC_START | SPEC_REST)
 
-static const unsigned int shapes[] = { DEFINITION, SPEC_UUID | SPEC_PLACE | SPEC_REST | SPEC_LIFETIME, SPEC_LIVE, DEFINITION | SPEC_RUNNING };
+static const unsigned int shapes[] = {
+	DEFINITION, SPEC_UUID | SPEC_PLACE | SPEC_REST | SPEC_LIFETIME, SPEC_LIVE, DEFINITION | SPEC_RUNNING,
+};
 
 /* manager.c's, which wants all of the manager. */
 int daemon_no_memory(struct trn_error *err)
