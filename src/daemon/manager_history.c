@@ -16,7 +16,7 @@
 #define SAMPLES 300u
 #define NS 1000000000ull
 #define LOOK_NS (60 * NS)
-#define CHECK_NS (10 * NS)
+#define CHECK_NS (2 * NS)
 #define SLOW_US 5000000u
 #define FAST_US 1000000u
 
