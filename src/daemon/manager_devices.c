@@ -226,13 +226,20 @@ static void process_ready(void *data, const struct trnc_control_hello *hello)
 	}
 }
 
+/* Most sentences say already which device it is. */
+static void name_device(const struct manager_device *dev, struct trn_error *err)
+{
+	if (!strstr(err->text, dev->spec.uuid))
+		trn_error_prefix(err, "device %s: ", dev->spec.uuid);
+}
+
 static void process_failed(void *data, const struct trn_error *why)
 {
 	struct manager_device *dev = data;
 	struct trn_error err = *why;
 
 	dev->process = NULL;
-	trn_error_prefix(&err, "device %s: ", dev->spec.uuid);
+	name_device(dev, &err);
 	trn_error_hint(&err, "the log of tranched may say more");
 	base_log_error(BASE_LOG_WARNING, &err);
 	finish_start(dev, &err);
@@ -265,8 +272,7 @@ static void process_ended(void *data, const struct trn_error *why)
 
 		trn_error_set(&err, -EIO, "StartFailed", "device %s ended while it was started", dev->spec.uuid);
 		trn_error_hint(&err, "the log of tranched may say more");
-		if (err.code != -EIO)
-			trn_error_prefix(&err, "device %s: ", dev->spec.uuid);
+		name_device(dev, &err);
 		finish_start(dev, &err);
 		return;
 	}

@@ -133,6 +133,7 @@ def test_c03_a_start_that_fails_leaves_nothing():
             before, nr = Whole(t, api), len(events.seen)
             r = refused(begin, *numbers)
             print(f"# {what}: {r.message} ({r.hint})")
+            assert U[0] in r.message and r.message.count("device 5ea1") <= 1, r.message
             expect_same(t, api, before)
             time.sleep(0.1)
             assert not [e for e in events.seen[nr:] if e[1].startswith("device")], (what, events.seen[nr:])
