@@ -9,7 +9,7 @@
  *    still runs: nothing is idle meanwhile.  A turn is charged its time less what others used meanwhile, and they are charged
  *    that: so all charges together are the time that has passed, less what others than devices used of it.
  *
- * Who uses the host device without a turn is stopped when that was more than two slices, and more than its part; a little
+ * Who uses the host device without a turn is stopped when that was more than three slices, and more than its part; a little
  * is anybody's (programs are read and checked without a turn).  One that was stopped goes on with its next turn.  Executors
  * that never say that they want the host device, and use it, are found by the watch.
  */
@@ -275,7 +275,7 @@ void parent_gate_set(struct parent_gate *g, uint32_t policy, uint32_t slice_us)
 		set_mode(g, GATE_ALL_OPEN);
 		g->open = NULL;
 		base_list_for_each(r, &g->hub->runners, node) {
-			r->believed_until = r->overrun_ns = r->suspect = 0;
+			r->believed_until = r->overrun_ns = r->suspect = r->relapses = 0;
 			r->watched_ns = r->seen_ns;
 		}
 	}

@@ -13,6 +13,7 @@
 #include "parent/gate_priv.h"
 
 #define SUSPECT_TURNS 4
+#define MAX_RELAPSES 6
 
 /* ------------------------------------------------------------- the page */
 
@@ -79,7 +80,12 @@ void gate_stop(struct parent_runner *r)
 	log_debug("executor %d is stopped: it runs without a turn", (int)r->pid);
 	kill(-r->pid, SIGSTOP);
 	r->is_stopped = true;
-	r->suspect = SUSPECT_TURNS;
+	/* Not for what it does as a suspect: an honest one, too, has something with the host when its turn ends. */
+	if (!r->suspect) {
+		r->suspect = SUSPECT_TURNS << r->relapses;
+		r->relapses += r->relapses < MAX_RELAPSES;
+		r->clean_turns = 0;
+	}
 	r->member->stops++;
 }
 

@@ -6,6 +6,7 @@
 
 #define MAX_LIMIT_NS 5000000u
 #define SUSPECT_NS 500000u /* of overrun */
+#define CLEAN_TURNS 16u	   /* then it is as one that was never stopped */
 
 static struct parent_member *member_of(struct parent_share *s)
 {
@@ -47,6 +48,8 @@ static void begin_turn(struct parent_gate *g, struct parent_member *d, uint64_t 
 	d->slices++;
 	if (r->suspect)
 		r->suspect--;
+	else if (++r->clean_turns >= CLEAN_TURNS)
+		r->relapses = 0;
 	gate_go_on(r);
 	gate_open(r, true, limit_ns(g), g->turn_end);
 }
@@ -76,8 +79,8 @@ static bool is_greedy(const struct parent_gate *g, const struct parent_runner *r
 		return false;
 	if (r->suspect)
 		return r->overrun_ns > SUSPECT_NS;
-	/* An honest one may have handed over a slice, or two kernels, just before its turn ended. */
-	return r->overrun_ns > g->schedule.slice_ns * 2 + SUSPECT_NS && parent_share_is_ahead(&g->schedule, &r->member->share);
+	/* An honest one may have handed over a slice, or two long kernels, just before its turn ended. */
+	return r->overrun_ns > g->schedule.slice_ns * 3 + SUSPECT_NS && parent_share_is_ahead(&g->schedule, &r->member->share);
 }
 
 static void stop_greedy(struct parent_gate *g)

@@ -68,6 +68,7 @@ struct parent_runner {
 	bool is_busy;	   /* it used the host device without a turn, when it was looked at last */
 	bool is_bounded;   /* its page says more than that it is open, or closed */
 	unsigned int suspect; /* turns for which it is stopped as soon as it overruns */
+	unsigned int relapses, clean_turns; /* how often it was stopped again, and turns since it is no suspect */
 	unsigned int messages; /* GATEs since the timer was there */
 	uint64_t seen_ns;  /* CPU time that was looked at */
 	uint64_t used_ns;  /* of the host device's time, between the last two looks */
