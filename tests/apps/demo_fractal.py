@@ -8,7 +8,8 @@ import time
 import numpy
 import pyopencl as cl
 
-WIDTH, HEIGHT, ROUNDS, BITS = 384, 256, 256, 28
+WIDTH, HEIGHT, ROUNDS, BITS = 384, 256, 512, 28
+DEPTH = 6       # pictures under way: the device has no pause, also when this program has one
 LEFT, TOP, STEP = -2 << BITS, -1 << BITS, (2 << BITS) // HEIGHT
 SOURCE = f"""
 kernel void draw(global uint *picture)
@@ -37,7 +38,7 @@ def by_numpy():
 
 
 class Turn:
-    """A picture under way: two of them at a time leave the device no pause."""
+    """A picture under way."""
 
     def __init__(self, context, queue, draw):
         self.queue, self.draw, self.here = queue, draw, numpy.empty((HEIGHT, WIDTH), numpy.uint32)
@@ -55,13 +56,13 @@ def main():
     context = cl.Context([cl.get_platforms()[0].get_devices()[0]])
     queue = cl.CommandQueue(context)
     draw = cl.Program(context, SOURCE).build().draw
-    turns = [Turn(context, queue, draw) for _ in range(2)]
+    turns = [Turn(context, queue, draw) for _ in range(DEPTH)]
     right = by_numpy()
     pictures, wrong, said = 0, 0, time.monotonic()
     for turn in turns:
         turn.begin()
     while not is_over:
-        turn = turns[pictures % 2]
+        turn = turns[pictures % DEPTH]
         turn.done.wait()
         wrong += not numpy.array_equal(turn.here, right)
         pictures += 1

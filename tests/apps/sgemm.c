@@ -18,7 +18,7 @@
 #include <CL/cl.h>
 #include <clblast_c.h>
 
-enum { N = 512, BYTES = sizeof(float) * N * N };
+enum { N = 512, BYTES = sizeof(float) * N * N, DEPTH = 4 };
 
 struct sgemm {
 	cl_context context;
@@ -27,7 +27,7 @@ struct sgemm {
 	cl_mem mem_a, mem_b;
 };
 
-/* A product under way: two of them at a time leave the device no pause. */
+/* A product under way: several of them at a time leave the device no pause. */
 struct turn {
 	cl_mem mem;
 	float *host;
@@ -150,16 +150,16 @@ static double now(void)
 }
 
 /* Return: how many products were not the first one again. */
-static size_t repeat(struct sgemm *s, struct turn turns[2], double seconds)
+static size_t repeat(struct sgemm *s, struct turn turns[DEPTH], double seconds)
 {
 	double start = now(), said = start;
 	size_t begun = 0, ended = 0, wrong = 0;
 
 	while (ended < begun || (!is_over && now() - start < seconds)) {
-		for (; begun < ended + 2 && !is_over && now() - start < seconds; begun++)
-			begin_turn(s, &turns[begun % 2]);
-		end_turn(&turns[ended % 2]);
-		wrong += memcmp(turns[ended % 2].host, s->c, BYTES) != 0;
+		for (; begun < ended + DEPTH && !is_over && now() - start < seconds; begun++)
+			begin_turn(s, &turns[begun % DEPTH]);
+		end_turn(&turns[ended % DEPTH]);
+		wrong += memcmp(turns[ended % DEPTH].host, s->c, BYTES) != 0;
 		ended++;
 		if (now() - said >= 1 || ended == begun) {
 			printf("products %zu wrong %zu\n", ended, wrong);
@@ -173,13 +173,13 @@ static size_t repeat(struct sgemm *s, struct turn turns[2], double seconds)
 int main(int argc, char **argv)
 {
 	double seconds = argc > 1 ? strtod(argv[1], NULL) : 0;
-	struct turn turns[2] = { 0 };
+	struct turn turns[DEPTH] = { 0 };
 	struct sgemm s = { 0 };
 	size_t wrong;
 
 	signal(SIGINT, end);
 	init(&s);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < DEPTH; i++)
 		turns[i].mem = new_matrix(&s, &turns[i].host);
 	begin_turn(&s, &turns[0]);
 	end_turn(&turns[0]);
@@ -192,7 +192,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	wrong += repeat(&s, turns, seconds);
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < DEPTH; i++) {
 		clReleaseMemObject(turns[i].mem);
 		free(turns[i].host);
 	}
