@@ -94,10 +94,12 @@ def test_c03_nobody_sees_a_device_that_is_not_ready():
         refused(lambda: api.patch(f"/v1/devices/{U[0]}", {"time": 5}), "EAGAIN")
         now = api.get("/v1/parents/null0")
         assert now["left"]["units"] == before["left"]["units"] - 1 and now["devices"] == 0, now
+        time.sleep(0.2)
         assert not events.of("device-added")
         os.kill(pid, signal.SIGCONT)
         assert first.get()["uuid"] == U[0]
         eventually(lambda: events.of("device-added"), "it is told of")
+        assert [told["state"] for _, _, told in events.of("device-added")] == ["running"], events.seen
         events.stop()
 
 
