@@ -59,8 +59,10 @@ static void read_status(const struct daemon_link *l, struct trn_error *ret)
 	trn_error_hint(ret, "the log may say more");
 }
 
-void daemon_ended_read(struct daemon_link *l, struct trn_error *ret)
+bool daemon_ended_read(struct daemon_link *l, struct trn_error *ret)
 {
-	if (!read_file(l, ret))
-		read_status(l, ret);
+	if (read_file(l, ret))
+		return true;
+	read_status(l, ret);
+	return l->has_status;
 }

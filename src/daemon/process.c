@@ -142,6 +142,28 @@ void daemon_process_gone(struct daemon_process *p)
 	daemon_process_free(p);
 }
 
+static void handle_told_end(void *data, const struct trn_error *err)
+{
+	struct daemon_process *p = data;
+
+	p->job = NULL;
+	if (err && !p->why.name)
+		p->why = *err;
+	daemon_process_gone(p);
+}
+
+void daemon_process_ended(struct daemon_process *p)
+{
+	struct trn_error why = { 0 };
+	char unit[64];
+
+	snprintf(unit, sizeof(unit), "tranche-device@%s.service", p->uuid);
+	/* What it was ended for, and what it has left behind, is better. */
+	if (p->why.name || p->job || daemon_ended_read(&p->link, &why) || !p->ps->uses_systemd ||
+	    daemon_unit_ask_end(p->ps, unit, handle_told_end, p, &p->job) < 0)
+		daemon_process_gone(p);
+}
+
 static void handle_stopped_unit(void *data, const struct trn_error *err)
 {
 	struct daemon_process *p = data;

@@ -139,7 +139,7 @@ static void handle_broken(struct daemon_link *l, const struct trn_error *why)
 
 static void handle_ended(struct daemon_link *l)
 {
-	daemon_process_gone(daemon_process_of(l));
+	daemon_process_ended(daemon_process_of(l));
 }
 
 const struct daemon_link_ops daemon_process_link_ops = {

@@ -223,6 +223,8 @@ void daemon_process_free(struct daemon_process *p);
 struct daemon_process *daemon_process_find(struct daemon_processes *ps, const char *uuid);
 /* Nothing of it runs any more: cleans up, tells, frees. */
 void daemon_process_gone(struct daemon_process *p);
+/* The same, after systemd was asked why, where nobody else can say it. */
+void daemon_process_ended(struct daemon_process *p);
 /* Ends it by force; gone() follows. The first why stays. */
 void daemon_process_end(struct daemon_process *p, const struct trn_error *why);
 static inline struct daemon_process *daemon_process_of(struct daemon_link *l)
@@ -248,6 +250,12 @@ int daemon_unit_start(struct daemon_processes *ps, const char *unit, daemon_unit
 		      struct trn_error *err);
 int daemon_unit_stop(struct daemon_processes *ps, const char *unit, daemon_unit_done done, void *data, struct daemon_unit_job **ret,
 		     struct trn_error *err);
+/*
+ * Asks how the unit's process has ended, before the unit is reset.  done's err: what systemd knows; NULL: nothing, or it does not
+ * answer.  Return: 0 or -errno, and done is not called.
+ */
+int daemon_unit_ask_end(struct daemon_processes *ps, const char *unit, daemon_unit_done done, void *data,
+			struct daemon_unit_job **ret);
 /* A failed unit is forgotten by systemd; nothing is waited for. */
 void daemon_unit_reset(struct daemon_processes *ps, const char *unit);
 /* done is not called; NULL is accepted. */
@@ -256,8 +264,8 @@ void daemon_units_destroy(struct daemon_processes *ps);
 
 /* ------------------------------------------------------------ the rest */
 
-/* ended.c: why the link's process ended: from the file "ended" in folder, else from the status. */
-void daemon_ended_read(struct daemon_link *l, struct trn_error *ret);
+/* ended.c: why the link's process ended: from the file "ended" in folder, else from the status. Return: one of them said it. */
+bool daemon_ended_read(struct daemon_link *l, struct trn_error *ret);
 
 /* sharer.c, probe.c: at the end of all. */
 void daemon_sharers_destroy(struct daemon_processes *ps);

@@ -10,6 +10,7 @@
 #include "daemon/process_priv.h"
 
 #define SYSTEMD "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
+#define RESULT_US (2 * 1000 * 1000ull)
 
 struct daemon_units {
 	sd_bus *bus;
@@ -23,7 +24,7 @@ struct daemon_unit_job {
 	sd_bus_slot *call; /* until systemd has named the job */
 	char *path;
 	char unit[96];
-	bool is_stop;
+	bool is_stop, is_question;
 };
 
 static void finish_job(struct daemon_unit_job *job, const struct trn_error *err)
@@ -40,6 +41,10 @@ static void fail_job(struct daemon_unit_job *job, int code, const char *why)
 {
 	struct trn_error err = { 0 };
 
+	if (job->is_question) {
+		finish_job(job, NULL);
+		return;
+	}
 	trn_error_set(&err, code, "UnitFailed", "systemd did not %s %s: %s", job->is_stop ? "stop" : "start", job->unit, why);
 	trn_error_hint(&err, "journalctl -u %s says more", job->unit);
 	finish_job(job, &err);
@@ -187,6 +192,81 @@ int daemon_unit_stop(struct daemon_processes *ps, const char *unit, daemon_unit_
 		     struct trn_error *err)
 {
 	return begin(ps, "StopUnit", unit, done, data, ret, err);
+}
+
+/* What systemd calls the result of a service (systemd.exec(5), $SERVICE_RESULT), in words. */
+static const char *words_of(const char *result)
+{
+	static const char *const words[][2] = {
+		{ "signal", "was ended by a signal" },
+		{ "core-dump", "has crashed" },
+		{ "oom-kill", "was ended by the kernel, which was short of memory" },
+		{ "exit-code", "has failed" },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(result, words[i][0]))
+			return words[i][1];
+	return NULL;
+}
+
+static int handle_result(sd_bus_message *m, void *data, sd_bus_error *e)
+{
+	struct daemon_unit_job *job = data;
+	struct trn_error err = { 0 };
+	const char *result = "", *words;
+
+	if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "v", "s", &result) < 0)
+		result = "";
+	words = words_of(result);
+	if (words) {
+		trn_error_set(&err, -EIO, "Killed", "the process of %s %s", job->unit, words);
+		trn_error_hint(&err, "journalctl -u %s says more", job->unit);
+	}
+	finish_job(job, words ? &err : NULL);
+	return 0;
+}
+
+static int ask_result(struct daemon_processes *ps, struct daemon_unit_job *job)
+{
+	_cleanup_free_ char *path = NULL;
+	sd_bus_message *m = NULL;
+	int r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", job->unit, &path);
+
+	if (r >= 0)
+		r = sd_bus_message_new_method_call(ps->units->bus, &m, "org.freedesktop.systemd1", path,
+						   "org.freedesktop.DBus.Properties", "Get");
+	if (r >= 0)
+		r = sd_bus_message_append(m, "ss", "org.freedesktop.systemd1.Service", "Result");
+	if (r >= 0)
+		r = sd_bus_call_async(ps->units->bus, &job->call, m, handle_result, job, RESULT_US);
+	sd_bus_message_unref(m);
+	return r;
+}
+
+int daemon_unit_ask_end(struct daemon_processes *ps, const char *unit, daemon_unit_done done, void *data,
+			struct daemon_unit_job **ret)
+{
+	struct daemon_unit_job *job;
+	int r = open_bus(ps, NULL);
+
+	if (r < 0)
+		return r;
+	job = calloc(1, sizeof(*job));
+	if (!job)
+		return -ENOMEM;
+	job->is_question = true;
+	snprintf(job->unit, sizeof(job->unit), "%s", unit);
+	r = ask_result(ps, job);
+	if (r < 0) {
+		free(job);
+		return r;
+	}
+	job->done = done;
+	job->data = data;
+	base_list_append(&ps->units->jobs, &job->node);
+	*ret = job;
+	return 0;
 }
 
 void daemon_unit_reset(struct daemon_processes *ps, const char *unit)
