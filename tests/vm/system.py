@@ -114,7 +114,8 @@ def merged(name):
 
 def add_package(tar, tree):
     tree = pathlib.Path(tree)
-    programs = [p for folder in ("bin", "usr/bin", "lib/systemd") for p in sorted((tree / folder).glob("*")) if p.name in PROGRAMS and p.is_file()]
+    programs = [p for folder in ("bin", "usr/bin", "lib/systemd") for p in sorted((tree / folder).glob("*"))
+                if p.name in PROGRAMS and p.is_file()]
     for path in programs:
         if not (path.name == "systemd" and path.parent.name == "bin"):     # a link
             tar.file(path, merged(str(path.relative_to(tree))))
