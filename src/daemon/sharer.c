@@ -320,6 +320,7 @@ static char *make_start(const struct daemon_processes *ps, const char *name, uin
 	daemon_arguments_add(&a, "--executor=%s", ps->executor_path);
 	/* It outlives us for its devices; when those are gone, too, nobody else would end it. */
 	daemon_arguments_add(&a, "--linger=%u", LINGER_S);
+	daemon_arguments_add(&a, "--hide=%s/devices", ps->runtime_dir);
 	if (ps->store)
 		daemon_arguments_add(&a, "--store=%s", ps->store);
 	if (a.r < 0) {

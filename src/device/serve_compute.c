@@ -24,6 +24,7 @@
 #include "device/process.h"
 #include "base/store_place.h"
 #include "parents/compute/compute.h"
+#include "tranche/wire/executor.h"
 
 #define IN_BUILD_TREE "/src/device/tranche-device"
 
@@ -230,9 +231,27 @@ static void remove_old_sessions(const char *path)
 		closedir(dir);
 }
 
+/*
+ * Executors of one tranche-parent have one user: what those of other devices keep in folders beside ours is none of
+ * theirs.  They have our environment.
+ */
+static int hide_neighbours(const struct service *s, const struct device_options *o, struct trn_error *err)
+{
+	const char *slash = strrchr(s->runtime_dir, '/');
+	char above[PATH_MAX];
+
+	if (!o->parent_socket || !slash || slash == s->runtime_dir)
+		return 0;
+	snprintf(above, sizeof(above), "%.*s", (int)(slash - s->runtime_dir), s->runtime_dir);
+	if (setenv(TRNC_EXEC_HIDDEN, above, 1) < 0)
+		return trn_error_set(err, -errno, "NoMemory", "no memory left");
+	return 0;
+}
+
 static int prepare(struct device_process *p, struct trn_error *err)
 {
 	struct service *s = calloc(1, sizeof(*s));
+	int r;
 
 	if (!s)
 		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory left");
@@ -248,7 +267,8 @@ static int prepare(struct device_process *p, struct trn_error *err)
 	/* Nobody else can be this device: these are of one that was killed. */
 	if (is_folder_of(s->runtime_dir, p->options.lock))
 		remove_old_sessions(s->runtime_dir);
-	return choose_store(p->options.store, err);
+	r = hide_neighbours(s, &p->options, err);
+	return r < 0 ? r : choose_store(p->options.store, err);
 }
 
 static int start(struct device_process *p, struct trn_error *err)

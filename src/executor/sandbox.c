@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/sandbox.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/landlock.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -122,6 +125,47 @@ static void allow(int ruleset, const char *path, uint64_t access)
 		log_debug("landlock %s: %m", path);
 }
 
+/* Everything in the folder but one name. */
+static void allow_all_but(int ruleset, const char *folder, const char *name)
+{
+	DIR *dir = opendir(folder);
+	const struct dirent *entry;
+	char path[PATH_MAX];
+
+	while (dir && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") && strcmp(entry->d_name, name) &&
+		    snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) < PATH_MAX)
+			allow(ruleset, path, FS_READ);
+	if (dir)
+		closedir(dir);
+}
+
+/*
+ * Landlock can only allow.  What other devices' programs have left below the hidden folder is kept from this one by allowing
+ * all that lies beside the way to it; entries that are made there later stay hidden, too.
+ */
+static void allow_reading(int ruleset, const char *hidden)
+{
+	char folder[PATH_MAX], real[PATH_MAX];
+	char *slash = real;
+
+	if (!hidden || !realpath(hidden, real)) {
+		allow(ruleset, "/", FS_READ);
+		return;
+	}
+	while (slash) {
+		char *next = strchr(slash + 1, '/');
+
+		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - real), real);
+		if (next)
+			*next = '\0';
+		allow_all_but(ruleset, *folder ? folder : "/", slash + 1);
+		if (next)
+			*next = '/';
+		slash = next;
+	}
+}
+
 static void enter_landlock(void)
 {
 	struct ruleset_attr attr = { .handled_access_fs = FS_READ | FS_WRITE };
@@ -155,7 +199,7 @@ static void enter_landlock(void)
 	}
 	write = attr.handled_access_fs;
 	/* Compilers read headers and libraries from anywhere, with the program's -I; ld is executed. */
-	allow(ruleset, "/", FS_READ);
+	allow_reading(ruleset, getenv(TRNC_EXEC_HIDDEN));
 	/* The session's own folder, made for it by the device process. */
 	allow(ruleset, getenv("POCL_CACHE_DIR"), write);
 	allow(ruleset, getenv("TMPDIR"), write);

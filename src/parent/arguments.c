@@ -32,7 +32,7 @@ static int parse(struct parent_arguments *a, int argc, char **argv, const char *
 		{ "name", required_argument, NULL, 'N' },	 { "host-device", required_argument, NULL, 'd' },
 		{ "memory", required_argument, NULL, 'm' },	 { "lock", required_argument, NULL, 'L' },
 		{ "store", required_argument, NULL, 's' },	 { "start-file", required_argument, NULL, 'f' },
-		{ "linger", required_argument, NULL, 'i' },
+		{ "linger", required_argument, NULL, 'i' },	 { "hide", required_argument, NULL, 'h' },
 		{ 0 },
 	};
 	uint64_t number = 0;
@@ -48,6 +48,7 @@ static int parse(struct parent_arguments *a, int argc, char **argv, const char *
 		case 'N': a->listen.name = optarg; break;
 		case 'L': a->listen.lock = optarg; break;
 		case 's': a->store = optarg; break;
+		case 'h': a->hidden = optarg; break;
 		case 'f': *ret_file = optarg; break;
 		case 'm': r = to_number(optarg, "memory", UINT64_MAX, &a->listen.memory, err); break;
 		case 'd':

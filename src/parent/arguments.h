@@ -7,6 +7,7 @@
 
 struct parent_arguments {
 	const char *executor, *store; /* or NULL */
+	const char *hidden; /* a folder that compilers must not read; NULL: none */
 	struct parent_listen_options listen; /* .listen NULL: for one device process, at descriptor TRNC_PARENT_FD */
 	bool no_fork, is_mould;
 };

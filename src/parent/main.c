@@ -129,7 +129,7 @@ static int serve_all(struct parent_process *p, const struct parent_arguments *a)
 	syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0);
 	p->reaper = getpid();
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	r = choose_store(a->store, &err);
+	r = a->hidden && setenv(TRNC_EXEC_HIDDEN, a->hidden, 1) < 0 ? -errno : choose_store(a->store, &err);
 	if (r == 0)
 		r = parent_hub_open(p, &a->listen, &p->hub, &err);
 	if (r < 0) {
@@ -175,7 +175,7 @@ int main(int argc, char **argv)
 		fprintf(stderr,
 			"usage: %s --executor PATH [--no-fork], started by tranche-device with its socket as descriptor %d;\n"
 			"   or: %s --listen PATH --name NAME --host-device N --memory BYTES --lock PATH --executor PATH\n"
-			"       [--store DIR|none] [--no-fork] [--linger SECONDS] or --start-file FILE, which has these, one a line;\n"
+			"       [--store DIR|none] [--no-fork] [--linger SECONDS] [--hide DIR] or --start-file FILE, which has these, one a line;\n"
 			"see tranche-parent(8)\n", argv[0], TRNC_PARENT_FD, argv[0]);
 		return USAGE;
 	}

@@ -51,6 +51,7 @@ static uint64_t heap_limit(void)
 /* Of our environment what counts (the key says so), and where to write. */
 static int make_environment(const struct parent_job *j)
 {
+	const char *hidden = getenv(TRNC_EXEC_HIDDEN);
 	char **env;
 	size_t nr = 0, kept = 0;
 
@@ -64,7 +65,8 @@ static int make_environment(const struct parent_job *j)
 			env[kept++] = environ[i];
 	environ = env;
 	if (setenv("POCL_CACHE_DIR", j->cache, 1) < 0 || setenv("TMPDIR", j->scratch, 1) < 0 ||
-	    setenv("XDG_CACHE_HOME", j->cache, 1) < 0 || setenv("TRANCHE_EXECUTOR", "1", 1) < 0)
+	    setenv("XDG_CACHE_HOME", j->cache, 1) < 0 || setenv("TRANCHE_EXECUTOR", "1", 1) < 0 ||
+	    (hidden && setenv(TRNC_EXEC_HIDDEN, hidden, 1) < 0))
 		return -ENOMEM;
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "tranche/wire/compute.h"
 
 #define TRNC_EXEC_FD 3
+#define TRNC_EXEC_HIDDEN "TRANCHE_HIDDEN" /* in its environment: a folder that it must not read, but for its own part of it */
 #define TRNC_EXEC_BROKER_FD 4 /* stream socket to the compile broker (parent.h); closed when there is none */
 
 enum trnc_exec_type {
