@@ -34,6 +34,11 @@ static const char *format_amount(enum trn_resource resource, uint64_t amount, ch
 {
 	if (resource == TRN_RESOURCE_MEMORY)
 		return base_size_format(amount, buf);
+	if (resource == TRN_RESOURCE_TIME) {
+		/* As people give it. */
+		snprintf(buf, BASE_SIZE_TEXT, "%" PRIu64 ".%" PRIu64 " %%", amount / 10, amount % 10);
+		return buf;
+	}
 	snprintf(buf, BASE_SIZE_TEXT, "%" PRIu64, amount);
 	return buf;
 }
