@@ -175,7 +175,8 @@ int main(int argc, char **argv)
 		fprintf(stderr,
 			"usage: %s --executor PATH [--no-fork], started by tranche-device with its socket as descriptor %d;\n"
 			"   or: %s --listen PATH --name NAME --host-device N --memory BYTES --lock PATH --executor PATH\n"
-			"       [--store DIR|none] [--no-fork] [--linger SECONDS] [--hide DIR] or --start-file FILE, which has these, one a line;\n"
+			"       [--store DIR|none] [--no-fork] [--linger SECONDS] [--hide DIR]\n"
+			"       or --start-file FILE, which has these, one a line;\n"
 			"see tranche-parent(8)\n", argv[0], TRNC_PARENT_FD, argv[0]);
 		return USAGE;
 	}
