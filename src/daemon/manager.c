@@ -135,6 +135,7 @@ void daemon_manager_destroy(struct daemon *d)
 	sd_event_source_disable_unref(d->sample_source);
 	sd_event_source_disable_unref(d->news_source);
 	trn_core_destroy(d->core);
+	daemon_names_forget(d);
 	sd_event_unref(d->event);
 	free(d);
 }
@@ -143,6 +144,7 @@ void daemon_manager_reload(struct daemon *d, const struct daemon_config *config)
 {
 	d->config = config;
 	d->is_reloading = true;
+	daemon_names_forget(d);
 	daemon_definitions_load(d, true);
 	daemon_look_for_parents(d);
 }
@@ -176,7 +178,7 @@ int daemon_get_about(struct daemon *d, const struct daemon_peer *peer, json_t **
 
 	if (r < 0)
 		return r;
-	user = daemon_owner_json(geteuid());
+	user = daemon_owner_name(d, geteuid());
 	if (json_is_integer(user)) {
 		json_decref(user);
 		user = json_null();

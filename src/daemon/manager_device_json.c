@@ -79,7 +79,7 @@ json_t *daemon_device_json(struct manager_device *dev)
 			 state_name(dev), "defined", daemon_definition_find(dev->d, s->uuid) != NULL, "lifetime",
 			 s->is_bound ? "process" : "until-stopped", "memory",
 			 has.amount[TRN_RESOURCE_MEMORY] ? json_integer((json_int_t)has.amount[TRN_RESOURCE_MEMORY]) : json_null(),
-			 "time", daemon_time_json((uint32_t)has.amount[TRN_RESOURCE_TIME]), "owner", daemon_owner_json(s->owner), "vm",
+			 "time", daemon_time_json((uint32_t)has.amount[TRN_RESOURCE_TIME]), "owner", daemon_owner_name(dev->d, s->owner), "vm",
 			 s->vm ? s->vm : "", "attrs", s->attrs ? json_deep_copy(s->attrs) : json_array(), "options",
 			 s->options ? json_deep_copy(s->options) : json_object(), "pid",
 			 (json_int_t)(dev->process ? daemon_process_pid(dev->process) : 0), "socket",

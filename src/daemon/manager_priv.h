@@ -116,6 +116,13 @@ struct manager_device {
 	manager_started_fn started_fn; /* autostart */
 };
 
+#define MANAGER_NAMES 16u
+
+struct manager_name {
+	uid_t uid;
+	json_t *json; /* NULL: none */
+};
+
 struct daemon {
 	sd_event *event; /* a reference */
 	const struct daemon_config *config;
@@ -139,6 +146,8 @@ struct daemon {
 	struct base_list reload_waiters;
 	bool is_reloading;
 	struct timespec started;
+	struct manager_name names[MANAGER_NAMES];
+	unsigned int next_name;
 
 	struct base_list autostarts; /* waiting to be started */
 	unsigned int nr_autostarting;
@@ -176,6 +185,9 @@ int daemon_check_owner(const struct daemon_peer *peer, const struct manager_spec
 /* A device's process has other rights than who asks for it: files where he likes are not made for him. */
 int daemon_check_options(const struct daemon_peer *peer, json_t *options, struct trn_error *err);
 json_t *daemon_owner_json(uid_t owner);
+/* manager_names.c: the same, remembered until daemon_names_forget(); a new reference or NULL */
+json_t *daemon_owner_name(struct daemon *d, uid_t owner);
+void daemon_names_forget(struct daemon *d);
 int daemon_owner_parse(json_t *value, uid_t *ret);
 int daemon_owner_parse_text(const char *text, uid_t *ret);
 
