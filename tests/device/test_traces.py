@@ -200,6 +200,11 @@ def can_use(uid, path, parent):
     return {0: True, 1: False, 2: None}[code]
 
 
+def can_nobody_start_it():
+    """A checkout below a folder of root alone is out of others' reach."""
+    return subprocess.run(["/bin/sh", "-c", 'test -x "$0"', wire.DEVICE], user=NOBODY, check=False).returncode == 0
+
+
 def test_owner():
     """Root, the process's user and the owner get in; the others do not, however they reach the socket."""
     if os.geteuid() != 0:
@@ -207,6 +212,8 @@ def test_owner():
     for parent in drivers():
         for user, owner in ((None, None), (None, 0), (None, NOBODY), (NOBODY, None), (NOBODY, NOBODY), (NOBODY, 12345)):
             own = user or 0
+            if own and not can_nobody_start_it():
+                continue
             arguments = ["--owner", str(owner)] if owner is not None else []
             with tempfile.TemporaryDirectory(prefix="owner-") as folder:
                 os.chmod(folder, 0o711)
