@@ -92,7 +92,7 @@ def test_definitions_on_a_full_disk():
         wanted[U[0]] = "b"
         expect_defined(t, api, wanted)
         eventually(lambda: events.of("definition-changed"), "the one that worked is told of")
-        assert len([e for e in events.of("definition-changed") if e[2]["vm"] == "b"]) == 1
+        eventually(lambda: len([e for e in events.of("definition-changed") if e[2]["vm"] == "b"]) == 1, "one change was told")
         assert len(events.of("definition-added")) == len(wanted) + 1
         events.stop()
         api.close()
