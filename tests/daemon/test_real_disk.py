@@ -130,7 +130,11 @@ def test_definitions_on_a_read_only_disk():
 
 
 def test_a_folder_that_tranched_may_not_write():
-    """As another user than root, who may write everything."""
+    """As another user than root, who may write everything; below a folder of root alone that one cannot start programs."""
+    program = str(tranched.BUILD / "src/device/tranche-device")
+    if os.geteuid() == 0 and subprocess.run(["/bin/sh", "-c", 'test -x "$0"', os.path.abspath(program)], user=NOBODY, check=False).returncode:
+        print("# left out: nobody cannot start the programs of this build")
+        return
     with Tranched(name="acc", wrapper=AS_NOBODY) as t:
         os.chmod(t.top, 0o755)
         t.run.mkdir()
