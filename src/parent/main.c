@@ -124,12 +124,20 @@ static int choose_store(const char *text, struct trn_error *err)
 static int serve_all(struct parent_process *p, const struct parent_arguments *a)
 {
 	struct trn_error err = { 0 };
+	sigset_t end;
 	int r;
 
+	/* Who connects before all is loaded may also end us before: that is heard when the loop begins. */
+	sigemptyset(&end);
+	sigaddset(&end, SIGTERM);
+	sigprocmask(SIG_BLOCK, &end, NULL);
 	syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0);
 	p->reaper = getpid();
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	r = a->hidden && setenv(TRNC_EXEC_HIDDEN, a->hidden, 1) < 0 ? -errno : choose_store(a->store, &err);
+	if (a->hidden && setenv(TRNC_EXEC_HIDDEN, a->hidden, 1) < 0)
+		r = trn_error_set(&err, -ENOMEM, "NoMemory", "no memory left");
+	else
+		r = choose_store(a->store, &err);
 	if (r == 0)
 		r = parent_hub_open(p, &a->listen, &p->hub, &err);
 	if (r < 0) {

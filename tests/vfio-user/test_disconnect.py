@@ -238,21 +238,18 @@ def check_correct(c):
     irq.close()
 
 
-def is_as_before(d, before):
-    """A thread of an earlier client may still have been there then."""
-    return all(now <= then for now, then in zip(idle(d), before))
-
-
 def kill_many(count, polite):
     rng = random.Random(SEED)
     print(f"# TRANCHE_TEST_SEED={SEED}")
     with device(env={"TRANCHE_LOG": "error"}) as d:
+        nr_threads = threads(d)
         c = d.connect().enable()
         kept = os.urandom(32), os.urandom(8192), os.urandom(4096)
         for region, data in zip((BAR1, OWN, BAR2), kept):
             c.region_write(region, 0, data)
         c.close()
-        eventually(lambda: d.fds() == d.fds_at_start, "the first client has left")
+        # The first client has left: its descriptors and its thread.
+        eventually(lambda: d.fds() == d.fds_at_start and threads(d) == nr_threads, "the first client has left")
         before, size, running = idle(d), None, []
         for turn in range(count):
             running.append(start_client(d.path, rng.random(), polite))
@@ -265,7 +262,7 @@ def kill_many(count, polite):
                 while running:
                     os.kill(running[0], signal.SIGKILL)
                     os.waitpid(running.pop(0), 0)
-                eventually(lambda: is_as_before(d, before), f"no descriptor, thread or map is left {before}, {idle(d)}", 10)
+                eventually(lambda: idle(d) == before, f"no descriptor, thread or map is left {before}, {idle(d)}", 10)
                 c = d.connect()
                 check_correct(c)
                 if polite:
@@ -273,7 +270,7 @@ def kill_many(count, polite):
                         assert c.region_read(region, 0, len(data)) == data, f"region {region} is not as it was"
                 c.close()
                 d.clients.clear()
-                eventually(lambda: is_as_before(d, before), f"no descriptor, thread or map is left {before}, {idle(d)}", 10)
+                eventually(lambda: idle(d) == before, f"no descriptor, thread or map is left {before}, {idle(d)}", 10)
                 size = size or memory(d)
         if size and not is_sanitized(d):
             assert memory(d) < size + 4096, f"{size} KiB at the start, {memory(d)} KiB at the end"
