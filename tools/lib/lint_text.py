@@ -8,7 +8,7 @@ import subprocess
 from lint_tree import need, run_each
 
 SOURCES = (".c", ".h", ".cc", ".cl", ".py", ".sh", ".map", ".scd", ".S", "meson.build", "meson_options.txt")
-SPDX = re.compile(r"SPDX-License-Identifier: (MIT|GPL-2\.0-only(?: WITH Linux-syscall-note)?)\b")
+SPDX = re.compile(r"SPDX-License-Identifier: (MIT|GPL-2\.0-only|\(\(GPL-2\.0-only WITH Linux-syscall-note\) OR MIT\))")
 
 
 def is_script(tree, path):
@@ -23,8 +23,8 @@ def check_spdx(tree):
             kernel = path.startswith(("kernel/", "uapi/"))
             if len(found) != 1:
                 problems.append(f"{path}: no SPDX-License-Identifier line at its top")
-            elif found[0].startswith("GPL") != kernel:
-                problems.append(f"{path}: {found[0]} (MIT everywhere, GPL-2.0-only in kernel/ and uapi/)")
+            elif found[0].lstrip("(").startswith("GPL") != kernel:
+                problems.append(f"{path}: {found[0]} (MIT everywhere, GPL-2.0-only in kernel/, both in uapi/)")
     return problems
 
 

@@ -29,6 +29,12 @@
 
 #define TRNC_PAGE 4096u
 
+/*
+ * Offsets from here on lie in the device's shared window, which several sessions may have (only in a VM; compute_pci.h):
+ * offset TRNC_SHARED_WINDOW + n is its byte n.  No session's own window is that large.
+ */
+#define TRNC_SHARED_WINDOW 0x400000000000ull
+
 /* Feature bits, offered by the device in HELLO and picked by the client in SESSION_CREATE. */
 #define TRNC_FEATURE_SVM (1ull << 0) /* the window can stand at the client's address on the host, too */
 
@@ -79,15 +85,16 @@ enum trnc_msg_type {
 	TRNC_MSG_PROGRAM_QUERY = 10,
 	TRNC_MSG_MEMORY_QUERY = 11,
 	TRNC_MSG_SESSION_LOST = 12, /* device to client, id 0, then the connection ends: struct trnc_error_body */
+	/* 32 and up: only of a guest's driver (compute_pci.h) */
 };
 #define TRNC_MSG_REPLY 0x80000000u /* or'ed to the type of a reply */
 
 struct trnc_msg {
-	__u32 type;
-	__u32 len;    /* of the whole message, header included; a multiple of 8 */
-	__u64 id;     /* chosen by the client, echoed in the reply; not 0 */
-	__u32 status; /* request: 0; reply: 0, or a positive errno, then struct trnc_error_body follows */
-	__u32 flags;  /* 0 */
+	__le32 type;
+	__le32 len;    /* of the whole message, header included; a multiple of 8 */
+	__le64 id;     /* chosen by the client, echoed in the reply; not 0 */
+	__le32 status; /* request: 0; reply: 0, or a positive errno, then struct trnc_error_body follows */
+	__le32 flags;  /* 0 */
 };
 TRNC_ASSERT_SIZE(trnc_msg, 24);
 
@@ -100,36 +107,36 @@ struct trnc_error_body {
 TRNC_ASSERT_SIZE(trnc_error_body, 528);
 
 struct trnc_hello {
-	__u32 magic;
-	__u32 reserved;
+	__le32 magic;
+	__le32 reserved;
 };
 struct trnc_hello_reply {
-	__u32 magic;
-	__u32 version;	      /* newest that the device speaks */
-	__u32 version_oldest; /* oldest that it still speaks */
-	__u32 reserved;
-	__u64 features;
+	__le32 magic;
+	__le32 version;	      /* newest that the device speaks */
+	__le32 version_oldest; /* oldest that it still speaks */
+	__le32 reserved;
+	__le64 features;
 	__u8 uuid[16];	   /* of the virtual device */
-	__u64 window_size; /* bytes of a session's window, a multiple of the page size */
+	__le64 window_size; /* bytes of a session's window, a multiple of the page size */
 };
 TRNC_ASSERT_SIZE(trnc_hello, 8);
 TRNC_ASSERT_SIZE(trnc_hello_reply, 48);
 
 struct trnc_session_create {
-	__u32 version; /* picked by the client */
-	__u32 reserved;
-	__u64 features;	   /* picked, a subset of those offered */
-	__u64 window_base; /* client's address of its window; 0 when it has none; a wish, for SVM */
+	__le32 version; /* picked by the client */
+	__le32 reserved;
+	__le64 features;	   /* picked, a subset of those offered */
+	__le64 window_base; /* client's address of its window; 0 when it has none; a wish, for SVM */
 	char cwd[1024];	   /* working folder, for relative include paths; NUL-terminated; may be empty */
 };
 /* Reply: the probe blob's descriptor is attached (read-only for the client, sealed). */
 struct trnc_session_reply {
-	__u64 session; /* not 0; unique for the device's life */
-	__u64 quota;   /* bytes of buffer memory of the whole virtual device */
-	__u64 service; /* bytes of service memory that the session may take */
-	__u64 flags;   /* TRNC_SESSION_* */
-	__u64 probe_len;
-	__u64 reserved;
+	__le64 session; /* not 0; unique for the device's life */
+	__le64 quota;   /* bytes of buffer memory of the whole virtual device */
+	__le64 service; /* bytes of service memory that the session may take */
+	__le64 flags;   /* TRNC_SESSION_* */
+	__le64 probe_len;
+	__le64 reserved;
 };
 #define TRNC_SESSION_COHERENT (1ull << 0) /* buffers are used in place: a map is a wait and a pointer */
 #define TRNC_SESSION_SVM (1ull << 1)	  /* the window stands at window_base on the host */
@@ -141,80 +148,80 @@ enum trnc_segment_kind {
 	TRNC_SEGMENT_SERVICE = 2, /* channels, staging, blobs: charged to the session's service memory */
 };
 struct trnc_segment_create {
-	__u64 offset; /* chosen by the client; page-aligned; overlaps no other segment of the session */
-	__u64 size;   /* bytes; page-aligned; not 0 */
-	__u32 kind;
-	__u32 flags; /* 0 */
+	__le64 offset; /* chosen by the client; page-aligned; overlaps no other segment of the session */
+	__le64 size;   /* bytes; page-aligned; not 0 */
+	__le32 kind;
+	__le32 flags; /* 0 */
 };
 struct trnc_segment_reply {
-	__u64 control_seq; /* records that use the segment carry this number or a later one */
-	__u64 used;	   /* of the kind's allowance, after the grant */
+	__le64 control_seq; /* records that use the segment carry this number or a later one */
+	__le64 used;	   /* of the kind's allowance, after the grant */
 };
 TRNC_ASSERT_SIZE(trnc_segment_create, 24);
 TRNC_ASSERT_SIZE(trnc_segment_reply, 16);
 
 struct trnc_segment_destroy {
-	__u64 offset;	 /* of an existing segment */
-	__u32 context;	 /* 0, or: let go only after this context's ring has been read ... */
-	__u32 reserved;
-	__u64 after_pos; /* ... up to this producer position (and all objects over the segment are gone) */
+	__le64 offset;	 /* of an existing segment */
+	__le32 context;	 /* 0, or: let go only after this context's ring has been read ... */
+	__le32 reserved;
+	__le64 after_pos; /* ... up to this producer position (and all objects over the segment are gone) */
 };
 /* The reply is a struct trnc_segment_reply. */
 TRNC_ASSERT_SIZE(trnc_segment_destroy, 24);
 
 struct trnc_context_create {
-	__u32 context; /* chosen by the client: 1..TRNC_MAX_CONTEXTS, not in use */
-	__u32 flags;   /* 0 */
-	__u64 channel; /* offset, page-aligned: three pages, the ring, event block 0; all in one service segment */
-	__u32 ring_len;
-	__u32 reserved;
-	__u64 control_seq; /* the executor must have seen this before it looks at the channel */
+	__le32 context; /* chosen by the client: 1..TRNC_MAX_CONTEXTS, not in use */
+	__le32 flags;   /* 0 */
+	__le64 channel; /* offset, page-aligned: three pages, the ring, event block 0; all in one service segment */
+	__le32 ring_len;
+	__le32 reserved;
+	__le64 control_seq; /* the executor must have seen this before it looks at the channel */
 };
 struct trnc_context_destroy {
-	__u32 context;
-	__u32 reserved;
+	__le32 context;
+	__le32 reserved;
 };
 TRNC_ASSERT_SIZE(trnc_context_create, 32);
 TRNC_ASSERT_SIZE(trnc_context_destroy, 8);
 
 struct trnc_event_block_add {
-	__u32 context;
-	__u32 block;  /* 1..TRNC_MAX_EVENT_BLOCKS - 1, the next unused one */
-	__u64 offset; /* page-aligned; TRNC_EVENT_BLOCK_SLOTS slots in one service segment */
-	__u64 control_seq;
+	__le32 context;
+	__le32 block;  /* 1..TRNC_MAX_EVENT_BLOCKS - 1, the next unused one */
+	__le64 offset; /* page-aligned; TRNC_EVENT_BLOCK_SLOTS slots in one service segment */
+	__le64 control_seq;
 };
 TRNC_ASSERT_SIZE(trnc_event_block_add, 24);
 
 struct trnc_output_set {
-	__u64 offset; /* page-aligned: struct trnc_output, then data_len bytes of ring, in one service segment */
-	__u32 data_len; /* a power of two, at least a page */
-	__u32 reserved;
-	__u64 control_seq;
+	__le64 offset; /* page-aligned: struct trnc_output, then data_len bytes of ring, in one service segment */
+	__le32 data_len; /* a power of two, at least a page */
+	__le32 reserved;
+	__le64 control_seq;
 };
 TRNC_ASSERT_SIZE(trnc_output_set, 24);
 
 /* Build, compile, link or load a program. Request and reply are blobs in service segments. */
 struct trnc_program_build {
-	__u32 context;
-	__u32 reserved;
-	__u64 program; /* handle; created by its first request, afterwards built again */
-	__u64 request; /* offset of the request blob */
-	__u64 request_len;
-	__u64 reply; /* offset where the reply blob is written */
-	__u64 reply_cap;
-	__u64 control_seq;
+	__le32 context;
+	__le32 reserved;
+	__le64 program; /* handle; created by its first request, afterwards built again */
+	__le64 request; /* offset of the request blob */
+	__le64 request_len;
+	__le64 reply; /* offset where the reply blob is written */
+	__le64 reply_cap;
+	__le64 control_seq;
 };
 struct trnc_program_query {
-	__u32 context;
-	__u32 what; /* TRNC_QUERY_* */
-	__u64 program;
-	__u64 reply;
-	__u64 reply_cap;
-	__u64 control_seq;
+	__le32 context;
+	__le32 what; /* TRNC_QUERY_* */
+	__le64 program;
+	__le64 reply;
+	__le64 reply_cap;
+	__le64 control_seq;
 };
 /* len > reply_cap: nothing was written; ask again by PROGRAM_QUERY with more room (a build is not done twice). */
 struct trnc_blob_reply {
-	__u64 len;
+	__le64 len;
 };
 enum trnc_query {
 	TRNC_QUERY_RESULT = 1, /* the reply blob of the last build again */
@@ -227,10 +234,10 @@ TRNC_ASSERT_SIZE(trnc_program_query, 40);
 TRNC_ASSERT_SIZE(trnc_blob_reply, 8);
 
 struct trnc_memory_reply {
-	__u64 quota;
-	__u64 used;	    /* of the quota, by all sessions */
-	__u64 session_used; /* by this one */
-	__u64 service_used; /* by this one */
+	__le64 quota;
+	__le64 used;	    /* of the quota, by all sessions */
+	__le64 session_used; /* by this one */
+	__le64 service_used; /* by this one */
 };
 TRNC_ASSERT_SIZE(trnc_memory_reply, 32);
 
@@ -249,28 +256,30 @@ TRNC_ASSERT_SIZE(trnc_memory_reply, 32);
 #define TRNC_CHANNEL_RING 12288u
 
 struct trnc_user_page {
-	__u64 producer; /* position after the last record */
-	__u32 user_cpu; /* CPU that the producer last ran on */
-	__u32 reserved0[13];
-	__u32 host_asleep; /* set by the host before it sleeps, cleared by whoever wakes it */
-	__u32 reserved1[15];
-	__u32 user_asleep; /* set by user space before it sleeps, cleared by the host, which then wakes all */
-	__u32 reserved2[15];
+	__le64 producer; /* position after the last record */
+	__le32 user_cpu; /* CPU that the producer last ran on */
+	__le32 kicks;	 /* in a VM: counted up by user space to end the waits of its own threads */
+	__le32 reserved0[12];
+	__le32 host_asleep; /* set by the host before it sleeps, cleared by whoever wakes it */
+	__le32 reserved1[15];
+	__le32 user_asleep; /* set by user space before it sleeps, cleared by the host, which then wakes all; not in a VM */
+	__le32 reserved2[15];
 };
 TRNC_ASSERT_SIZE(trnc_user_page, 192);
 
 struct trnc_host_page {
-	__u64 consumer; /* position up to which records were read; their bytes may be written again */
-	__u32 host_cpu; /* CPU that the reader last ran on */
-	__u32 reserved0[13];
-	__u32 lost;	   /* not 0: TRNC_LOST_*; the context is dead, nothing more completes */
-	__u32 generation;  /* of the executor that serves the context, from 1 */
-	__u64 refused;	   /* records that were refused */
+	__le64 consumer; /* position up to which records were read; their bytes may be written again */
+	__le32 host_cpu; /* CPU that the reader last ran on */
+	__le32 reserved0[13];
+	__le32 lost;	   /* not 0: TRNC_LOST_*; the context is dead, nothing more completes */
+	__le32 generation;  /* of the executor that serves the context, from 1 */
+	__le64 refused;	   /* records that were refused */
 	__s32 last_refusal; /* cl error of the newest one */
-	__u32 reserved1;
-	__u64 commands;	   /* commands completed */
-	__u64 quick;	   /* of them, those that needed no worker of the host */
-	__u32 reserved2[6];
+	__le32 reserved1;
+	__le64 commands;	   /* commands completed */
+	__le64 quick;	   /* of them, those that needed no worker of the host */
+	__le64 attention;  /* in a VM: counted up for news that are no completion, before the wake-up */
+	__le32 reserved2[4];
 };
 TRNC_ASSERT_SIZE(trnc_host_page, 128);
 
@@ -281,10 +290,19 @@ enum trnc_lost {
 	TRNC_LOST_LIMIT = 4,	/* memory or watchdog limit */
 };
 
+/*
+ * Written by a guest's kernel before its threads sleep; process mode has none.  The host wakes it (compute_pci.h) when
+ * kernel_asleep is TRNC_KERNEL_ASLEEP and either commands >= wake_at or attention has changed.
+ */
 struct trnc_kernel_page {
-	__u32 kernel_asleep;
-	__u32 reserved[15];
+	__le32 kernel_asleep; /* TRNC_KERNEL_*; set by the guest's kernel, taken back by the host */
+	__le32 reserved0;
+	__le64 wake_at; /* the least count of commands that a sleeper waits for; all ones: none */
+	__le32 reserved[12];
 };
+#define TRNC_KERNEL_AWAKE 0u
+#define TRNC_KERNEL_ASLEEP 1u
+#define TRNC_KERNEL_WAKING 2u /* by the host: the wake-up is on its way */
 TRNC_ASSERT_SIZE(trnc_kernel_page, 64);
 
 /*
@@ -293,26 +311,26 @@ TRNC_ASSERT_SIZE(trnc_kernel_page, 64);
  * the new generation; until then its reader goes by neither.
  */
 struct trnc_event_slot {
-	__u64 state; /* generation << 32 | (u32)cl execution status: 3 queued .. 0 complete, or a negative cl error */
-	__u64 seq;   /* of a queue's slot: every command of the queue with a sequence number <= seq is complete */
-	__u64 queued_ns; /* CLOCK_MONOTONIC_RAW of the host */
-	__u64 submit_ns;
-	__u64 start_ns;
-	__u64 end_ns;
-	__u64 reserved[2];
+	__le64 state; /* generation << 32 | (u32)cl execution status: 3 queued .. 0 complete, or a negative cl error */
+	__le64 seq;   /* of a queue's slot: every command of the queue with a sequence number <= seq is complete */
+	__le64 queued_ns; /* CLOCK_MONOTONIC_RAW of the host */
+	__le64 submit_ns;
+	__le64 start_ns;
+	__le64 end_ns;
+	__le64 reserved[2];
 };
 TRNC_ASSERT_SIZE(trnc_event_slot, 64);
 
 /* Text that kernels and the host's driver wrote to standard output, a ring of bytes; positions as in a channel. */
 struct trnc_output {
-	__u64 producer; /* host */
-	__u64 reserved0[7];
-	__u64 consumer; /* user */
-	__u64 reserved1[7];
-	__u32 host_asleep; /* the host waits for room */
-	__u32 reserved2[15];
-	__u32 user_asleep; /* the user waits for text */
-	__u32 reserved3[15];
+	__le64 producer; /* host */
+	__le64 reserved0[7];
+	__le64 consumer; /* user */
+	__le64 reserved1[7];
+	__le32 host_asleep; /* the host waits for room */
+	__le32 reserved2[15];
+	__le32 user_asleep; /* the user waits for text */
+	__le32 reserved3[15];
 	__u8 reserved4[3840];
 };
 TRNC_ASSERT_SIZE(trnc_output, 4096);
@@ -357,71 +375,71 @@ enum trnc_rec_type {
 };
 
 struct trnc_rec {
-	__u16 type;
-	__u16 flags; /* 0 */
-	__u32 len;   /* whole record, a multiple of 8 */
-	__u64 control_seq; /* control messages up to this one must have been seen by the host first */
+	__le16 type;
+	__le16 flags; /* 0 */
+	__le32 len;   /* whole record, a multiple of 8 */
+	__le64 control_seq; /* control messages up to this one must have been seen by the host first */
 };
 TRNC_ASSERT_SIZE(trnc_rec, 16);
 
 struct trnc_rec_queue_create {
 	struct trnc_rec rec;
-	__u64 queue;
-	__u64 event; /* the slot that counts this queue's completions; its status holds the sticky error */
-	__u64 properties; /* cl_command_queue_properties; host queues only */
-	__u32 first_unit; /* of a sub-device: which of the host device's compute units run its kernels ... */
-	__u32 nr_units;	  /* ... and how many; 0, 0: all */
+	__le64 queue;
+	__le64 event; /* the slot that counts this queue's completions; its status holds the sticky error */
+	__le64 properties; /* cl_command_queue_properties; host queues only */
+	__le32 first_unit; /* of a sub-device: which of the host device's compute units run its kernels ... */
+	__le32 nr_units;	  /* ... and how many; 0, 0: all */
 };
 struct trnc_rec_object { /* QUEUE_, PROGRAM_, KERNEL_, IMAGE_, SAMPLER_DESTROY, USER_EVENT_CREATE, EVENT_RELEASE */
 	struct trnc_rec rec;
-	__u64 handle;
+	__le64 handle;
 };
 struct trnc_rec_buffer_create {
 	struct trnc_rec rec;
-	__u64 buffer;
-	__u64 flags;  /* cl_mem_flags: access bits only */
-	__u64 offset; /* in one buffer segment */
-	__u64 size;
+	__le64 buffer;
+	__le64 flags;  /* cl_mem_flags: access bits only */
+	__le64 offset; /* in one buffer segment */
+	__le64 size;
 };
 struct trnc_rec_sub_buffer_create {
 	struct trnc_rec rec;
-	__u64 buffer;
-	__u64 parent;
-	__u64 flags;
-	__u64 origin;
-	__u64 size;
+	__le64 buffer;
+	__le64 parent;
+	__le64 flags;
+	__le64 origin;
+	__le64 size;
 };
 struct trnc_rec_buffer_destroy {
 	struct trnc_rec rec;
-	__u64 buffer;
-	__u64 event; /* 0, or completes when the host has let go of the memory */
+	__le64 buffer;
+	__le64 event; /* 0, or completes when the host has let go of the memory */
 };
 struct trnc_rec_kernel_create {
 	struct trnc_rec rec;
-	__u64 kernel;
-	__u64 program;
-	__u32 index; /* in the program's kernel table */
-	__u32 reserved;
+	__le64 kernel;
+	__le64 program;
+	__le32 index; /* in the program's kernel table */
+	__le32 reserved;
 };
 struct trnc_rec_kernel_clone {
 	struct trnc_rec rec;
-	__u64 kernel;
-	__u64 source;
+	__le64 kernel;
+	__le64 source;
 };
 struct trnc_rec_user_event_set {
 	struct trnc_rec rec;
-	__u64 event;
+	__le64 event;
 	__s32 status; /* cl: 0 or negative */
-	__u32 reserved;
-	__u64 start_ns; /* of a CLIENT command; else 0 */
-	__u64 end_ns;
+	__le32 reserved;
+	__le64 start_ns; /* of a CLIENT command; else 0 */
+	__le64 end_ns;
 };
 /* What clSetKernelExecInfo sets; holds for later launches of the kernel. */
 struct trnc_rec_kernel_exec_info {
 	struct trnc_rec rec;
-	__u64 kernel;
-	__u32 param; /* cl_kernel_exec_info */
-	__u32 len;   /* bytes of the value that follow, padded to 8; pointers are 8 bytes, in the window */
+	__le64 kernel;
+	__le32 param; /* cl_kernel_exec_info */
+	__le32 len;   /* bytes of the value that follow, padded to 8; pointers are 8 bytes, in the window */
 };
 /*
  * An image over the bytes of a buffer, which it keeps until it is destroyed.  A coherent host uses them in place, so all
@@ -430,23 +448,23 @@ struct trnc_rec_kernel_exec_info {
  */
 struct trnc_rec_image_create {
 	struct trnc_rec rec;
-	__u64 image;
-	__u64 buffer;	 /* a whole buffer of the context, as large as the pitches say at least */
-	__u64 flags;	 /* cl_mem_flags: access bits; COPY_HOST_PTR: an image with memory of its own begins as the bytes */
-	__u32 order;	 /* cl_channel_order */
-	__u32 data_type; /* cl_channel_type */
-	__u32 type;	 /* cl_mem_object_type: 1D, 1D_BUFFER, 2D, 3D, and arrays of 1D and 2D */
-	__u32 reserved;
-	__u64 width, height, depth, array_size; /* in pixels and layers; 1 where the type has no such dimension */
-	__u64 row_pitch, slice_pitch; /* bytes; slice_pitch 0 for 1D and 2D */
+	__le64 image;
+	__le64 buffer;	 /* a whole buffer of the context, as large as the pitches say at least */
+	__le64 flags;	 /* cl_mem_flags: access bits; COPY_HOST_PTR: an image with memory of its own begins as the bytes */
+	__le32 order;	 /* cl_channel_order */
+	__le32 data_type; /* cl_channel_type */
+	__le32 type;	 /* cl_mem_object_type: 1D, 1D_BUFFER, 2D, 3D, and arrays of 1D and 2D */
+	__le32 reserved;
+	__le64 width, height, depth, array_size; /* in pixels and layers; 1 where the type has no such dimension */
+	__le64 row_pitch, slice_pitch; /* bytes; slice_pitch 0 for 1D and 2D */
 };
 struct trnc_rec_sampler_create {
 	struct trnc_rec rec;
-	__u64 sampler;
-	__u32 normalized; /* 0 or 1 */
-	__u32 addressing; /* cl_addressing_mode */
-	__u32 filter;	  /* cl_filter_mode */
-	__u32 reserved;
+	__le64 sampler;
+	__le32 normalized; /* 0 or 1 */
+	__le32 addressing; /* cl_addressing_mode */
+	__le32 filter;	  /* cl_filter_mode */
+	__le32 reserved;
 };
 TRNC_ASSERT_SIZE(trnc_rec_image_create, 104);
 TRNC_ASSERT_SIZE(trnc_rec_sampler_create, 40);
@@ -463,33 +481,33 @@ TRNC_ASSERT_SIZE(trnc_rec_user_event_set, 48);
 /* Head of every command. */
 struct trnc_cmd {
 	struct trnc_rec rec;
-	__u64 queue;
-	__u64 seq;   /* of this queue: 1, 2, 3 ... without a gap */
-	__u64 event; /* 0, or the slot that tells of this command */
-	__u64 queued_ns;
-	__u32 nr_waits; /* u64 event handles, after the body */
-	__u32 nr_args;	/* NDRANGE: arguments after the wait list; else 0 */
+	__le64 queue;
+	__le64 seq;   /* of this queue: 1, 2, 3 ... without a gap */
+	__le64 event; /* 0, or the slot that tells of this command */
+	__le64 queued_ns;
+	__le32 nr_waits; /* u64 event handles, after the body */
+	__le32 nr_args;	/* NDRANGE: arguments after the wait list; else 0 */
 };
 TRNC_ASSERT_SIZE(trnc_cmd, 56);
 
 struct trnc_cmd_ndrange {
 	struct trnc_cmd cmd;
-	__u64 kernel;
-	__u32 dims; /* 1..3 */
-	__u32 flags; /* TRNC_NDRANGE_* */
-	__u64 offset[3]; /* unused dimensions: 0, 1, 1 */
-	__u64 global[3];
-	__u64 local[3];
+	__le64 kernel;
+	__le32 dims; /* 1..3 */
+	__le32 flags; /* TRNC_NDRANGE_* */
+	__le64 offset[3]; /* unused dimensions: 0, 1, 1 */
+	__le64 global[3];
+	__le64 local[3];
 };
 #define TRNC_NDRANGE_LOCAL (1u << 0) /* local is given; else the host chooses */
 TRNC_ASSERT_SIZE(trnc_cmd_ndrange, 144);
 
 /* Arguments that changed since the kernel's last NDRANGE (all of them before the first); data padded to 8 bytes. */
 struct trnc_arg {
-	__u32 index;
-	__u16 kind; /* TRNC_ARG_* */
-	__u16 reserved;
-	__u64 size; /* VALUE: bytes that follow; LOCAL: bytes of local memory, nothing follows; else 8, a handle (BUFFER 0: NULL) */
+	__le32 index;
+	__le16 kind; /* TRNC_ARG_* */
+	__le16 reserved;
+	__le64 size; /* VALUE: bytes that follow; LOCAL: bytes of local memory, nothing follows; else 8, a handle (BUFFER 0: NULL) */
 };
 TRNC_ASSERT_SIZE(trnc_arg, 16);
 enum trnc_arg_kind {
@@ -503,31 +521,31 @@ enum trnc_arg_kind {
 
 struct trnc_cmd_copy {
 	struct trnc_cmd cmd;
-	__u64 src, dst;
-	__u64 src_offset, dst_offset, size;
+	__le64 src, dst;
+	__le64 src_offset, dst_offset, size;
 };
 struct trnc_cmd_copy_rect {
 	struct trnc_cmd cmd;
-	__u64 src, dst;
-	__u64 src_origin[3], dst_origin[3], region[3];
-	__u64 src_row_pitch, src_slice_pitch, dst_row_pitch, dst_slice_pitch;
+	__le64 src, dst;
+	__le64 src_origin[3], dst_origin[3], region[3];
+	__le64 src_row_pitch, src_slice_pitch, dst_row_pitch, dst_slice_pitch;
 };
 struct trnc_cmd_fill {
 	struct trnc_cmd cmd;
-	__u64 buffer, offset, size;
-	__u64 pattern_size; /* 1, 2, 4 .. 128 */
+	__le64 buffer, offset, size;
+	__le64 pattern_size; /* 1, 2, 4 .. 128 */
 	__u8 pattern[128];
 };
 struct trnc_cmd_write {
 	struct trnc_cmd cmd;
-	__u64 buffer, offset, size;
-	__u64 source; /* offset in one service segment */
+	__le64 buffer, offset, size;
+	__le64 source; /* offset in one service segment */
 };
 struct trnc_cmd_map { /* MAP and UNMAP; on a coherent host only their order matters */
 	struct trnc_cmd cmd;
-	__u64 buffer, offset, size;
-	__u64 flags; /* cl_map_flags; UNMAP: 0 */
-	__u64 map;   /* chosen by the client: names the map for its UNMAP; not 0 */
+	__le64 buffer, offset, size;
+	__le64 flags; /* cl_map_flags; UNMAP: 0 */
+	__le64 map;   /* chosen by the client: names the map for its UNMAP; not 0 */
 };
 TRNC_ASSERT_SIZE(trnc_cmd_copy, 96);
 TRNC_ASSERT_SIZE(trnc_cmd_copy_rect, 176);
@@ -536,8 +554,8 @@ TRNC_ASSERT_SIZE(trnc_cmd_write, 88);
 TRNC_ASSERT_SIZE(trnc_cmd_map, 96);
 struct trnc_cmd_image { /* IMAGE_FETCH and IMAGE_STORE */
 	struct trnc_cmd cmd;
-	__u64 image;
-	__u64 origin[3], region[3]; /* pixels, rows, slices or layers, as clEnqueueReadImage counts them */
+	__le64 image;
+	__le64 origin[3], region[3]; /* pixels, rows, slices or layers, as clEnqueueReadImage counts them */
 };
 TRNC_ASSERT_SIZE(trnc_cmd_image, 112);
 /* MARKER, BARRIER and CLIENT are a struct trnc_cmd and the wait list. */
@@ -562,6 +580,7 @@ enum trnc_tag {
 	TRNC_TAG_NAME = 22,	/* string */
 	TRNC_TAG_INPUT = 23,	/* u64 handle of a program to link */
 	TRNC_TAG_IL = 24,	/* bytes */
+	TRNC_TAG_FILE = 26,	/* items: NAME (an absolute path), SOURCE; from a guest: a header that the build may ask for */
 	TRNC_TAG_SPEC_CONSTANT = 25, /* u32 id, u32 size, then size bytes: of a BUILD of what LOAD_IL loaded */
 
 	/* build reply */

@@ -32,11 +32,23 @@ struct trnc_exec_setup {
 	__u64 window_base; /* where to put the window; 0: anywhere */
 	__u64 window_size;
 	__u64 heap_limit; /* bytes of private memory that the executor may have beside segments; 0: no limit */
+	/*
+	 * TRNC_EXEC_FLAG_GUEST: the message brings two descriptors, of the device's aperture and of an eventfd.  The window is
+	 * window_size bytes of the aperture at window_offset, mapped at once; so is the shared window, if shared_size is not 0;
+	 * then the aperture's descriptor is closed, before any code of a client runs.  SEGMENT_MAP brings none then.
+	 * To the eventfd the executor adds 1 to have the guest's kernel woken (TRNC_KERNEL_WAKING).
+	 */
+	__u64 window_offset;
+	__u64 shared_offset;
+	__u64 shared_size;
 	char cwd[1024];
 };
 #define TRNC_EXEC_FLAG_NOT_COHERENT (1u << 0) /* behave as on a host whose buffers are not used in place (tests) */
 #define TRNC_EXEC_FLAG_NO_QUICK (1u << 1)     /* one host device only, no routing of short kernels */
-TRNC_ASSERT_SIZE(trnc_exec_setup, 1056);
+/* For a guest: the window lies in the aperture, paths are not the host's, and no file of the host may be read but those that
+ * its OpenCL needs. */
+#define TRNC_EXEC_FLAG_GUEST (1u << 2)
+TRNC_ASSERT_SIZE(trnc_exec_setup, 1080);
 
 struct trnc_exec_prepare {
 	__u32 host_device; /* as in SETUP */
