@@ -134,6 +134,7 @@ void trn_listener_remove(struct trn_listener *listener);
  * @description: free text; may be NULL
  * @cost:        what one device takes of the parent; at least one amount must not be 0
  * @adjustable:  bits (1 << TRN_RESOURCE_...) of what trn_device_create() may ask for in another amount
+ * @ops:         calls of devices of this type, of a driver of the same name; not copied. NULL: those of the parent
  */
 struct trn_type_desc {
 	const char *name;
@@ -141,12 +142,13 @@ struct trn_type_desc {
 	const char *description;
 	struct trn_resources cost;
 	uint32_t adjustable;
+	const struct trn_device_ops *ops;
 };
 
 /**
  * struct trn_parent_desc - what can be cut into devices
  * @name:     unique in the core; [A-Za-z0-9_.:+-], does not start with a dot
- * @ops:      the driver; not copied
+ * @ops:      the driver: the calls of all types that have none of their own; not copied
  * @types:    array of @nr_types, with different names
  * @nr_types: at least 1
  * @capacity: what there is to be shared
@@ -544,10 +546,10 @@ const char *trn_device_uuid(const struct trn_device *dev);
 struct trn_type *trn_device_type(const struct trn_device *dev);
 
 /**
- * trn_device_get_ops - the driver of a device; its address tells whose device it is
+ * trn_device_get_ops - the calls of a device; the table's address tells whose device it is
  * @dev: referenced
  *
- * Return: the table given at register.
+ * Return: the table given at register: of the type, or else of the parent.
  */
 const struct trn_device_ops *trn_device_get_ops(const struct trn_device *dev);
 

@@ -70,12 +70,32 @@ static int check_ops(const struct trn_device_ops *ops, struct trn_error *err)
 	return 0;
 }
 
-static int check_type(const struct trn_type_desc *type, struct trn_error *err)
+/* A table of the type's own is one of the same driver, whose name the type has. */
+static int check_type_ops(const struct trn_type_desc *type, const struct trn_device_ops *parent_ops, struct trn_error *err)
+{
+	int r;
+
+	if (!type->ops)
+		return 0;
+	r = check_ops(type->ops, err);
+	if (r < 0)
+		return r;
+	if (strcmp(type->ops->name, parent_ops->name) != 0)
+		return core_refuse(err, -EINVAL, "BadType", "give all tables of calls of a parent the name of its driver",
+				   "type %s has calls of driver %s, its parent has those of %s", type->name, type->ops->name,
+				   parent_ops->name);
+	return 0;
+}
+
+static int check_type(const struct trn_type_desc *type, const struct trn_device_ops *parent_ops, struct trn_error *err)
 {
 	uint64_t any = 0;
 	int r;
 
 	r = check_name("type", type->name, ALNUM "_.-", err);
+	if (r < 0)
+		return r;
+	r = check_type_ops(type, parent_ops, err);
 	if (r < 0)
 		return r;
 	for (int i = 0; i < TRN_NR_RESOURCES; i++)
@@ -103,7 +123,7 @@ int core_check_parent(const struct trn_parent_desc *desc, struct trn_error *err)
 		return core_refuse(err, -EINVAL, "BadType", "give at least one", "parent %s offers no type",
 				   desc->name);
 	for (size_t i = 0; i < desc->nr_types; i++) {
-		r = check_type(&desc->types[i], err);
+		r = check_type(&desc->types[i], desc->ops, err);
 		if (r < 0)
 			return r;
 		for (size_t k = 0; k < i; k++)

@@ -44,6 +44,7 @@ struct trn_core {
 
 struct trn_type {
 	struct trn_parent *parent; /* [const] no reference: the type lies in the parent */
+	const struct trn_device_ops *ops; /* its own, or the parent's */
 	char *name;
 	char *pretty_name;
 	char *description;
@@ -63,7 +64,7 @@ struct trn_parent {
 	struct trn_resources used; /* [lock] never more than capacity */
 
 	char *name; /* [const] from here on */
-	const struct trn_device_ops *ops;
+	const struct trn_device_ops *ops; /* of types without one of their own */
 	struct trn_resources capacity;
 	struct trn_type *types;
 	size_t nr_types;
@@ -118,7 +119,7 @@ struct trn_use {
 /* use.c */
 static inline const struct trn_device_ops *core_use_ops(const struct trn_use *use)
 {
-	return use->dev->type->parent->ops;
+	return use->dev->type->ops;
 }
 
 /* core.c */

@@ -130,21 +130,18 @@ int core_refuse_busy_locked(const struct trn_device *dev, int code, const char *
 /* Asks the holders of all departing devices once. The devices stay: only the departure makes them gone. */
 static void ask_holders_locked(struct core_departure *d)
 {
-	void (*request)(struct trn_device *dev, unsigned int nr_asked) = d->parent->ops->request;
 	struct trn_device *dev;
+	int nr_asked = 0;
 
-	if (!request) {
-		d->next_ask_ns = NEVER;
-		return;
-	}
 	d->round++;
 	while ((dev = busy_locked(d, true))) {
 		dev->ask_round = d->round;
 		pthread_mutex_unlock(&d->parent->core->lock);
-		request(dev, d->round - 1);
+		nr_asked += trn_device_ask_holders(dev, d->round - 1);
 		pthread_mutex_lock(&d->parent->core->lock);
 	}
-	d->next_ask_ns = base_clock_ns() + (uint64_t)d->how.ask_every_ms * NS_PER_MS;
+	/* Who cannot be asked now will not be able to be asked later. */
+	d->next_ask_ns = nr_asked ? base_clock_ns() + (uint64_t)d->how.ask_every_ms * NS_PER_MS : NEVER;
 }
 
 static int wait_unused_locked(struct core_departure *d, struct trn_error *err)

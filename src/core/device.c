@@ -131,10 +131,10 @@ int trn_device_create(struct trn_type *type, const struct trn_create_params *par
 		return r;
 	}
 
-	r = parent->ops->init(dev, err);
+	r = type->ops->init(dev, err);
 	if (r < 0) {
 		core_refuse(err, r, "DriverFailed", "the log of the process that runs the driver may say more",
-			    "driver %s failed: %s", parent->ops->name, strerror(-r));
+			    "driver %s failed: %s", type->ops->name, strerror(-r));
 		trn_error_prefix(err, "device %s: ", dev->uuid);
 		pthread_mutex_lock(&core->lock);
 		dev->state = CORE_DEVICE_GONE;
@@ -187,7 +187,7 @@ struct trn_device *trn_device_unref(struct trn_device *dev)
 
 	/* Gone and unused.  It stays in the lists, so its UUID stays taken, until the driver is done with it. */
 	if (dev->initialised)
-		parent->ops->release(dev);
+		dev->type->ops->release(dev);
 	pthread_mutex_lock(&core->lock);
 	base_list_remove(&dev->node);
 	base_list_remove(&dev->sibling);
@@ -275,7 +275,7 @@ struct trn_type *trn_device_type(const struct trn_device *dev)
 
 const struct trn_device_ops *trn_device_get_ops(const struct trn_device *dev)
 {
-	return dev->type->parent->ops;
+	return dev->type->ops;
 }
 
 const char *trn_device_owner(const struct trn_device *dev)

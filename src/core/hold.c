@@ -97,7 +97,7 @@ void trn_device_unhold(struct trn_device *dev)
 
 int trn_device_ask_holders(struct trn_device *dev, unsigned int nr_asked)
 {
-	void (*request)(struct trn_device *dev, unsigned int nr_asked) = dev->type->parent->ops->request;
+	void (*request)(struct trn_device *dev, unsigned int nr_asked) = dev->type->ops->request;
 
 	if (!request)
 		return 0;

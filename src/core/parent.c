@@ -25,6 +25,7 @@ static int build_type(struct trn_type *type, struct trn_parent *parent, const st
 	size_t size = strlen(parent->ops->name) + 1 + strlen(desc->name) + 1;
 
 	type->parent = parent;
+	type->ops = desc->ops ? desc->ops : parent->ops;
 	type->cost = desc->cost;
 	type->adjustable = desc->adjustable;
 	type->name = malloc(size);

@@ -40,7 +40,7 @@ const char *trn_type_description(const struct trn_type *type)
 
 const char *trn_type_device_api(const struct trn_type *type)
 {
-	return type->parent->ops->device_api;
+	return type->ops->device_api;
 }
 
 void trn_type_get_cost(const struct trn_type *type, struct trn_resources *ret)

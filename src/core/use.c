@@ -54,7 +54,7 @@ static void expel(struct trn_use *use)
 int trn_device_open(struct trn_device *dev, const char *holder, void *priv, struct trn_use **ret,
 		    struct trn_error *err)
 {
-	const struct trn_device_ops *ops = dev->type->parent->ops;
+	const struct trn_device_ops *ops = dev->type->ops;
 	struct trn_core *core = dev->type->parent->core;
 	struct trn_use *use;
 	size_t size;
