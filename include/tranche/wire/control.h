@@ -89,7 +89,10 @@ struct trnc_control_stats {
 	__u64 commands;	      /* as the executors counted them; of a PCI device: accesses of its regions */
 	__u64 compiled, stored;
 	__u64 cpu_ns;	      /* of executors that have ended, and of compilers */
-	__u64 reserved[4];
+	__u64 traps;	      /* accesses of registers by a guest; 0: the device has none, or does not count them */
+	__u64 doorbells;      /* of these: to tell the device of work */
+	__u64 interrupts;     /* fired for a guest */
+	__u64 reserved[1];
 };
 TRNC_ASSERT_SIZE(trnc_control_stats, 152);
 

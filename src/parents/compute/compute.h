@@ -17,8 +17,10 @@
 #define COMPUTE_MAX_SESSIONS 256u
 #define COMPUTE_SERVICE_ALLOWANCE (256ull << 20) /* bytes of service memory a session; its client's blobs lie in it */
 
-/* The only type, "compute-memory": a share of the host device's memory. */
+/* A share of the host device's memory, for programs of this machine ("compute-memory", device_api "compute") ... */
 #define COMPUTE_TYPE "compute-memory"
+/* ... or for a virtual machine ("compute-pci", device_api "vfio-pci"). */
+#define COMPUTE_TYPE_PCI "compute-pci"
 
 struct compute_start {
 	const char *path;    /* of tranche-executor */
@@ -41,6 +43,7 @@ struct compute_start {
  * @owner:         who may connect besides root and the user of this process
  * @has_behind:    @behind says how much private memory an executor may have beside buffers; else there is a default
  * @behind:        in bytes; 0: no limit
+ * @aperture:      size of BAR2 of a "compute-pci" in bytes, a power of two; 0: chosen by the quota
  * @takes_all:     no quota was chosen: it is what the host's device says of its memory, known with the first session
  * @start:         starts an executor in a process group of its own when no tranche-parent does; NULL: posix_spawn(). Return: 0 or -errno; a
  *                 *ret_pid of 0 means that there is no process to wait for (tests)
@@ -61,6 +64,7 @@ struct compute_config {
 	uid_t owner;
 	bool has_behind;
 	uint64_t behind;
+	uint64_t aperture;
 	int (*start)(const struct compute_start *start, void *data, pid_t *ret_pid);
 	void (*idle)(void *data);
 	void *data;
@@ -112,6 +116,9 @@ struct compute_stats {
 	uint64_t commands;	 /* as the executors counted them: for people, not for decisions */
 	uint64_t cpu_ns;	 /* of executors that have ended, and of their children */
 	uint64_t uptime_ns;
+	uint64_t traps;		 /* of a guest: accesses of BAR0 ... */
+	uint64_t doorbells;	 /* ... of which these were doorbells */
+	uint64_t interrupts;	 /* fired for a guest */
 };
 void compute_device_get_stats(struct trn_device *dev, struct compute_stats *ret);
 
