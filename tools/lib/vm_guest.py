@@ -18,6 +18,7 @@ import time
 from vm_cache import Cache
 from vm_fetch import Fetcher
 from vm_initramfs import Image
+from vm_root import MODULES as USR_MODULES
 
 BOOT_TIMEOUT = 120      # seconds; it takes 2 to 4 where nothing else runs
 # A second of four that a guest without real hardware need not spend.
@@ -91,7 +92,7 @@ class Guest:
 
     def __init__(self, devices=(), modules=(), packages=(), files=(), programs=(), memory="512M", share=True, cpus=1, ports=1,
                  intel_iommu=False, accel="tcg", append="", qemu_args=(), kernel=None, modules_dir=None, shell=False, console=None,
-                 stream=None, timeout=BOOT_TIMEOUT, fetcher=None):
+                 stream=None, timeout=BOOT_TIMEOUT, fetcher=None, usr=None):
         self.fetcher = fetcher or Fetcher(Cache())
         self.folder = tempfile.TemporaryDirectory(prefix="tranche-vm-")
         self.process = None
@@ -102,10 +103,11 @@ class Guest:
         self.answers, self.events, self.last_command = {}, [], 0
         self.console_path = os.path.join(self.folder.name, "console")
         try:
-            image = Image(self.fetcher, modules, packages, files, programs, modules_dir)
+            image = Image(self.fetcher, [*modules, *(USR_MODULES if usr else [])], packages, files, programs, modules_dir)
+            append = f"{append} vm.usr" if usr else append
             self.command = [*self.fetcher.qemu(), *self.machine(memory, share, cpus, accel, intel_iommu),
                             *self.kernel_words(kernel, image, intel_iommu, shell, append), *self.channels(shell),
-                            *self.slots(ports), *(w for d in devices for w in ("-device", device_word(d))), *qemu_args]
+                            *self.slots(ports), *self.disk(usr), *(w for d in devices for w in ("-device", device_word(d))), *qemu_args]
             self.start(shell, console)
             if not shell:
                 self.wait_for_boot(1, timeout)
@@ -145,6 +147,12 @@ class Guest:
                 "-chardev", f"socket,id=output,fd={self.output.theirs.fileno()}",
                 "-device", "virtserialport,chardev=output,name=tranche.output",
                 "-chardev", f"socket,id=qmp,fd={self.monitor.theirs.fileno()}", "-qmp", "chardev:qmp"]
+
+    @staticmethod
+    def disk(usr):
+        """The image of a /usr, read only, so that many guests can have it at a time."""
+        return ["-drive", f"if=none,id=usr,file={usr},format=raw,readonly=on,cache=unsafe,file.locking=off",
+                "-device", "virtio-blk-pci,drive=usr,addr=0x1c"] if usr else []
 
     @staticmethod
     def slots(ports):

@@ -23,6 +23,18 @@ stty -F /dev/console -opost 2>/dev/null
 ip link set lo up
 hostname guest
 
+# A disk's /usr, below what the initramfs has there (vm_root.py).
+if grep -qw vm.usr /proc/cmdline; then
+	for name in virtio_blk squashfs overlay; do modprobe -q "$name"; done
+	mkdir -p /mnt/disk /mnt/change
+	until [ -b /dev/vda ]; do usleep 10000; done
+	mount -t squashfs -o ro /dev/vda /mnt/disk
+	mount -t tmpfs change /mnt/change
+	mkdir /mnt/change/upper /mnt/change/work
+	mount -t overlay -o lowerdir=/usr:/mnt/disk,upperdir=/mnt/change/upper,workdir=/mnt/change/work usr /usr
+	[ -e /lib64/ld-linux-x86-64.so.2 ] || ln -s /usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 /lib64/
+fi
+
 if grep -qw vm.shell /proc/cmdline; then
 	stty -F /dev/console opost
 	setsid cttyhack sh -c 'ENV=/etc/vm-functions exec sh -i'
