@@ -194,7 +194,7 @@ void compute_device_connect(struct trn_device *dev, int sock)
 		turn_away(sock, &err);
 		return;
 	}
-	compute_session_create(d, sock);
+	compute_socket_connect(d, sock);
 }
 
 void compute_device_stop(struct trn_device *dev)

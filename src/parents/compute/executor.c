@@ -87,7 +87,7 @@ static void handle_drained(struct compute_link *link)
 	const struct compute_executor *ex = executor_of(link);
 
 	if (ex->session)
-		compute_link_pause(&ex->session->client, false);
+		ex->session->client->pause(ex->session, false);
 }
 
 static const struct compute_link_ops executor_ops = {

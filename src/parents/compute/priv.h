@@ -278,15 +278,47 @@ enum compute_session_state {
 	SESSION_ENDING,
 };
 
+/*
+ * What a session needs of its client, who is at the other end of a socket (socket.c).
+ * Nothing here calls back into the session.
+ */
+struct compute_client_ops {
+	/* A reply, or another message for him; fd: -1, or what goes along, which stays the caller's. */
+	void (*send)(struct compute_session *s, const void *packet, size_t len, int fd);
+	/* He is not listened to for a while. */
+	void (*pause)(struct compute_session *s, bool pause);
+	/* The session is lost: the last that he hears of it.  Nothing that he says counts any more. */
+	void (*farewell)(struct compute_session *s, const struct trn_error *err);
+	/* Has he let go, so that the session may be freed? Its memory is given back already. */
+	bool (*is_gone)(const struct compute_session *s);
+};
+
+/* A kind of message, and the only state in which it is right. */
+struct compute_handler {
+	size_t body_len;
+	enum compute_session_state state;
+	const char *name;
+	void (*handle)(struct compute_session *s, const struct trnc_msg *m, const void *body);
+};
+
+/* What the client of a new session chose. */
+struct compute_wish {
+	bool has_svm;
+	uint64_t window_base; /* with SVM */
+	const char *cwd;
+};
+
 struct compute_session {
 	struct base_list node;
 	struct compute_device *device;
+	const struct compute_client_ops *client;
 	struct trn_use *use;
 	uint64_t number;
 	enum compute_session_state state;
-	struct compute_link client;
+	struct compute_link socket; /* of a client in process mode */
 	struct compute_executor *executor; /* NULL: none yet, or no more */
-	uint64_t create_id;
+	uint64_t create_id; /* the request that made it ... */
+	uint32_t create_type; /* ... and which kind it was */
 	uint64_t control_seq; /* of the newest segment */
 	uint64_t window_size; /* bytes, as the client was told: the device's may change */
 	bool is_answered; /* the client was told that the session exists */
@@ -298,8 +330,17 @@ struct compute_session {
 	char peer[BASE_PEER_TEXT]; /* "process 4711 (hashcat)" */
 };
 
-/* Takes over sock. */
-void compute_session_create(struct compute_device *d, int sock);
+/* One in state NEW, which is in no list. NULL: no memory. Opposite: compute_session_free(), or compute_session_collect(). */
+struct compute_session *compute_session_new(struct compute_device *d, const struct compute_client_ops *client);
+void compute_session_free(struct compute_session *s);
+/* It is one of the device's from now on: the gc frees it. */
+void compute_session_add(struct compute_session *s);
+/* Checks a message whose len is right, and handles it; own: kinds of this client's alone, which count first. */
+void compute_session_dispatch(struct compute_session *s, const struct compute_handler *own, size_t nr_own,
+			      const struct trnc_msg *m, const void *body);
+/* Starts it: it answers m later. Return: 0, or -errno and nothing has happened. */
+int compute_session_begin(struct compute_session *s, const struct trnc_msg *m, const struct compute_wish *wish,
+			  struct trn_error *err);
 /* From the gc. Return: true when it is freed. */
 bool compute_session_collect(struct compute_session *s);
 /* Ends it: contexts are lost for that reason, open requests get err, the client a SESSION_LOST. */
@@ -308,6 +349,11 @@ void compute_session_lose(struct compute_session *s, enum trnc_lost why, const s
 /* Of its executor. */
 void compute_session_executor_message(struct compute_session *s, const void *data, size_t len, int *fd);
 void compute_session_executor_ended(struct compute_session *s, const struct trn_error *why);
+
+/* --- socket.c: clients in process mode --- */
+
+/* Takes over sock. */
+void compute_socket_connect(struct compute_device *d, int sock);
 
 /* --- reply.c --- */
 

@@ -34,7 +34,7 @@ bool compute_relay(struct compute_session *s, const struct trnc_msg *m, const vo
 	compute_link_send(&s->executor->link, packet, head.len, -1);
 	/* The client is read on when the executor has taken its messages. */
 	if (compute_link_is_busy(&s->executor->link))
-		compute_link_pause(&s->client, true);
+		s->client->pause(s, true);
 	return true;
 }
 

@@ -28,7 +28,7 @@ void compute_reply(struct compute_session *s, uint32_t type, uint64_t id, const 
 	};
 	if (len)
 		memcpy(packet.body, body, len);
-	compute_link_send(&s->client, &packet, packet.head.len, fd);
+	s->client->send(s, &packet, packet.head.len, fd);
 }
 
 void compute_reply_error(struct compute_session *s, uint32_t type, uint64_t id, const struct trn_error *err)
@@ -45,7 +45,7 @@ void compute_reply_error(struct compute_session *s, uint32_t type, uint64_t id, 
 		.status = err->code ? (uint32_t)-err->code : EIO,
 	};
 	fill_error_body(&packet.body, err);
-	compute_link_send(&s->client, &packet, sizeof(packet), -1);
+	s->client->send(s, &packet, sizeof(packet), -1);
 }
 
 void compute_refuse(struct compute_session *s, const struct trnc_msg *m, int code, const char *name, const char *fmt, ...)
