@@ -172,6 +172,12 @@ void trn_pci_unlock(struct trn_pci *pci);
 #define TRN_PCI_BAR_PREFETCH (1u << 2) /* prefetchable memory */
 #define TRN_PCI_BAR_RAM (1u << 3)      /* the library makes memory of @size, which @rw need not know of */
 #define TRN_PCI_BAR_MMAP (1u << 4)     /* with RAM: holders may map it */
+/*
+ * With RAM and @fd: a file that cannot be sealed, as one on a tmpfs of the driver's own.  Who has it open, as every holder that
+ * may map it, can cut it off: a touch of what is missing then ends the process with SIGBUS, the device's and the holder's own.
+ * So only for a process with one device, which nobody but that device's holder needs.
+ */
+#define TRN_PCI_BAR_UNSEALED (1u << 5)
 
 /**
  * struct trn_pci_bar - one BAR, or a region of the device's own
@@ -183,8 +189,8 @@ void trn_pci_unlock(struct trn_pci *pci);
  *          one call, unless it crosses a border between these. Return: 0 or a negative errno
  * @areas:  with MMAP: which parts may be mapped now, as region_areas of struct trn_device_ops, at most 4096; what is left
  *          out goes through @rw when there is one, else to the memory. NULL: all
- * @fd:     with RAM: memory of the driver instead (a memfd sealed against shrinking; the library duplicates it, and fixes
- *          its seals); <= 0: none
+ * @fd:     with RAM: memory of the driver instead (a memfd sealed against shrinking, but for TRN_PCI_BAR_UNSEALED; the library
+ *          duplicates it, and fixes its seals); <= 0: none
  * @offset: of the region's first byte in @fd; page-aligned
  */
 struct trn_pci_bar {

@@ -7,6 +7,7 @@
 #include <linux/pci_regs.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/memfd.h"
@@ -15,7 +16,8 @@
 
 #define MIN_ROM 2048u /* the size that a ROM's register can tell */
 #define MAX_ROM (16u << 20)
-#define ALL_FLAGS (TRN_PCI_BAR_IO | TRN_PCI_BAR_64 | TRN_PCI_BAR_PREFETCH | TRN_PCI_BAR_RAM | TRN_PCI_BAR_MMAP)
+#define ALL_FLAGS (TRN_PCI_BAR_IO | TRN_PCI_BAR_64 | TRN_PCI_BAR_PREFETCH | TRN_PCI_BAR_RAM | TRN_PCI_BAR_MMAP | \
+		   TRN_PCI_BAR_UNSEALED)
 
 void pci_regions_init(struct trn_pci *pci)
 {
@@ -55,6 +57,23 @@ bool pci_region_is_on(const struct trn_pci *pci, uint32_t index)
 	return pci->regions[index].flags & TRN_PCI_BAR_IO ? pci_config_io_is_on(pci) : pci_config_memory_is_on(pci);
 }
 
+static bool has_size(int fd, uint64_t size)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size >= 0 && (uint64_t)st.st_size >= size;
+}
+
+/* Does the driver's memory reach that far, and will it stay so as far as that can be known? */
+static bool is_usable(const struct trn_pci_bar *bar)
+{
+	uint64_t end;
+
+	if (!base_is_page_aligned(bar->offset) || __builtin_add_overflow(bar->offset, whole_pages(bar->size), &end))
+		return false;
+	return bar->flags & TRN_PCI_BAR_UNSEALED ? has_size(bar->fd, end) : base_memfd_is_safe(bar->fd, end);
+}
+
 /* Takes over the driver's descriptor, or makes memory: owned by the region in both cases. */
 static int get_memory(const struct trn_pci_bar *bar, struct trn_error *err)
 {
@@ -65,10 +84,9 @@ static int get_memory(const struct trn_pci_bar *bar, struct trn_error *err)
 		return fd < 0 ? trn_error_set(err, fd, "NoMemory", "no memory for a region of %llu bytes: %s",
 					      (unsigned long long)bar->size, strerror(-fd)) : fd;
 	}
-	if (!base_is_page_aligned(bar->offset) || whole_pages(bar->size) > UINT64_MAX - bar->offset ||
-	    !base_memfd_is_safe(bar->fd, bar->offset + whole_pages(bar->size)))
-		return trn_error_set(err, -EINVAL, "BadMemory",
-				     "the descriptor is not a memfd sealed against shrinking with %llu bytes at page %#llx",
+	if (!is_usable(bar))
+		return trn_error_set(err, -EINVAL, "BadMemory", "the descriptor is not %s with %llu bytes at page %#llx",
+				     bar->flags & TRN_PCI_BAR_UNSEALED ? "a file" : "a memfd sealed against shrinking",
 				     (unsigned long long)bar->size, (unsigned long long)bar->offset);
 	fd = fcntl(bar->fd, F_DUPFD_CLOEXEC, 3);
 	return fd < 0 ? trn_error_set(err, -errno, "NoDescriptor", "no descriptor for a region: %s", strerror(errno)) : fd;
@@ -84,7 +102,7 @@ static int add_memory(struct pci_region *region, const struct trn_pci_bar *bar, 
 	if (fd < 0)
 		return fd;
 	/* A holder gets the descriptor, and must not take writing from the next one. */
-	r = base_memfd_fix_seals(fd);
+	r = bar->flags & TRN_PCI_BAR_UNSEALED ? 0 : base_memfd_fix_seals(fd);
 	if (r < 0)
 		return trn_error_set(err, r, "BadMemory", "the seals of a region's memory cannot be fixed: %s", strerror(-r));
 	ram = mmap(NULL, whole_pages(bar->size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
@@ -128,6 +146,8 @@ static int check(const struct trn_pci *pci, const struct trn_pci_bar *bar, struc
 		return refuse(err, "has no size, or more than the address space");
 	if (!(bar->flags & TRN_PCI_BAR_RAM) && (bar->flags & TRN_PCI_BAR_MMAP || bar->fd > 0))
 		return refuse(err, "without memory (TRN_PCI_BAR_RAM) is to be mapped");
+	if (bar->flags & TRN_PCI_BAR_UNSEALED && bar->fd <= 0)
+		return refuse(err, "without memory of the driver's says that this cannot be sealed");
 	if (!(bar->flags & TRN_PCI_BAR_MMAP) && bar->areas)
 		return refuse(err, "that holders may not map (TRN_PCI_BAR_MMAP) says which parts they may");
 	if (bar->flags & TRN_PCI_BAR_RAM && bar->size < BASE_PAGE_SIZE)

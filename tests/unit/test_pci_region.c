@@ -448,6 +448,11 @@ static void test_bars_that_are_refused(void **state)
 	assert_int_equal(try_bar(0, (struct trn_pci_bar){ .size = PAGE, .flags = ram, .areas = areas }), -EINVAL);
 	assert_int_equal(try_bar(0, (struct trn_pci_bar){ .size = PAGE, .flags = ram, .fd = fd }), -EINVAL);
 	assert_int_equal(try_bar(0, (struct trn_pci_bar){ .size = PAGE, .rw = note_rw, .fd = fd }), -EINVAL);
+	assert_int_equal(try_bar(0, (struct trn_pci_bar){ .size = PAGE, .flags = ram | TRN_PCI_BAR_UNSEALED, .fd = fd }), -EINVAL);
+	assert_int_equal(try_bar(0, (struct trn_pci_bar){ .size = PAGE, .flags = ram | TRN_PCI_BAR_UNSEALED }), -EINVAL);
+	assert_int_equal(ftruncate(fd, PAGE), 0);
+	assert_int_equal(try_bar(0, (struct trn_pci_bar){ .size = PAGE, .flags = ram, .fd = fd }), -EINVAL);
+	assert_int_equal(try_bar(0, (struct trn_pci_bar){ .size = PAGE, .flags = ram | TRN_PCI_BAR_UNSEALED, .fd = fd }), 0);
 	close(fd);
 }
 
