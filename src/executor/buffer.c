@@ -33,7 +33,7 @@ static void CL_CALLBACK host_let_go(cl_mem mem, void *arg)
 	if (end->event) {
 		exec_event_end_locked(c, end->event, CL_COMPLETE, NULL);
 		exec_event_unref(end->event);
-		exec_context_signal(c);
+		exec_context_signal_news(c);
 	}
 	exec_context_unpend_locked(c, 1);
 	pthread_mutex_unlock(&c->lock);

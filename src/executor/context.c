@@ -27,6 +27,7 @@
 /* Frees what is no host object; the thread is not running. Accepts half-made contexts. */
 static void free_context(struct exec_context *c)
 {
+	exec_waker_remove(&c->sleeper);
 	for (uint32_t i = 0; i < TRNC_MAX_EVENT_BLOCKS; i++)
 		exec_window_put(c->blocks[i].segment);
 	exec_window_put(c->channel);
@@ -93,6 +94,9 @@ static int map_channel(struct exec_context *c, const struct trnc_context_create 
 	c->page = (void *)((uint8_t *)addr + TRNC_CHANNEL_HOST);
 	c->ring = (uint8_t *)addr + TRNC_CHANNEL_RING;
 	c->ring_len = m->ring_len;
+	c->is_guest = c->ex->window.is_guest;
+	if (c->is_guest)
+		exec_waker_add(&c->ex->waker, &c->sleeper, c->page, (void *)((uint8_t *)addr + TRNC_CHANNEL_KERNEL));
 	atomic_store(&c->blocks[0].slots, block);
 	return 0;
 }
@@ -160,7 +164,18 @@ void exec_context_refuse(struct exec_context *c, int32_t cl_err)
 
 void exec_context_signal(struct exec_context *c)
 {
-	base_futex_signal((_Atomic uint32_t *)&c->user->user_asleep);
+	if (__builtin_expect(c->is_guest, false))
+		exec_sleeper_completed(&c->sleeper);
+	else
+		base_futex_signal((_Atomic uint32_t *)&c->user->user_asleep);
+}
+
+void exec_context_signal_news(struct exec_context *c)
+{
+	if (__builtin_expect(c->is_guest, false))
+		exec_sleeper_news(&c->sleeper);
+	else
+		base_futex_signal((_Atomic uint32_t *)&c->user->user_asleep);
 }
 
 void exec_context_poke(struct exec_context *c)

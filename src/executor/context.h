@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "executor/executor.h"
 #include "executor/host.h"
+#include "executor/wake.h"
 #include "executor/window.h"
 
 #define EXEC_MAX_SAMPLERS 20 /* settings: normalized or not, 5 addressing modes, 2 filters */
@@ -41,6 +42,8 @@ struct exec_context {
 	struct trnc_host_page *page;
 	const uint8_t *ring;
 	uint32_t ring_len;
+	bool is_guest; /* the program's threads sleep in a guest's kernel */
+	struct exec_sleeper sleeper; /* of that */
 	pthread_t thread;
 
 	_Atomic uint64_t consumer; /* what page->consumer says, where nobody else writes */
@@ -61,6 +64,7 @@ struct exec_context {
 	struct exec_event_block blocks[TRNC_MAX_EVENT_BLOCKS];
 	struct base_list ready; /* held commands to look at again */
 	_Atomic bool has_ready; /* not empty, for a look without the lock */
+	uint64_t uncounted;	/* commands that have ended, and are not in page->commands yet; 0 when unlocked */
 	uint64_t pending;	/* commands that are not complete, and buffers that the host still has */
 	pthread_cond_t quiet;	/* pending became 0 */
 	_Atomic uint32_t callbacks; /* of the host that are running and still look at the context */
@@ -86,8 +90,10 @@ int exec_context_add_block(struct exec_context *c, const struct trnc_event_block
 /* Counts a refused record. Ring's thread. */
 void exec_context_refuse(struct exec_context *c, int32_t cl_err);
 
-/* Wakes the program's sleepers, after publishing. Any thread. */
+/* Wakes the program's sleepers, after commands were counted. Any thread. */
 void exec_context_signal(struct exec_context *c);
+/* The same, after anything else that a program may wait for was published. Any thread. */
+void exec_context_signal_news(struct exec_context *c);
 
 /* Counts down what exec_context_destroy() waits for. */
 void exec_context_unpend_locked(struct exec_context *c, uint64_t nr);

@@ -23,8 +23,11 @@ void exec_dispatch_drop_waits(struct exec_context *c, cl_uint nr)
 void exec_dispatch_end(struct exec_context *c, const struct exec_dispatch *d, int32_t status)
 {
 	struct exec_times t = { .queued = d->r->cmd->queued_ns };
+	bool is_counted;
 
 	pthread_mutex_lock(&c->lock);
+	/* Behind loose commands its event is over now, and its number counts later. */
+	is_counted = d->cmd || !d->q->loose_from;
 	if (d->cmd) {
 		if (d->q->profiling)
 			t.submit = t.start = t.end = base_clock_raw_ns();
@@ -33,7 +36,10 @@ void exec_dispatch_end(struct exec_context *c, const struct exec_dispatch *d, in
 		exec_queue_end_at_once_locked(d->q, d->r->cmd->seq, t.queued, d->event, status, NULL);
 	}
 	pthread_mutex_unlock(&c->lock);
-	exec_context_signal(c);
+	if (is_counted)
+		exec_context_signal(c);
+	else
+		exec_context_signal_news(c);
 }
 
 /* In order, behind commands that will be reported: it needs no place on the host, only its turn. */

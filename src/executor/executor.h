@@ -11,6 +11,7 @@
 #include "executor/gate.h"
 #include "executor/host.h"
 #include "executor/output.h"
+#include "executor/wake.h"
 #include "executor/window.h"
 #include "tranche/wire/executor.h"
 
@@ -26,6 +27,7 @@ struct executor {
 	struct exec_host host;
 	struct exec_window window;
 	struct exec_output output;
+	struct exec_waker waker; /* of a guest */
 	struct exec_broker *broker; /* or NULL */
 	struct exec_context *contexts[TRNC_MAX_CONTEXTS + 1]; /* by number, from 1; control thread */
 	_Atomic bool ending[TRNC_MAX_CONTEXTS + 1];	      /* the number is still in use */

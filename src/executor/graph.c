@@ -74,7 +74,7 @@ static void fail_event(struct exec_context *c, const struct exec_record *r, int3
 	if (e)
 		exec_event_end_locked(c, e, err, NULL);
 	pthread_mutex_unlock(&c->lock);
-	exec_context_signal(c);
+	exec_context_signal_news(c);
 }
 
 static struct exec_event *new_event(struct exec_context *c, const struct exec_record *r, int32_t *err)

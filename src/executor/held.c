@@ -321,7 +321,7 @@ int32_t exec_graph_set_event(struct exec_context *c, const struct trnc_rec_user_
 		exec_queue_let_go(c, q);
 	}
 	if (!err)
-		exec_context_signal(c);
+		exec_context_signal_news(c);
 	exec_graph_run(c);
 	return err;
 }

@@ -76,7 +76,10 @@ static void push_locked(struct exec_output *o, const uint8_t *text, size_t len)
 		text += n;
 		len -= n;
 		atomic_store((_Atomic uint64_t *)&o->ring->producer, o->producer);
-		base_futex_signal((_Atomic uint32_t *)&o->ring->user_asleep);
+		if (o->waker)
+			exec_waker_news(o->waker);
+		else
+			base_futex_signal((_Atomic uint32_t *)&o->ring->user_asleep);
 	}
 	if (!len)
 		return;

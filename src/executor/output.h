@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "executor/wake.h"
 #include "executor/window.h"
 #include "tranche/error.h"
 
@@ -17,6 +18,7 @@ struct exec_output {
 	int pipe; /* reading end, non-blocking */
 	int kick_fd; /* eventfd: a ring has come */
 	pthread_mutex_t lock;
+	struct exec_waker *waker;     /* of a guest, else NULL; constant once there is a ring */
 	struct exec_segment *segment; /* one use; NULL: no ring yet */
 	struct trnc_output *ring;
 	uint8_t *data;

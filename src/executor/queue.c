@@ -40,9 +40,13 @@ void exec_queue_fail_locked(struct exec_queue *q, int32_t cl_err)
 				      (q->event->handle >> 32) << 32 | (uint32_t)cl_err, memory_order_release);
 }
 
-static void count_commands(struct exec_context *c, uint64_t nr)
+/* Last: who goes by the count finds all that came before it. A guest's kernel may go to sleep meanwhile (wake.h). */
+static void count_commands_locked(struct exec_context *c)
 {
-	atomic_fetch_add_explicit((_Atomic uint64_t *)&c->page->commands, nr, memory_order_release);
+	if (!c->uncounted)
+		return;
+	atomic_fetch_add((_Atomic uint64_t *)&c->page->commands, c->uncounted);
+	c->uncounted = 0;
 }
 
 /* ------------------------------------------------------------ outstanding */
@@ -105,8 +109,9 @@ void exec_queue_end_at_once_locked(struct exec_queue *q, uint64_t seq, uint64_t 
 		return;
 	}
 	q->accounted = seq;
-	count_commands(q->context, 1);
 	publish_seq(q);
+	q->context->uncounted++;
+	count_commands_locked(q->context);
 }
 
 static void end_one(struct exec_command *cmd, int32_t status, const struct exec_times *times)
@@ -123,7 +128,7 @@ static void end_one(struct exec_command *cmd, int32_t status, const struct exec_
 	}
 	exec_measure_free(cmd->measure);
 	exec_window_put(cmd->source);
-	count_commands(q->context, nr);
+	q->context->uncounted += nr;
 	exec_context_unpend_locked(q->context, nr);
 	exec_gate_release_locked(q->context, &cmd->claim, nr == 1);
 	exec_gate_count_ends_locked(q->context, nr);
@@ -158,6 +163,7 @@ void exec_command_end_locked(struct exec_command *cmd, int32_t status, const str
 	/* The event first: a program that sees the number believes that all events up to it are over. */
 	end_one(cmd, status, times);
 	advance(q);
+	count_commands_locked(q->context);
 	exec_queue_unref_locked(q);
 }
 
@@ -173,7 +179,7 @@ void exec_client_check_locked(struct exec_command *cmd)
 	}
 	cmd->began = true;
 	exec_event_progress_locked(cmd->event, CL_RUNNING);
-	exec_context_signal(q->context);
+	exec_context_signal_news(q->context);
 }
 
 void exec_command_set_ready_locked(struct exec_command *cmd)

@@ -61,7 +61,7 @@ static void signal_room(struct reader *r)
 
 	if (r->producer - r->signalled > half && r->producer - r->consumer <= half) {
 		r->signalled = r->consumer;
-		exec_context_signal(r->c);
+		exec_context_signal_news(r->c);
 	}
 }
 
@@ -351,7 +351,7 @@ static void lose(struct exec_context *c, uint32_t reason)
 {
 	log_info("context %u is lost: a record cannot be read", c->id);
 	atomic_store((_Atomic uint32_t *)&c->page->lost, reason);
-	exec_context_signal(c);
+	exec_context_signal_news(c);
 }
 
 void *exec_ring_thread(void *arg)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,11 @@
 struct setup {
 	struct trnc_msg head;
 	struct trnc_exec_setup body;
+	/* not of the packet: what came with it */
+	int fds[2]; /* of a guest: aperture, eventfd */
+	size_t nr_fds;
 };
+#define SETUP_LEN offsetof(struct setup, fds)
 
 struct prepare {
 	struct trnc_msg head;
@@ -51,7 +56,7 @@ static int make_host_ready(struct executor *ex, struct prepared *p, struct trn_e
 	const uint32_t host_device = p->what.host_device, flags = p->what.flags;
 	int r;
 
-	if (flags & ~(TRNC_EXEC_FLAG_NOT_COHERENT | TRNC_EXEC_FLAG_NO_QUICK))
+	if (flags & ~(TRNC_EXEC_FLAG_NOT_COHERENT | TRNC_EXEC_FLAG_NO_QUICK | TRNC_EXEC_FLAG_GUEST))
 		return trn_error_set(err, -EINVAL, "Flags", "unknown flags %#x", flags);
 	/* Before the sandbox, which forbids it. */
 	p->probe = memfd_create("tranche-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -79,22 +84,48 @@ static void prepare(struct executor *ex, const struct trnc_exec_prepare *what, s
 	(void)make_host_ready(ex, p, &p->err);
 }
 
+/* In process mode also the folder from where the program names files; a guest's paths are not ours. */
+static int take_window(struct executor *ex, struct setup *s, struct trn_error *err)
+{
+	int r;
+
+	if (!(s->body.flags & TRNC_EXEC_FLAG_GUEST)) {
+		if (s->nr_fds)
+			return trn_error_set(err, -EINVAL, "Descriptors", "%zu descriptors came, and no guest", s->nr_fds);
+		exec_window_init(&ex->window, s->body.window_base, s->body.window_size, ex->kick_fd);
+		if (s->body.cwd[0] && chdir(s->body.cwd) < 0)
+			log_debug("working folder %s: %m", s->body.cwd);
+		return 0;
+	}
+	if (s->nr_fds != 2)
+		return trn_error_set(err, -EINVAL, "Descriptors", "a guest's session wants 2 descriptors, not %zu", s->nr_fds);
+	r = exec_window_init_guest(&ex->window, &s->body, s->fds[0], ex->kick_fd, err);
+	/* Before any code of a client runs, so that it never sees more of the aperture than what is mapped. */
+	s->fds[0] = base_close(s->fds[0]);
+	if (r < 0)
+		return r;
+	exec_waker_init(&ex->waker, TAKE_FD(s->fds[1]));
+	return 0;
+}
+
 /* What the client chose.  Of the host's OpenCL nothing lies where a client asks for its window, loaded or not. */
-static int make_ready(struct executor *ex, const struct setup *s, struct prepared *p, struct trnc_exec_ready *ready)
+static int make_ready(struct executor *ex, struct setup *s, struct prepared *p, struct trnc_exec_ready *ready)
 {
 	const struct trnc_exec_prepare what = { .host_device = s->body.host_device, .flags = s->body.flags };
+	int r;
 
 	if (p->is_done && (p->what.host_device != what.host_device || p->what.flags != what.flags))
 		return trn_error_set(&p->err, -EINVAL, "Prepared", "something else was prepared");
-	exec_window_init(&ex->window, s->body.window_base, s->body.window_size, ex->kick_fd);
+	r = take_window(ex, s, &p->err);
+	if (r < 0)
+		return r;
 	exec_sandbox_limit_heap(s->body.heap_limit);
-	if (s->body.cwd[0] && chdir(s->body.cwd) < 0)
-		log_debug("working folder %s: %m", s->body.cwd);
 	if (!p->is_done)
 		prepare(ex, &what, p);
 	if (p->err.code)
 		return p->err.code;
 	ex->host_device = what.host_device;
+	ex->output.waker = ex->window.is_guest ? &ex->waker : NULL;
 	ex->broker = exec_broker_open();
 	ex->coherent = ex->host.coherent && !(what.flags & TRNC_EXEC_FLAG_NOT_COHERENT);
 	if (!ex->coherent || !exec_host_has_svm(&ex->host))
@@ -108,18 +139,20 @@ static int make_ready(struct executor *ex, const struct setup *s, struct prepare
 static int receive_setup(struct executor *ex, struct setup *ret, struct prepared *p)
 {
 	for (;;) {
-		size_t nr_fds = 0;
-		ssize_t n = base_recv(ex->sock, ret, sizeof(*ret), NULL, &nr_fds);
 		struct prepare early;
+		ssize_t n;
+
+		ret->nr_fds = 2;
+		n = base_recv(ex->sock, ret, SETUP_LEN, ret->fds, &ret->nr_fds);
 
 		if (n <= 0)
 			return n < 0 ? (int)n : -EPIPE;
-		if (n == sizeof(early) && ret->head.type == TRNC_EXEC_PREPARE && ret->head.len == sizeof(early) && !p->is_done) {
+		if (n == sizeof(early) && ret->nr_fds == 0 && ret->head.type == TRNC_EXEC_PREPARE && ret->head.len == sizeof(early) && !p->is_done) {
 			memcpy(&early, ret, sizeof(early));
 			prepare(ex, &early.body, p);
 			continue;
 		}
-		if (n != sizeof(*ret) || ret->head.type != TRNC_EXEC_SETUP || ret->head.len != sizeof(*ret))
+		if (n != SETUP_LEN || ret->head.type != TRNC_EXEC_SETUP || ret->head.len != SETUP_LEN)
 			return -EPROTO;
 		ret->body.cwd[sizeof(ret->body.cwd) - 1] = '\0';
 		return 0;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -40,6 +41,63 @@ void exec_window_init(struct exec_window *w, uint64_t base, uint64_t size, int k
 	if (!w->base)
 		log_warning("no room for a window of %llu bytes: segments are mapped one by one",
 			    (unsigned long long)size);
+}
+
+/* A range of the aperture at the address, or anywhere. NULL: it cannot be. */
+static void *map_range(void *at, uint64_t offset, uint64_t size, int aperture)
+{
+	void *p = mmap(at, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, aperture, (off_t)offset);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int check_range(const char *what, uint64_t offset, uint64_t size, uint64_t total, struct trn_error *err)
+{
+	if (base_is_page_aligned(offset) && base_is_page_aligned(size) && base_range_is_within(offset, size, total))
+		return 0;
+	return trn_error_set(err, -EINVAL, "Aperture", "%s, %llu bytes at %llu, is no range of an aperture of %llu bytes", what,
+			     (unsigned long long)size, (unsigned long long)offset, (unsigned long long)total);
+}
+
+static int check_aperture(const struct trnc_exec_setup *s, int aperture, struct trn_error *err)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(aperture, &st) < 0 || !S_ISREG(st.st_mode))
+		return trn_error_set(err, -EINVAL, "Aperture", "the aperture's descriptor is none of a file");
+	if (s->window_size == 0 || s->window_size > TRNC_SHARED_WINDOW)
+		return trn_error_set(err, -EINVAL, "Window", "a window of %llu bytes is not valid",
+				     (unsigned long long)s->window_size);
+	r = check_range("the window", s->window_offset, s->window_size, (uint64_t)st.st_size, err);
+	if (r == 0)
+		r = check_range("the shared window", s->shared_offset, s->shared_size, (uint64_t)st.st_size, err);
+	if (r == 0 && base_range_overlaps(s->window_offset, s->window_size, s->shared_offset, s->shared_size))
+		r = trn_error_set(err, -EINVAL, "Aperture", "the window and the shared window overlap");
+	return r;
+}
+
+int exec_window_init_guest(struct exec_window *w, const struct trnc_exec_setup *s, int aperture, int kick_fd,
+			   struct trn_error *err)
+{
+	void *want = (void *)(uintptr_t)s->window_base;
+	int r;
+
+	*w = (struct exec_window){ .size = s->window_size, .kick_fd = kick_fd, .is_guest = true };
+	pthread_mutex_init(&w->lock, NULL);
+	r = check_aperture(s, aperture, err);
+	if (r < 0)
+		return r;
+	w->base = map_range(want, s->window_offset, s->window_size, aperture);
+	w->svm = want && w->base == want;
+	if (s->shared_size) {
+		w->shared = map_range(NULL, s->shared_offset, s->shared_size, aperture);
+		w->shared_size = s->shared_size;
+	}
+	if (!w->base || (s->shared_size && !w->shared))
+		return trn_error_set(err, -ENOMEM, "Window", "a window of %llu bytes cannot be mapped: %s",
+				     (unsigned long long)s->window_size, strerror(errno));
+	return 0;
 }
 
 /* Index of the first segment that ends after offset. */
@@ -86,7 +144,7 @@ static int insert_locked(struct exec_window *w, struct exec_segment *seg)
 /* Puts the reservation back, so that nothing else is mapped where later segments belong. */
 static void unmap(struct exec_window *w, const struct exec_segment *seg)
 {
-	if (!seg->addr)
+	if (!seg->addr || w->is_guest)
 		return;
 	if (!w->base)
 		munmap(seg->addr, (size_t)seg->size);
@@ -94,16 +152,47 @@ static void unmap(struct exec_window *w, const struct exec_segment *seg)
 		log_warning("cannot reserve %llu bytes of the window again: %m", (unsigned long long)seg->size);
 }
 
+/* Is it a range that may be used?  In the shared window only if there is one. */
+static bool is_range(const struct exec_window *w, uint64_t offset, uint64_t size)
+{
+	if (offset < TRNC_SHARED_WINDOW)
+		return base_range_is_within(offset, size, w->size);
+	return w->shared && base_range_is_within(offset - TRNC_SHARED_WINDOW, size, w->shared_size);
+}
+
+static bool is_valid(const struct exec_window *w, const struct trnc_exec_segment_map *map, int fd)
+{
+	if (map->size == 0 || !base_is_page_aligned(map->offset) || !base_is_page_aligned(map->size) ||
+	    !is_range(w, map->offset, map->size) || (w->is_guest ? fd >= 0 : !base_memfd_is_safe(fd, map->size)))
+		return false;
+	return map->kind == TRNC_SEGMENT_BUFFER ||
+	       (map->kind == TRNC_SEGMENT_SERVICE && map->offset < TRNC_SHARED_WINDOW);
+}
+
+/* Where the segment lies from now on. Return: 0 or -errno. */
+static int place(struct exec_window *w, struct exec_segment *seg, int fd)
+{
+	void *p;
+
+	if (w->is_guest) {
+		seg->addr = seg->offset < TRNC_SHARED_WINDOW ? w->base + seg->offset :
+							       w->shared + (seg->offset - TRNC_SHARED_WINDOW);
+		return 0;
+	}
+	p = mmap(w->base ? w->base + seg->offset : NULL, (size_t)seg->size, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | (w->base ? MAP_FIXED : 0), fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	seg->addr = p;
+	return 0;
+}
+
 int exec_window_map(struct exec_window *w, const struct trnc_exec_segment_map *map, int fd)
 {
 	struct exec_segment *seg = NULL;
-	void *p;
 	int r;
 
-	if (map->size == 0 || !base_is_page_aligned(map->offset) || !base_is_page_aligned(map->size) ||
-	    !base_range_is_within(map->offset, map->size, w->size) ||
-	    (map->kind != TRNC_SEGMENT_BUFFER && map->kind != TRNC_SEGMENT_SERVICE) ||
-	    !base_memfd_is_safe(fd, map->size)) {
+	if (!is_valid(w, map, fd)) {
 		r = -EINVAL;
 		goto out;
 	}
@@ -119,12 +208,7 @@ int exec_window_map(struct exec_window *w, const struct trnc_exec_segment_map *m
 	pthread_mutex_lock(&w->lock);
 	r = insert_locked(w, seg);
 	if (r == 0) {
-		p = mmap(w->base ? w->base + map->offset : NULL, (size_t)map->size, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | (w->base ? MAP_FIXED : 0), fd, 0);
-		if (p == MAP_FAILED)
-			r = -errno; /* stays in the table, so that its unmapping is answered */
-		else
-			seg->addr = p;
+		r = place(w, seg, fd); /* if not, it stays in the table, so that its unmapping is answered */
 		seg = NULL;
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -142,7 +226,7 @@ struct exec_segment *exec_window_get(struct exec_window *w, uint32_t kind, uint6
 	struct exec_segment *seg = NULL;
 	size_t at;
 
-	if (!base_range_is_within(offset, size, w->size))
+	if (!is_range(w, offset, size))
 		return NULL;
 	pthread_mutex_lock(&w->lock);
 	at = find(w, offset);

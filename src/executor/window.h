@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The session's window: one reserved range of addresses, with the granted segments mapped into it at their offsets.
+ * That of a guest is a range of the device's aperture, mapped as a whole and for good, and so is the shared window; segments
+ * are entries of the table alone then.
  *
  * A segment counts its uses: every host object or running command that points into it holds one.  It is unmapped only
  * when the device process asked for that, the count is 0 and the named ring has been read far enough.
@@ -14,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tranche/error.h"
 #include "tranche/wire/executor.h"
 
 struct exec_window;
@@ -34,6 +37,9 @@ struct exec_window {
 	pthread_mutex_t lock; /* protects the table and the counts */
 	uint8_t *base;	      /* NULL: no range could be reserved, segments stand anywhere */
 	uint64_t size;
+	bool is_guest;
+	uint8_t *shared; /* the shared window, at offsets from TRNC_SHARED_WINDOW on; NULL: there is none */
+	uint64_t shared_size;
 	bool svm; /* base is where the client asked for it, and kernels may be given pointers into it */
 	struct exec_segment **segments; /* sorted by offset; owned */
 	size_t nr_segments, cap_segments;
@@ -45,7 +51,13 @@ struct exec_window {
 /* Reserves the range. Never fails: without one, segments are mapped anywhere. @kick_fd: as above. */
 void exec_window_init(struct exec_window *w, uint64_t base, uint64_t size, int kick_fd);
 
-/* Maps what the device process granted; the number is seen even if the mapping fails. Return: 0 or -errno. */
+/* The same for a guest (struct trnc_exec_setup): maps its range of the aperture, and the shared window.  The descriptor is not
+ * needed afterwards. Return: 0 or -errno with a sentence. */
+int exec_window_init_guest(struct exec_window *w, const struct trnc_exec_setup *s, int aperture, int kick_fd,
+			   struct trn_error *err);
+
+/* Takes in what the device process granted; the number is seen even if that fails. @fd: of the segment; -1 for a guest.
+ * Return: 0 or -errno. */
 int exec_window_map(struct exec_window *w, const struct trnc_exec_segment_map *map, int fd);
 
 /* The segment of that kind that holds [offset, offset + size), with one more use; NULL when there is none.

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,15 +81,12 @@ static void child(int sock)
 	_exit(127);
 }
 
-void harness_spawn(struct harness *h, uint32_t host_device, uint32_t flags, uint64_t window_base)
+void harness_fork(struct harness *h)
 {
-	struct trnc_exec_setup setup = {
-		.host_device = host_device, .flags = flags, .window_base = window_base, .window_size = WINDOW_SIZE,
-	};
-	int socks[2], fd;
-	uint64_t id;
+	int socks[2];
 
 	memset(h, 0, sizeof(*h));
+	h->wake_fd = -1;
 	h->next_id = 1;
 	h->next_event = h->next_handle = 1;
 	assert_non_null(getenv("TRANCHE_EXECUTOR_PATH"));
@@ -100,10 +98,57 @@ void harness_spawn(struct harness *h, uint32_t host_device, uint32_t flags, uint
 		child(socks[1]);
 	close(socks[1]);
 	h->sock = socks[0];
-	h->window = mmap((void *)(uintptr_t)window_base, WINDOW_SIZE, PROT_NONE,
+}
+
+/* As the device process does it: the aperture is a file that nobody else has. */
+static int make_aperture(struct harness *h)
+{
+	int fd = memfd_create("tests", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, GUEST_APERTURE_SIZE), 0);
+	h->aperture = mmap(NULL, GUEST_APERTURE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	assert_ptr_not_equal(h->aperture, MAP_FAILED);
+	h->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_true(h->wake_fd >= 0);
+	h->is_guest = true;
+	return fd;
+}
+
+uint64_t harness_send_setup(struct harness *h, struct trnc_exec_setup *setup)
+{
+	uint64_t id;
+	int aperture;
+
+	setup->window_size = WINDOW_SIZE;
+	if (setup->flags & TRNC_EXEC_FLAG_GUEST) {
+		setup->window_offset = GUEST_WINDOW_AT;
+		setup->shared_offset = GUEST_SHARED_AT;
+		setup->shared_size = GUEST_SHARED_SIZE;
+		aperture = make_aperture(h);
+		h->window = mmap((void *)(uintptr_t)setup->window_base, WINDOW_SIZE, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_NORESERVE, aperture, GUEST_WINDOW_AT);
+		assert_ptr_not_equal(h->window, MAP_FAILED);
+		id = harness_send_fds(h, TRNC_EXEC_SETUP, setup, sizeof(*setup), (const int[]){ aperture, h->wake_fd }, 2);
+		close(aperture);
+		return id;
+	}
+	h->window = mmap((void *)(uintptr_t)setup->window_base, WINDOW_SIZE, PROT_NONE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	assert_ptr_not_equal(h->window, MAP_FAILED);
-	id = harness_send(h, TRNC_EXEC_SETUP, &setup, sizeof(setup), -1);
+	return harness_send(h, TRNC_EXEC_SETUP, setup, sizeof(*setup), -1);
+}
+
+void harness_spawn(struct harness *h, uint32_t host_device, uint32_t flags, uint64_t window_base)
+{
+	struct trnc_exec_setup setup = { .host_device = host_device, .flags = flags, .window_base = window_base };
+	uint64_t id;
+	int fd;
+
+	if (getenv("TRANCHE_TEST_GUEST"))
+		setup.flags |= TRNC_EXEC_FLAG_GUEST;
+	harness_fork(h);
+	id = harness_send_setup(h, &setup);
 	assert_int_equal(harness_recv(h, id, 0, &h->ready, sizeof(h->ready), &fd), sizeof(h->ready));
 	assert_true(fd >= 0);
 	assert_true(base_memfd_is_safe(fd, h->ready.probe_len));
@@ -126,6 +171,7 @@ void harness_start_at(struct harness *h, uint32_t flags, uint64_t window_base)
 	harness_map_segment(h, BUFFERS_AT, BUFFERS_SIZE, TRNC_SEGMENT_BUFFER);
 	h->user = (void *)(h->window + TRNC_CHANNEL_USER);
 	h->page = (void *)(h->window + TRNC_CHANNEL_HOST);
+	h->kernel = (void *)(h->window + TRNC_CHANNEL_KERNEL);
 	h->ring = h->window + TRNC_CHANNEL_RING;
 	h->user->user_cpu = ~0u;
 	harness_call(h, TRNC_MSG_CONTEXT_CREATE, &c, sizeof(c), 0, NULL, 0);
@@ -136,6 +182,10 @@ void harness_stop(struct harness *h)
 	int status;
 
 	close(h->sock);
+	if (h->is_guest) {
+		munmap(h->aperture, GUEST_APERTURE_SIZE);
+		close(h->wake_fd);
+	}
 	munmap(h->window, WINDOW_SIZE);
 	assert_int_equal(waitpid(h->pid, &status, 0), h->pid);
 	assert_true(WIFEXITED(status));
@@ -146,6 +196,11 @@ void harness_stop(struct harness *h)
 
 uint64_t harness_send(struct harness *h, uint32_t type, const void *body, size_t len, int fd)
 {
+	return harness_send_fds(h, type, body, len, &fd, fd >= 0);
+}
+
+uint64_t harness_send_fds(struct harness *h, uint32_t type, const void *body, size_t len, const int *fds, size_t nr_fds)
+{
 	_Alignas(8) uint8_t buf[TRNC_MSG_MAX];
 	const struct trnc_msg msg = {
 		.type = type, .len = (uint32_t)(sizeof(msg) + len),
@@ -155,7 +210,7 @@ uint64_t harness_send(struct harness *h, uint32_t type, const void *body, size_t
 	memcpy(buf, &msg, sizeof(msg));
 	if (len)
 		memcpy(buf + sizeof(msg), body, len);
-	assert_int_equal(base_send(h->sock, buf, msg.len, &fd, fd >= 0), 0);
+	assert_int_equal(base_send(h->sock, buf, msg.len, fds, nr_fds), 0);
 	return msg.id;
 }
 
@@ -198,8 +253,13 @@ void harness_map_segment(struct harness *h, uint64_t offset, uint64_t size, uint
 	struct trnc_exec_segment_map m = {
 		.offset = offset, .size = size, .control_seq = ++h->control_seq, .kind = kind,
 	};
-	int fd = base_memfd_create("tests", size);
+	int fd;
 
+	if (h->is_guest) {
+		harness_send(h, TRNC_EXEC_SEGMENT_MAP, &m, sizeof(m), -1);
+		return;
+	}
+	fd = base_memfd_create("tests", size);
 	assert_true(fd >= 0);
 	assert_ptr_not_equal(mmap(h->window + offset, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0),
 			     MAP_FAILED);
@@ -233,6 +293,24 @@ int32_t harness_status(struct harness *h, uint64_t event)
 	return state >> 32 == event >> 32 ? (int32_t)(uint32_t)state : 3;
 }
 
+/* As a guest's kernel does: until more commands are complete, or there are other news.  The rest is the device process's part. */
+static void sleep_in_guest(struct harness *h, uint64_t commands, uint64_t attention)
+{
+	_Atomic uint32_t *asleep = (_Atomic uint32_t *)&h->kernel->kernel_asleep;
+	struct pollfd p = { .fd = h->wake_fd, .events = POLLIN };
+	uint64_t count;
+
+	atomic_store((_Atomic uint64_t *)&h->kernel->wake_at, commands + 1);
+	atomic_store(asleep, TRNC_KERNEL_ASLEEP);
+	if (atomic_load((_Atomic uint64_t *)&h->page->commands) > commands ||
+	    atomic_load((_Atomic uint64_t *)&h->page->attention) != attention)
+		return;
+	poll(&p, 1, (int)(TIMEOUT_NS / 1000000));
+	while (read(h->wake_fd, &count, sizeof(count)) > 0) {
+	}
+	atomic_exchange(asleep, TRNC_KERNEL_AWAKE);
+}
+
 /* Sleeps until something was published; false at the time limit. */
 static bool sleep_until(struct harness *h, bool (*done)(struct harness *h, uint64_t a, uint64_t b), uint64_t a,
 			uint64_t b)
@@ -241,12 +319,19 @@ static bool sleep_until(struct harness *h, bool (*done)(struct harness *h, uint6
 	uint64_t start = base_clock_ns();
 
 	for (;;) {
+		uint64_t commands = atomic_load((_Atomic uint64_t *)&h->page->commands);
+		uint64_t attention = atomic_load((_Atomic uint64_t *)&h->page->attention);
+
 		if (done(h, a, b))
 			return true;
-		atomic_store(asleep, 1);
-		if (done(h, a, b))
-			return true;
-		base_futex_wait(asleep, 1, (int64_t)TIMEOUT_NS);
+		if (h->is_guest) {
+			sleep_in_guest(h, commands, attention);
+		} else {
+			atomic_store(asleep, 1);
+			if (done(h, a, b))
+				return true;
+			base_futex_wait(asleep, 1, (int64_t)TIMEOUT_NS);
+		}
 		if (base_clock_ns() - start >= TIMEOUT_NS)
 			return done(h, a, b);
 	}

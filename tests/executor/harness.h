@@ -33,6 +33,12 @@
 #define BUFFERS_AT (64ull << 20)
 #define BUFFERS_SIZE (64ull << 20)
 
+/* The aperture of a guest's device: shared window and window; the rest is somebody else's. */
+#define GUEST_APERTURE_SIZE (2ull << 30)
+#define GUEST_SHARED_AT (2ull << 20)
+#define GUEST_SHARED_SIZE (64ull << 20)
+#define GUEST_WINDOW_AT (256ull << 20)
+
 #define TIMEOUT_NS 20000000000ull
 
 struct harness {
@@ -40,6 +46,9 @@ struct harness {
 	int sock;
 	int stderr_fd;
 	uint8_t *window; /* the client's view */
+	bool is_guest;
+	uint8_t *aperture; /* of a guest: the window is in it */
+	int wake_fd;	   /* of a guest: the executor's eventfd */
 	struct trnc_exec_ready ready;
 	uint8_t *probe;
 	uint64_t control_seq, next_id;
@@ -47,6 +56,7 @@ struct harness {
 	/* context 1 */
 	struct trnc_user_page *user;
 	struct trnc_host_page *page;
+	struct trnc_kernel_page *kernel;
 	uint8_t *ring;
 	uint64_t producer;
 	uint32_t next_event, next_handle;
@@ -56,7 +66,11 @@ struct harness {
 
 /* What the next executor finds beside its socket: descriptors of ours, -1: none (as at first). */
 void harness_give(int broker, int gate);
-/* Starts an executor and gets it ready, without segments. */
+/* Sends SETUP; a guest's with the descriptors that belong to it. Return: its id. */
+uint64_t harness_send_setup(struct harness *h, struct trnc_exec_setup *setup);
+/* Starts an executor and says nothing to it yet. */
+void harness_fork(struct harness *h);
+/* Starts an executor and gets it ready, without segments.  With TRANCHE_TEST_GUEST in the environment all are those of guests. */
 void harness_spawn(struct harness *h, uint32_t host_device, uint32_t flags, uint64_t window_base);
 /* The same, with segments and context 1. */
 void harness_start(struct harness *h, uint32_t flags);
@@ -66,6 +80,7 @@ void harness_stop(struct harness *h);
 
 void harness_map_segment(struct harness *h, uint64_t offset, uint64_t size, uint32_t kind);
 uint64_t harness_send(struct harness *h, uint32_t type, const void *body, size_t len, int fd);
+uint64_t harness_send_fds(struct harness *h, uint32_t type, const void *body, size_t len, const int *fds, size_t nr_fds);
 /* The reply to a message, whose status must be as given. Return: bytes of body. */
 size_t harness_recv(struct harness *h, uint64_t id, uint32_t status, void *body, size_t cap, int *ret_fd);
 /* Both. */
