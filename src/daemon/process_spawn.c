@@ -12,36 +12,19 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/program.h"
 #include "daemon/process_config.h"
 #include "daemon/process_priv.h"
 
-#define IN_BUILD_TREE "/src/daemon/tranched"
+#define OWN_NAME "daemon/tranched"
 #define FIRST_FREE_FD 3
 #define LOWEST_SOURCE_FD 16 /* above the numbers that are given, so that one dup2() does not overwrite the source of the next */
 
-/* Beside us in a build tree, in that folder of it, else where it is installed. */
-static void find_program(const char *folder, const char *name, char ret[PATH_MAX])
-{
-	size_t tail = strlen(IN_BUILD_TREE);
-	char self[PATH_MAX];
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (len > (ssize_t)tail) {
-		self[len] = '\0';
-		if (!strcmp(self + len - tail, IN_BUILD_TREE)) {
-			self[(size_t)len - tail] = '\0';
-			if (snprintf(ret, PATH_MAX, "%s/src/%s/%s", self, folder, name) < PATH_MAX)
-				return;
-		}
-	}
-	snprintf(ret, PATH_MAX, "%s/%s", TRANCHE_LIBEXECDIR, name);
-}
-
 void daemon_spawn_find(struct daemon_processes *ps)
 {
-	find_program("device", "tranche-device", ps->device_path);
-	find_program("parent", "tranche-parent", ps->parent_path);
-	find_program("executor", "tranche-executor", ps->executor_path);
+	base_program_find(OWN_NAME, "device/tranche-device", TRANCHE_LIBEXECDIR, ps->device_path);
+	base_program_find(OWN_NAME, "parent/tranche-parent", TRANCHE_LIBEXECDIR, ps->parent_path);
+	base_program_find(OWN_NAME, "executor/tranche-executor", TRANCHE_LIBEXECDIR, ps->executor_path);
 }
 
 /* What systemd tells us alone: a device that said READY would say it in our name. */
