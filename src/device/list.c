@@ -11,7 +11,7 @@ static int list_types(const struct device_driver *driver, struct trn_error *err)
 	int r;
 
 	r = device_process_register(&p, err);
-	for (size_t i = 0; r >= 0 && (type = trn_type_at(p.parent, i)); i++)
+	for (size_t i = 0; r >= 0 && (type = device_process_type_at(&p, i)); i++)
 		printf("%-10s %-20s %s\n", i ? "" : driver->name, trn_type_name(type), trn_type_pretty_name(type));
 	device_process_unregister(&p);
 	return r;

@@ -79,7 +79,7 @@ static int print_driver(const struct device_driver *driver, struct trn_error *er
 		putchar(',');
 		print_resources("capacity", &capacity);
 		printf(",\"types\":[");
-		for (size_t i = 0; (type = trn_type_at(p.parent, i)); i++) {
+		for (size_t i = 0; (type = device_process_type_at(&p, i)); i++) {
 			if (i)
 				putchar(',');
 			print_type(type);

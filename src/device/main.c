@@ -175,8 +175,9 @@ static int check(struct device_process *p, struct trn_error *err)
 	p->driver = device_driver_find(p->options.parent, err);
 	if (!p->driver)
 		return -ENOENT;
-	p->service = p->driver->service;
-	r = p->service->check(&p->options, err);
+	r = device_process_choose_service(p, err);
+	if (r >= 0)
+		r = p->service->check(&p->options, err);
 	return r < 0 ? r : device_driver_check_keys(p, err);
 }
 

@@ -9,20 +9,24 @@
 #include "device/config.h"
 #include "device/options.h"
 
+/* Of a guest's address space; a CPU of today has no more than the upper one to spare. */
+#define MIN_APERTURE (16ull << 20)
+#define MAX_APERTURE (16ull << 40)
+
 static void print_help(void)
 {
 	printf("tranche-device OPTION...\n\n"
-	       "Serves one virtual device: a compute device on a socket of its own (as \"tranche run\" starts it), or a PCI\n"
-	       "device to a virtual machine, over vfio-user.\n\n"
+	       "Serves one virtual device: a compute device to programs, on a socket of its own (as \"tranche run\" starts it),\n"
+	       "or a compute device or another PCI device to a virtual machine, over vfio-user.\n\n"
 	       "      --parent DRIVER       parent driver (default: compute)\n"
 	       "      --type TYPE           type of the device, with or without the driver's name (default: the first)\n"
 	       "      --list                show drivers, types and driver options\n"
 	       "  -o, --option KEY=VALUE    option of the driver\n"
 	       "      --json                with --list: as JSON\n"
-	       "      --uuid UUID           of the device (PCI: a random one when missing)\n"
+	       "      --uuid UUID           of the device (for virtual machines: a random one when missing)\n"
 	       "      --memory SIZE         quota (default: the type's, or the host device's memory)\n"
-	       "      --socket-path PATH    socket to make and listen on (PCI: UUID.sock in $XDG_RUNTIME_DIR/tranche, or\n"
-	       "                            for root in /run/tranche, when missing)\n"
+	       "      --socket-path PATH    socket to make and listen on (for virtual machines: UUID.sock in\n"
+	       "                            $XDG_RUNTIME_DIR/tranche, or for root in /run/tranche, when missing)\n"
 	       "      --fd N                socket that already listens\n"
 	       "      --owner UID           user who may connect, besides root and the user that runs this\n\n"
 	       "For those who look after it:\n"
@@ -36,9 +40,11 @@ static void print_help(void)
 	       "      --time N              thousandths of the host device's time that are promised (default: 0, none)\n"
 	       "      --parent-socket PATH  tranche-parent that serves all devices of the host device; it starts the executors\n"
 	       "      --behind SIZE|none    memory that an executor may have beside buffers (default: 1 GiB and a quarter of the quota)\n"
-	       "      --control-fd N        socket of \"tranche run\"\n"
-	       "      --runtime-dir DIR     existing private folder for sessions\n"
-	       "                            (default: the folder of the control socket, else of the socket)\n"
+	       "      --control-fd N        socket of \"tranche run\" (not for virtual machines)\n"
+	       "      --aperture SIZE       memory that a virtual machine sees of the device, a power of two (compute-pci only;\n"
+	       "                            default: chosen by the quota)\n"
+	       "      --runtime-dir DIR     existing private folder for sessions (default: the folder of the control socket,\n"
+	       "                            else of the socket; compute-pci: else UUID beside the socket, which is made)\n"
 	       "      --executor PATH       the executor's program (default: the one that belongs to this one)\n"
 	       "      --no-quick            short kernels run on the host's workers, like all others\n"
 	       "      --no-fork-server      start each executor by itself: slower, but each has a random address layout of its own\n"
@@ -87,6 +93,17 @@ static int parse_behind(const char *text, struct device_options *o, struct trn_e
 	return strcmp(text, "none") ? base_size_parse(text, &o->behind, err) : 0;
 }
 
+static int parse_aperture(const char *text, struct device_options *o, struct trn_error *err)
+{
+	int r = base_size_parse(text, &o->aperture, err);
+
+	o->has_aperture = true;
+	if (r < 0 || (o->aperture >= MIN_APERTURE && o->aperture <= MAX_APERTURE && !(o->aperture & (o->aperture - 1))))
+		return r;
+	trn_error_set(err, -EINVAL, "BadOption", "--aperture %.60s is no power of two from 16 MiB to 16 TiB", text);
+	return trn_error_hint(err, "leave it out: what suits the quota is chosen");
+}
+
 static int check(const struct device_options *o, struct trn_error *err)
 {
 	if (o->is_unconfirmed && !o->control_socket)
@@ -125,6 +142,7 @@ enum {
 	OPT_TIME,
 	OPT_PARENT_SOCKET,
 	OPT_BEHIND,
+	OPT_APERTURE,
 };
 
 int device_options_parse(int argc, char **argv, struct device_options *ret, struct trn_error *err)
@@ -157,6 +175,7 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 		{ "time", required_argument, NULL, OPT_TIME },
 		{ "parent-socket", required_argument, NULL, OPT_PARENT_SOCKET },
 		{ "behind", required_argument, NULL, OPT_BEHIND },
+		{ "aperture", required_argument, NULL, OPT_APERTURE },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
@@ -256,6 +275,9 @@ int device_options_parse(int argc, char **argv, struct device_options *ret, stru
 			break;
 		case OPT_BEHIND:
 			r = parse_behind(optarg, &o, err);
+			break;
+		case OPT_APERTURE:
+			r = parse_aperture(optarg, &o, err);
 			break;
 		case 'h':
 			print_help();

@@ -41,6 +41,8 @@ struct device_options {
 	uint32_t time; /* thousandths of the parent's time; 0: no promise */
 	bool has_behind;
 	uint64_t behind; /* bytes that an executor may have beside buffers; 0: no limit */
+	bool has_aperture;
+	uint64_t aperture; /* bytes of memory that a guest sees; 0: chosen by the quota */
 	bool has_host_device;
 	uint32_t host_device;
 	uint64_t memory; /* bytes; 0: as much as the type has, or the host's device */

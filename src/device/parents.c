@@ -7,10 +7,21 @@
 
 #include "device/config.h"
 #include "device/process.h"
+#include "parents/compute/compute.h"
+
+static const struct device_face compute_faces[] = {
+#if DEVICE_HAS_PCI
+	{ COMPUTE_TYPE_PCI, &device_service_compute_pci },
+#else
+	{ COMPUTE_TYPE_PCI, NULL },
+#endif
+	{ 0 },
+};
 
 static const struct device_driver compute = {
 	.name = "compute",
 	.service = &device_service_compute,
+	.faces = compute_faces,
 	.register_parent = device_compute_register,
 };
 
@@ -83,6 +94,15 @@ const struct device_driver *device_driver_find(const char *name, struct trn_erro
 	trn_error_set(err, -ENOENT, "NoSuchParent", "there is no parent driver \"%.60s\"", name);
 	trn_error_hint(err, "the drivers are %s", names);
 	return NULL;
+}
+
+const struct device_service *device_driver_service(const struct device_driver *driver, const char *type)
+{
+	const struct device_face *face = driver->faces;
+
+	while (face && face->type && strcmp(face->type, type))
+		face++;
+	return face && face->type ? face->service : driver->service;
 }
 
 int device_driver_check_keys(const struct device_process *p, struct trn_error *err)

@@ -17,9 +17,16 @@ struct device_key {
 	const char *help;
 };
 
+/* A type of a driver that is served in another way than the driver's other ones. */
+struct device_face {
+	const char *type; /* with the driver's name */
+	const struct device_service *service; /* NULL: this build has none for it */
+};
+
 struct device_driver {
 	const char *name;
-	const struct device_service *service;
+	const struct device_service *service; /* of all types without a face */
+	const struct device_face *faces; /* ends with one without type; NULL: none */
 	const struct device_key *keys; /* ends with one without name; NULL: none */
 	/* Makes p->parent out of p->options. */
 	int (*register_parent)(struct device_process *p, struct trn_error *err);
@@ -33,12 +40,14 @@ struct device_driver {
 const struct device_driver *device_driver_at(size_t index);
 /* The driver of that name, or NULL and a sentence that lists those that there are. */
 const struct device_driver *device_driver_find(const char *name, struct trn_error *err);
+/* How devices of that type are served; NULL: this build cannot. */
+const struct device_service *device_driver_service(const struct device_driver *driver, const char *type);
 /* Is each -o one of the driver's?  0 or -EINVAL. */
 int device_driver_check_keys(const struct device_process *p, struct trn_error *err);
 /* The value of an -o, or NULL. */
 const char *device_key_value(const struct device_process *p, const char *name);
 
-/* serve_compute.c */
+/* compute.c */
 int device_compute_register(struct device_process *p, struct trn_error *err);
 
 /* parents_NAME.c */

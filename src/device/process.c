@@ -79,12 +79,41 @@ void device_process_unregister(struct device_process *p)
 	p->event = sd_event_unref(p->event);
 }
 
-/* Names of drivers have no "-": what follows the first one is the type's own name. */
-static const char *own_name(const struct trn_type *type)
+struct trn_type *device_process_type_at(const struct device_process *p, size_t index)
 {
-	const char *dash = strchr(trn_type_name(type), '-');
+	struct trn_type *type;
+
+	for (size_t i = 0; (type = trn_type_at(p->parent, i)); i++)
+		if (device_driver_service(p->driver, trn_type_name(type)) && !index--)
+			return type;
+	return NULL;
+}
+
+/* Names of drivers have no "-": what follows the first one is the type's own name. */
+static const char *own_name(const char *type)
+{
+	const char *dash = strchr(type, '-');
 
 	return dash ? dash + 1 : "";
+}
+
+static bool is_named(const char *type, const char *wanted)
+{
+	return !strcmp(type, wanted) || !strcmp(own_name(type), wanted);
+}
+
+int device_process_choose_service(struct device_process *p, struct trn_error *err)
+{
+	const struct device_face *face = p->driver->faces;
+
+	p->service = p->driver->service;
+	for (; p->options.type && face && face->type; face++)
+		if (is_named(face->type, p->options.type))
+			p->service = face->service;
+	if (p->service)
+		return 0;
+	trn_error_set(err, -ENOENT, "NotBuilt", "this tranche-device was built without what serves devices of type %.60s", p->options.type);
+	return trn_error_hint(err, "build it where the library jansson is");
 }
 
 struct trn_type *device_process_find_type(const struct device_process *p, struct trn_error *err)
@@ -94,8 +123,8 @@ struct trn_type *device_process_find_type(const struct device_process *p, struct
 	char names[160] = "";
 	size_t len = 0;
 
-	for (size_t i = 0; (type = trn_type_at(p->parent, i)); i++) {
-		if (!wanted || !strcmp(trn_type_name(type), wanted) || !strcmp(own_name(type), wanted))
+	for (size_t i = 0; (type = device_process_type_at(p, i)); i++) {
+		if (!wanted || is_named(trn_type_name(type), wanted))
 			return type;
 		if (len < sizeof(names))
 			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "", trn_type_name(type));

@@ -31,7 +31,7 @@ struct device_process {
 
 	struct device_options options;
 	const struct device_driver *driver;
-	const struct device_service *service; /* the driver's */
+	const struct device_service *service; /* the type's */
 	int listener; /* -1: none, or the service has taken it over */
 	bool owns_socket; /* the file at options.socket_path is ours: a failed start must not remove what was there */
 	sd_event *event;
@@ -64,8 +64,12 @@ void device_process_get_stats(const struct device_process *p, struct trnc_contro
 int device_process_register(struct device_process *p, struct trn_error *err);
 void device_process_unregister(struct device_process *p);
 
+/* The types that this build can serve one by one, from 0 on; NULL behind the last. */
+struct trn_type *device_process_type_at(const struct device_process *p, size_t index);
 /* The type that the command line names, or NULL and a sentence. */
 struct trn_type *device_process_find_type(const struct device_process *p, struct trn_error *err);
+/* How that type is served, as far as its name tells; before there is a parent. 0 or -ENOENT. */
+int device_process_choose_service(struct device_process *p, struct trn_error *err);
 
 /* list.c: prints drivers, types and options. */
 int device_list(struct trn_error *err);
@@ -103,6 +107,7 @@ struct device_service {
 };
 
 extern const struct device_service device_service_compute;
+extern const struct device_service device_service_compute_pci;
 extern const struct device_service device_service_pci;
 
 #endif
