@@ -188,8 +188,21 @@ uint64_t client_context_memory_seq(const struct client_context *c);
  * Return: 0 done; -ESHUTDOWN lost (within a second of the loss); -ETIMEDOUT.
  */
 int client_wait(struct client_context *c, bool (*done)(void *data), void *data, int64_t deadline_ns);
+
+/*
+ * What is waited for, and what is known of when it can come at the earliest: the less often a sleeper is woken the less
+ * it costs, in a virtual machine above all.
+ */
+struct client_condition {
+	bool (*done)(void *data);
+	/* NULL, or: not before the context has completed so many commands (client_queue_target()); 0: not known;
+	 * UINT64_MAX: no command makes it true, only client_wake() or news of another kind. Called often, without locks. */
+	uint64_t (*target)(void *data);
+	void *data;
+};
+int client_wait_for(struct client_context *c, const struct client_condition *cond, int64_t deadline_ns);
 /* The same without spinning, for helper threads: the processor is the program's. */
-int client_wait_asleep(struct client_context *c, bool (*done)(void *data), void *data, int64_t deadline_ns);
+int client_wait_asleep(struct client_context *c, const struct client_condition *cond, int64_t deadline_ns);
 
 /* Makes every client_wait() of the context look at its condition again. */
 void client_wake(struct client_context *c);

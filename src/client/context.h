@@ -18,6 +18,11 @@ static inline _Atomic uint32_t *client_word32(__u32 *p)
 	return (_Atomic uint32_t *)p;
 }
 
+/* Room for a burst of some 13,000 launches: the program's thread writes them at 0.1 us each and need not share the
+ * processors with the host's threads while they are worked off. */
+#define CLIENT_RING_LEN (2u << 20)
+#define CLIENT_BLOCK_BYTES (TRNC_EVENT_BLOCK_SLOTS * (uint32_t)sizeof(struct trnc_event_slot))
+
 /* Memory whose BUFFER_DESTROY record the host has not worked off yet. */
 struct client_deferred {
 	struct client_mem mem;
@@ -30,8 +35,8 @@ struct client_context {
 	uint32_t id;
 	_Atomic bool lost; /* seen to be lost, for whatever reason; never taken back */
 
-	/* channel: all in one service segment */
-	struct client_segment *channel;
+	/* channel */
+	struct client_segment *channel; /* over a socket: all in one service segment */
 	struct trnc_user_page *user;
 	struct trnc_host_page *host;
 	uint8_t *ring;
@@ -48,6 +53,7 @@ struct client_context {
 	_Atomic uint32_t spin_ns; /* how long the next wait spins */
 	_Atomic uint32_t crowded; /* waits without spinning that are left */
 	_Atomic uint32_t crowded_next; /* how many the next time; 0 counts as the least */
+	/* over a socket (socket_wait.c) */
 	_Atomic bool has_leader;  /* a thread sleeps on the user page's flag, or is about to */
 	_Atomic uint32_t sleep_round; /* the others sleep on this */
 	_Atomic uint32_t nr_followers;
@@ -57,7 +63,7 @@ struct client_context {
 
 	pthread_mutex_t events_lock;
 	struct client_ids events;
-	struct client_segment *event_segments[TRNC_MAX_EVENT_BLOCKS]; /* [0] is NULL: part of the channel */
+	struct client_segment *event_segments[TRNC_MAX_EVENT_BLOCKS]; /* over a socket; [0] is NULL: part of the channel */
 	struct trnc_event_slot *_Atomic event_blocks[TRNC_MAX_EVENT_BLOCKS];
 	uint32_t nr_event_blocks;
 
@@ -70,8 +76,6 @@ struct client_context {
 	struct base_list exact; /* struct client_segment: memory with segments of its own */
 };
 
-/* Wakes all who wait for the host. Any locks. */
-void client_context_wake(struct client_context *c);
 /* Is it lost?  Looks at the host page too, and ends the session when the executor is gone. Takes session->lock. */
 bool client_context_check_lost(struct client_context *c);
 /* -ESHUTDOWN with the sentence of the loss. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "client/session.h"
+#include "client/transport.h"
 
 #define SYSTEM_FOLDER "/run/tranche"
 #define SUFFIX ".sock"
@@ -28,6 +28,7 @@ static int add_device(const char *path, size_t len)
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
+	d->transport = &client_socket;
 	d->path = strndup(path, len);
 	if (!d->path) {
 		free(d);

@@ -5,13 +5,8 @@
  */
 #include <errno.h>
 
-#include "client/context.h"
 #include "client/refuse.h"
-#include "client/rpc.h"
-#include "client/segments.h"
-
-
-#define BLOCK_BYTES ((uint64_t)TRNC_EVENT_BLOCK_SLOTS * sizeof(struct trnc_event_slot))
+#include "client/transport.h"
 
 #define STATUS_QUEUED 3
 
@@ -25,46 +20,24 @@ void client_events_init(struct client_context *c, struct trnc_event_slot *block0
 
 void client_events_finish(struct client_context *c)
 {
-	for (uint32_t i = 1; i < c->nr_event_blocks; i++)
-		client_segment_destroy(c->event_segments[i], 0, 0);
 	client_ids_finish(&c->events);
 	pthread_mutex_destroy(&c->events_lock);
-}
-
-static int announce_block(struct client_context *c, struct client_segment *seg, struct trn_error *err)
-{
-	struct trnc_event_block_add add = {
-		.context = c->id,
-		.block = c->nr_event_blocks,
-		.offset = seg->offset,
-		.control_seq = atomic_load(&c->session->control_seq),
-	};
-	struct client_request req = { .type = TRNC_MSG_EVENT_BLOCK_ADD, .body = &add, .len = sizeof(add) };
-
-	return client_rpc(c->session, &req, err);
 }
 
 /* With events_lock held: the next block can be added by one thread only. */
 static int add_block_locked(struct client_context *c, struct trn_error *err)
 {
-	struct client_segment *seg;
+	struct trnc_event_slot *block;
 	int r;
 
 	if (c->nr_event_blocks == TRNC_MAX_EVENT_BLOCKS)
 		return client_refuse(err, -ENOBUFS, "TooManyEvents", "release events that are complete",
 				     "a context has at most %u events",
 				     TRNC_MAX_EVENT_BLOCKS * TRNC_EVENT_BLOCK_SLOTS);
-	r = client_segment_create(c->session, TRNC_SEGMENT_SERVICE, BLOCK_BYTES, false, &seg, err);
+	r = c->session->transport->block_add(c, &block, err);
 	if (r < 0)
 		return r;
-	r = announce_block(c, seg, err);
-	if (r < 0) {
-		client_segment_destroy(seg, 0, 0);
-		return r;
-	}
-	c->event_segments[c->nr_event_blocks] = seg;
-	atomic_store_explicit(&c->event_blocks[c->nr_event_blocks], (struct trnc_event_slot *)(void *)seg->ptr,
-			      memory_order_release);
+	atomic_store_explicit(&c->event_blocks[c->nr_event_blocks], block, memory_order_release);
 	c->nr_event_blocks++;
 	c->events.limit += TRNC_EVENT_BLOCK_SLOTS;
 	return 0;

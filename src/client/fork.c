@@ -36,7 +36,7 @@ static void after_fork_in_child(void)
 	atomic_fetch_add(&client_process_number, 1);
 	base_list_for_each_safe(s, next, &sessions, node) {
 		/* Closed, not shut down: the parent uses the connection. */
-		s->sock = base_close(s->sock);
+		s->fd = base_close(s->fd);
 		base_list_remove(&s->node);
 	}
 	for (size_t i = 0; i < nr_watched; i++) {

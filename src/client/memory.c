@@ -8,10 +8,8 @@
 
 #include "base/futex.h"
 #include "base/range.h"
-#include "client/context.h"
 #include "client/refuse.h"
-#include "client/rpc.h"
-#include "client/segments.h"
+#include "client/transport.h"
 
 #define REAP_A_STEP 8 /* pieces that one allocation looks at */
 
@@ -103,7 +101,7 @@ static size_t reap_session(struct client_session *s)
 	}
 	pthread_mutex_unlock(&s->reap_lock);
 
-	client_rpc_drain(s, 0);
+	s->transport->drain(s, 0);
 	pthread_mutex_lock(&s->lock);
 	left += s->nr_dying;
 	pthread_mutex_unlock(&s->lock);
@@ -176,7 +174,7 @@ static bool wait_for_memory(struct client_session *s, uint64_t seen)
 			return true;
 		if (!left || client_session_is_lost(s) || base_clock_ns() - start > patience_ns(s))
 			return false;
-		client_rpc_drain(s, 1);
+		s->transport->drain(s, 1);
 	}
 }
 

@@ -8,11 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/futex.h"
-#include "client/context.h"
 #include "client/refuse.h"
-#include "client/rpc.h"
-#include "client/segments.h"
+#include "client/transport.h"
 
 #define DATA_LEN (256u << 10)
 #define CHUNK 4096u
@@ -88,7 +85,7 @@ static void drain_locked(struct client_output *o)
 		write_all(chunk, len);
 		o->consumer += len;
 		atomic_store(client_word64(&o->head->consumer), o->consumer);
-		base_futex_signal(client_word32(&o->head->host_asleep));
+		client_ring_host(o->session, 0, &o->head->host_asleep);
 	}
 }
 
@@ -107,23 +104,26 @@ void client_output_drain(struct client_session *s)
 		drain(o);
 }
 
+static bool has_news(void *data)
+{
+	struct client_output *o = data;
+	uint64_t seen;
+
+	pthread_mutex_lock(&o->lock);
+	seen = o->consumer;
+	pthread_mutex_unlock(&o->lock);
+	return atomic_load(&o->stop) || (read_producer(o) != seen && !atomic_load(&o->is_broken));
+}
+
 /* Text may be left over by a kernel that nobody waits for: this thread sleeps until there is some. */
 static void *run_thread(void *arg)
 {
 	struct client_output *o = arg;
-	_Atomic uint32_t *flag = client_word32(&o->head->user_asleep);
+	const struct client_text text = { .head = o->head, .has_news = has_news, .data = o };
 
 	while (!atomic_load(&o->stop)) {
-		uint64_t seen;
-
 		drain(o);
-		atomic_exchange(flag, 1);
-		pthread_mutex_lock(&o->lock);
-		seen = o->consumer;
-		pthread_mutex_unlock(&o->lock);
-		if (atomic_load(&o->stop) || (read_producer(o) != seen && !atomic_load(&o->is_broken)))
-			continue;
-		base_futex_wait(flag, 1, -1);
+		o->session->transport->output_sleep(o->session, &text);
 	}
 	return NULL;
 }
@@ -152,8 +152,7 @@ static int start_thread(struct client_output *o)
 static void stop_thread(struct client_output *o)
 {
 	atomic_store(&o->stop, true);
-	atomic_store(client_word32(&o->head->user_asleep), 0);
-	base_futex_wake(client_word32(&o->head->user_asleep));
+	o->session->transport->output_wake(o->session, o->head);
 	pthread_join(o->thread, NULL);
 }
 
@@ -163,18 +162,6 @@ static void free_output(struct client_output *o)
 		client_segment_destroy(o->segment, 0, 0);
 	pthread_mutex_destroy(&o->lock);
 	free(o);
-}
-
-static int announce_output(struct client_output *o, struct trn_error *err)
-{
-	struct trnc_output_set set = {
-		.offset = o->segment->offset,
-		.data_len = DATA_LEN,
-		.control_seq = atomic_load(&o->session->control_seq),
-	};
-	struct client_request req = { .type = TRNC_MSG_OUTPUT_SET, .body = &set, .len = sizeof(set) };
-
-	return client_rpc(o->session, &req, err);
 }
 
 static int make_output(struct client_session *s, struct client_output **ret, struct trn_error *err)
@@ -198,7 +185,7 @@ static int make_output(struct client_session *s, struct client_output **ret, str
 			      "cannot start the thread that writes what kernels print: %s", strerror(-r));
 		goto free_it;
 	}
-	r = announce_output(o, err);
+	r = s->transport->output_set(s, o->segment, DATA_LEN, err);
 	if (r < 0) {
 		stop_thread(o);
 		goto free_it;

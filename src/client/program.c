@@ -4,10 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/context.h"
 #include "client/refuse.h"
-#include "client/rpc.h"
-
+#include "client/transport.h"
 
 #define FIRST_REPLY_CAP (256u << 10)
 #define MAX_TRIES 4 /* the reply may have grown between two questions: another thread built the program again */
@@ -23,25 +21,11 @@ static int alloc_reply(struct exchange *x, uint64_t cap, struct trn_error *err)
 	return client_staging_alloc(x->c, cap, &x->reply, err);
 }
 
-static int send_request(struct exchange *x, enum trnc_msg_type type, const void *body, size_t len,
-			struct trn_error *err)
+static int check_reply(const struct exchange *x, struct trn_error *err)
 {
-	struct trnc_blob_reply reply;
-	struct client_request req = {
-		.type = type,
-		.body = body,
-		.len = len,
-		.reply = &reply,
-		.reply_len = sizeof(reply),
-	};
-	int r = client_rpc(x->c->session, &req, err);
-
-	if (r < 0)
-		return r;
-	if (reply.len > TRNC_MAX_BLOB)
+	if (x->reply_len > TRNC_MAX_BLOB)
 		return client_refuse(err, -EPROTO, "BadReply", CLIENT_HINT_RESTART,
 				     "the device's answer has an impossible length");
-	x->reply_len = reply.len;
 	return 0;
 }
 
@@ -60,16 +44,9 @@ static int copy_reply(struct exchange *x, void **ret_reply, size_t *ret_len, str
 
 static int query_once(struct exchange *x, uint64_t program, enum trnc_query what, struct trn_error *err)
 {
-	struct trnc_program_query query = {
-		.context = x->c->id,
-		.what = what,
-		.program = program,
-		.reply = x->reply.offset,
-		.reply_cap = x->reply.size,
-		.control_seq = atomic_load(&x->c->session->control_seq),
-	};
+	int r = x->c->session->transport->query(x->c, program, what, &x->reply, &x->reply_len, err);
 
-	return send_request(x, TRNC_MSG_PROGRAM_QUERY, &query, sizeof(query), err);
+	return r < 0 ? r : check_reply(x, err);
 }
 
 /* cap: bytes of room to try first */
@@ -104,17 +81,9 @@ int client_program_query(struct client_context *c, uint64_t program, enum trnc_q
 
 static int build_once(struct exchange *x, uint64_t program, const struct client_mem *request, struct trn_error *err)
 {
-	struct trnc_program_build build = {
-		.context = x->c->id,
-		.program = program,
-		.request = request->offset,
-		.request_len = request->size,
-		.reply = x->reply.offset,
-		.reply_cap = x->reply.size,
-		.control_seq = atomic_load(&x->c->session->control_seq),
-	};
+	int r = x->c->session->transport->build(x->c, program, request, &x->reply, &x->reply_len, err);
 
-	return send_request(x, TRNC_MSG_PROGRAM_BUILD, &build, sizeof(build), err);
+	return r < 0 ? r : check_reply(x, err);
 }
 
 int client_program_build(struct client_context *c, uint64_t program, const struct base_blob *request, void **ret_reply,

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "base/futex.h"
-#include "client/context.h"
+#include "client/transport.h"
 
 #define QUEUE_PROFILING 2u /* CL_QUEUE_PROFILING_ENABLE; this library knows no OpenCL */
 
@@ -157,7 +157,7 @@ uint64_t client_rec_publish(struct client_context *c)
 	/* Sequentially consistent, so that it stands before the look at host_asleep. */
 	atomic_store(client_word64(&c->user->producer), pos);
 	pthread_mutex_unlock(&c->ring_lock);
-	base_futex_signal(client_word32(&c->user->host_asleep));
+	client_ring_host(c->session, c->id, &c->user->host_asleep);
 	return pos;
 }
 

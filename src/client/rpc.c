@@ -171,7 +171,7 @@ static bool receive_one(struct client_session *s)
 	struct packet p;
 	_cleanup_close_ int fd = -1;
 	size_t nr_fds = 1;
-	ssize_t n = base_recv(s->sock, &p, sizeof(p), &fd, &nr_fds);
+	ssize_t n = base_recv(s->fd, &p, sizeof(p), &fd, &nr_fds);
 
 	if (n == -EAGAIN)
 		return false;
@@ -191,7 +191,7 @@ static bool receive_one(struct client_session *s)
 
 static void wait_for_socket(struct client_session *s, short events, int timeout_ms)
 {
-	struct pollfd pfd = { .fd = s->sock, .events = events };
+	struct pollfd pfd = { .fd = s->fd, .events = events };
 
 	poll(&pfd, 1, timeout_ms);
 }
@@ -233,7 +233,7 @@ void client_rpc_drain(struct client_session *s, int timeout_ms)
 static int send_packet(struct client_session *s, const struct packet *p)
 {
 	for (;;) {
-		int r = base_send(s->sock, p, p->head.len, NULL, 0);
+		int r = base_send(s->fd, p, p->head.len, NULL, 0);
 
 		client_rpc_drain(s, 0);
 		if (r == 0)

@@ -7,6 +7,7 @@
 
 #include "client/session.h"
 
+#define CLIENT_LARGE (2ull << 20) /* segments of this size and more start where a huge page can */
 #define CLIENT_EXACT_MIN (16ull << 20) /* from here on a piece of memory has a segment of its own */
 
 struct client_pool_segment;
@@ -41,6 +42,11 @@ void client_segment_destroy(struct client_segment *seg, uint32_t context, uint64
 /* A child that is forked from now on has the segment, too. */
 void client_segment_show(struct client_segment *seg);
 
+/* For transports: an unmapped one, freed by whoever finishes it. NULL: no memory. */
+struct client_segment *client_segment_new(struct client_session *s, enum trnc_segment_kind kind, uint64_t size);
+void client_segment_note_grant(struct client_session *s, enum trnc_segment_kind kind,
+			       const struct trnc_segment_reply *reply);
+
 /* For rpc.c, with session->lock held. */
 void client_segment_dies_locked(struct client_session *s, struct client_segment *seg, uint64_t id);
 struct client_segment *client_segment_find_dying_locked(struct client_session *s, uint64_t id);
@@ -54,5 +60,15 @@ void client_segment_died_locked(struct client_session *s, struct client_segment 
  */
 int client_window_open(struct client_session *s, uint64_t size, bool is_shared);
 void client_window_close(struct client_session *s);
+/* The other side gives less of it. */
+void client_window_trim(struct client_session *s, uint64_t size);
+
+#define CLIENT_RESERVE_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+/* Maps a segment at its place, or anywhere if that is in no window; flags beside MAP_SHARED. Return: 0 or -errno. */
+int client_window_map(struct client_segment *seg, int fd, uint64_t file_offset, int flags);
+int client_window_refuse_map(const struct client_segment *seg, int r, struct trn_error *err);
+/* Its place is reserved again. */
+void client_window_unmap(struct client_segment *seg);
 
 #endif

@@ -15,9 +15,11 @@
 #include "client/space.h"
 
 struct client_output;
+struct client_transport;
 
 struct client_device {
 	const char *path;
+	const struct client_transport *transport;
 	pthread_mutex_t lock; /* made anew in a forked child */
 	struct client_session *live; /* not counted: the session's last put clears it. Under lock */
 	/* known after the first connection, then fixed for the process; under lock */
@@ -40,7 +42,8 @@ struct client_session {
 	struct base_list node;	  /* of all sessions of the process (fork.c) */
 	unsigned int process;	  /* client_process() when it was made */
 	unsigned int refs;	  /* under device->lock */
-	int sock;		  /* non-blocking; -1 in a forked child */
+	const struct client_transport *transport; /* the device's */
+	int fd;			  /* what the transport speaks through; -1 in a forked child */
 	uint64_t features;	  /* TRNC_FEATURE_*, as picked */
 	uint64_t flags;		  /* TRNC_SESSION_* */
 
@@ -58,16 +61,16 @@ struct client_session {
 
 	pthread_mutex_t lock; /* everything below */
 
-	/* requests (rpc.c) */
+	/* requests over a socket (rpc.c) */
 	uint64_t last_id;
 	struct base_list calls;	  /* struct client_call: threads that wait for a reply */
 	struct base_list dying;	  /* struct client_segment: given back, no reply yet */
-	unsigned int nr_dying;
-	uint64_t bytes_dying;
 	bool is_receiving;	  /* a thread is in poll() or recv() for all */
 
 	/* memory (segments.c) */
-	struct client_space space;
+	unsigned int nr_dying;	  /* given back, and not known to be free again */
+	uint64_t bytes_dying;
+	struct client_space space; /* of the window; not used where the other side chooses */
 	struct client_account accounts[2]; /* by kind - 1 */
 
 	struct base_list contexts; /* struct client_context */

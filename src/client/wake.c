@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* For the helper threads of those who stand on the client: to be woken, and to know that they are not in this process. */
-#include "base/futex.h"
-#include "client/context.h"
+#include "client/transport.h"
 
 void client_wake(struct client_context *c)
 {
-	base_futex_signal(client_word32(&c->user->user_asleep));
+	c->session->transport->wake(c);
 }
 
 bool client_context_is_forked(const struct client_context *c)

@@ -137,6 +137,7 @@ static void worker_free(struct worker *w)
 static void *worker_main(void *data)
 {
 	struct worker *w = data;
+	const struct client_condition ready = { .done = has_ready, .data = w };
 	bool quit, is_orphan;
 
 	for (;;) {
@@ -149,7 +150,7 @@ static void *worker_main(void *data)
 		if (quit)
 			break;
 		/* A lost context ends the wait, too; then every event counts as failed and all items are ready. */
-		client_wait_asleep(w->client, has_ready, w, -1);
+		client_wait_asleep(w->client, &ready, -1);
 		run_ready(w);
 	}
 	if (is_orphan)
