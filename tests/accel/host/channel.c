@@ -197,14 +197,16 @@ static bool has_news(struct fake_channel *c)
 	       atomic_load((_Atomic uint64_t *)&user_page(c)->producer) != atomic_load(&c->consumer);
 }
 
-/* Only a doorbell ends it, so that a driver that forgets one is found out; but the end of "hold" rings nobody. */
+/* Only a doorbell ends it, so that a driver that forgets one is found out; but the end of "hold" rings nobody,
+ * and chaos overwrites what is slept on. */
 static void sleep_until_news(struct fake_channel *c)
 {
 	_Atomic uint32_t *asleep = (_Atomic uint32_t *)&user_page(c)->host_asleep;
+	bool is_loose = atomic_load(&c->fake->hold) || atomic_load(&c->fake->fault.nr_chaos);
 
 	atomic_exchange(asleep, 1);
 	if (!has_news(c) && !atomic_load(&c->stop))
-		(void)base_futex_wait(asleep, 1, atomic_load(&c->fake->hold) ? 50000000 : -1);
+		(void)base_futex_wait(asleep, 1, is_loose ? 50000000 : -1);
 	atomic_exchange(asleep, 0);
 }
 

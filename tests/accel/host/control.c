@@ -11,6 +11,7 @@
 #include "base/eventfd.h"
 #include "base/thread.h"
 #include "fake.h"
+#include "fault.h"
 
 #define SETTLE_MS 2
 
@@ -55,12 +56,36 @@ static uint64_t room(struct fake *f)
 	return in_use > TRNC_CONTROL_SLOTS ? 0 : TRNC_CONTROL_SLOTS - in_use;
 }
 
-static void put(struct fake *f, const struct trnc_control_slot *slot)
+static void publish(struct fake *f, uint64_t position)
 {
-	memcpy(slot_at(f, TRNC_CONTROL_REPLIES, f->replies), slot, sizeof(slot->session) + sizeof(slot->reserved) + slot->msg.len);
-	f->replies++;
-	atomic_store((_Atomic uint64_t *)&host_part(f)->reply_producer, f->replies);
+	atomic_store((_Atomic uint64_t *)&host_part(f)->reply_producer, position);
+}
+
+void fake_put_raw(struct fake *f, const struct trnc_control_slot *slot)
+{
+	pthread_mutex_lock(&f->put_lock);
+	memcpy(slot_at(f, TRNC_CONTROL_REPLIES, f->replies), slot, sizeof(*slot));
+	publish(f, ++f->replies);
+	pthread_mutex_unlock(&f->put_lock);
 	fake_fire(f, 0);
+}
+
+/* Through what a hostile host makes of it. */
+static void put(struct fake *f, struct trnc_control_slot *slot)
+{
+	struct fault_value producer = { .how = FAULT_ADD };
+	unsigned int nr = fault_reply(f, slot, &producer);
+
+	for (unsigned int i = 0; i < nr; i++)
+		fake_put_raw(f, slot);
+	if (producer.how == FAULT_SET || producer.value) {
+		publish(f, producer.how == FAULT_SET ? producer.value : f->replies + producer.value);
+		fake_fire(f, 0);
+	}
+	if (nr && f->fault.has_kept) {
+		f->fault.has_kept = false;
+		fake_put_raw(f, &f->fault.kept);
+	}
 }
 
 void fake_reply(struct fake *f, uint32_t session, const struct trnc_msg *request, const void *body, uint32_t len)
@@ -134,7 +159,10 @@ static void clean_up(struct fake *f)
 	fake_sessions_end_all(f);
 	if (fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)f->size) < 0)
 		fprintf(stderr, "fake: the aperture cannot be emptied: %s\n", strerror(errno));
-	f->requests = f->replies = 0;
+	f->requests = 0;
+	pthread_mutex_lock(&f->put_lock);
+	f->replies = 0;
+	pthread_mutex_unlock(&f->put_lock);
 	f->nr_deferred = 0;
 	atomic_store(&f->probe_len, 0);
 	f->resets_done = wanted;
@@ -184,6 +212,7 @@ int fake_control_start(struct fake *f)
 	f->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (f->wake < 0)
 		return -errno;
+	pthread_mutex_init(&f->put_lock, NULL);
 	atomic_store(&f->status, TRNC_STATUS_READY);
 	r = base_thread_start(&f->thread, run, f);
 	if (r < 0)

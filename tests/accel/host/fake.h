@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fault.h"
 #include "tranche/pci.h"
 #include "tranche/wire/compute_pci.h"
 
@@ -90,7 +91,9 @@ struct fake {
 	_Atomic bool has_news;	    /* requests were added, or replies read */
 	_Atomic uint32_t nr_resets; /* wanted; compared with resets_done */
 	uint32_t resets_done;
-	uint64_t requests, replies; /* positions: read, written */
+	uint64_t requests; /* position up to which they were read */
+	uint64_t replies;  /* position up to which they were written; put_lock */
+	pthread_mutex_t put_lock;
 	uint32_t nr_deferred;	    /* requests whose replies come later */
 	uint64_t used[2];
 	uint64_t last_session; /* its unique number */
@@ -102,6 +105,8 @@ struct fake {
 	_Atomic bool hold;	     /* commands are read and do not complete */
 	_Atomic uint64_t to_lose;    /* sessions, by bit number - 1 */
 	_Atomic uint64_t nr_traps, nr_fires, nr_commands, nr_doorbells;
+
+	struct fault fault;
 };
 
 /* pci.c: the device of a core */

@@ -50,9 +50,10 @@ static void print_stats(const struct fake *f)
 }
 
 /* One line. Return: false: it is the last. */
-static bool obey(struct fake *f, const char *line)
+static bool obey(struct fake *f, char *line)
 {
 	unsigned int n;
+	int r;
 
 	if (!strcmp(line, "quit"))
 		return false;
@@ -68,9 +69,14 @@ static bool obey(struct fake *f, const char *line)
 	} else if (!strcmp(line, "leave") || !strcmp(line, "changed")) {
 		atomic_fetch_or(&f->status, line[0] == 'l' ? TRNC_STATUS_LEAVE : TRNC_STATUS_CHANGED);
 		fake_fire(f, 0);
+	} else if (sscanf(line, "sleep %u", &n) == 1) {
+		usleep(n * 1000);
 	} else {
-		printf("error: no command \"%s\"\n", line);
-		return true;
+		r = fault_obey(f, line);
+		if (r <= 0) {
+			printf("error: %s \"%s\"\n", r < 0 ? "wrong words of the command" : "no command", line);
+			return true;
+		}
 	}
 	puts("ok");
 	return true;

@@ -166,7 +166,7 @@ static int regs_rw(struct trn_pci *pci, uint64_t offset, void *buf, size_t len, 
 			memcpy(&word, (uint8_t *)buf + i, 4);
 			write_register(f, offset + i, word);
 		} else {
-			word = read_register(f, offset + i);
+			word = fault_register(f, (uint32_t)(offset + i), read_register(f, offset + i));
 			memcpy((uint8_t *)buf + i, &word, 4);
 		}
 	}
@@ -274,6 +274,7 @@ static int init(struct trn_device *dev, struct trn_error *err)
 
 	if (!f)
 		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for the device");
+	fault_init(f);
 	lay_out(f, trn_parent_priv(trn_type_parent(trn_device_type(dev))));
 	if (getrandom(&f->nonce, sizeof(f->nonce), 0) < 0 || getrandom(f->luid, sizeof(f->luid), 0) < 0 ||
 	    getrandom(f->uuid, sizeof(f->uuid), 0) < 0 || !f->nonce)
@@ -299,6 +300,7 @@ static void release(struct trn_device *dev)
 {
 	struct fake *f = trn_pci_priv(trn_pci_of(dev));
 
+	fault_heal(f);
 	fake_control_stop(f);
 	trn_pci_destroy(f->pci);
 	base_close(f->fd);
