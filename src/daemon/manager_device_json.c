@@ -32,14 +32,22 @@ static const char *state_name(const struct manager_device *dev)
 	return dev->state == MANAGER_UNRESPONSIVE ? "unresponsive" : "running";
 }
 
+struct figure {
+	const char *name;
+	uint64_t value;
+};
+
+/* Other PCI devices do not count what their guests do. */
+static bool is_of_a_guest(const struct manager_device *dev)
+{
+	return dev->parent->is_compute && !strcmp(trn_type_device_api(trn_device_type(dev->core)), "vfio-pci");
+}
+
 static json_t *stats_json(const struct manager_device *dev)
 {
 	const struct trnc_control_stats *s = &dev->stats;
 	const struct trnc_parent_account *a = &dev->account;
-	const struct {
-		const char *name;
-		uint64_t value;
-	} figures[] = {
+	const struct figure figures[] = {
 		{ "sessions_now", s->sessions_now },
 		{ "sessions", s->sessions },
 		{ "used", s->used },
@@ -59,10 +67,18 @@ static json_t *stats_json(const struct manager_device *dev)
 		{ "longest_wait_ns", a->longest_wait_ns },
 		{ "cpu_ns", a->cpu_ns > s->cpu_ns ? a->cpu_ns : s->cpu_ns },
 	};
+	const struct figure guest_figures[] = {
+		{ "traps", s->traps },
+		{ "doorbells", s->doorbells },
+		{ "interrupts", s->interrupts },
+	};
 	json_t *json = json_object();
 
 	for (size_t i = 0; i < sizeof(figures) / sizeof(*figures); i++)
 		json_object_set_new(json, figures[i].name, json_integer((json_int_t)figures[i].value));
+	if (is_of_a_guest(dev))
+		for (size_t i = 0; i < sizeof(guest_figures) / sizeof(*guest_figures); i++)
+			json_object_set_new(json, guest_figures[i].name, json_integer((json_int_t)guest_figures[i].value));
 	json_object_set_new(json, "share", json_real(dev->share));
 	return json;
 }

@@ -396,6 +396,14 @@ static int check_peer(const struct daemon_peer *peer, struct manager_spec *spec,
 	return peer ? daemon_check_owner(peer, spec, "the device", err) : 0;
 }
 
+/* Types of compute devices for programs are one to the process, which is told the size. */
+static const char *process_type(const struct manager_device *dev)
+{
+	const struct trn_type *type = trn_device_type(dev->core);
+
+	return dev->parent->is_compute && !strcmp(trn_type_device_api(type), "compute") ? "compute-memory" : trn_type_name(type);
+}
+
 static int start_process(struct manager_device *dev, struct trn_error *err)
 {
 	struct manager_parent *p = dev->parent;
@@ -406,7 +414,7 @@ static int start_process(struct manager_device *dev, struct trn_error *err)
 	int r;
 
 	trn_device_get_resources(dev->core, &has);
-	params.type = p->is_compute ? "compute-memory" : trn_type_name(trn_device_type(dev->core));
+	params.type = process_type(dev);
 	params.memory = p->is_compute ? has.amount[TRN_RESOURCE_MEMORY] : 0;
 	params.time = (uint32_t)has.amount[TRN_RESOURCE_TIME];
 	if (dev->spec.options)

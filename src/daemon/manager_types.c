@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a parent offers: a compute parent cuts memory, in sizes that are powers of two and in any size; of a PCI driver, what it
- * says itself.
+ * What a parent offers: a compute parent cuts memory, in sizes that are powers of two and in any size, and in any size for virtual
+ * machines; of another driver, what it says itself.
  * The core's driver of all of them does nothing: devices are processes.
  */
 #include <errno.h>
@@ -15,14 +15,22 @@
 #define MIB (1ull << 20)
 #define MAX_TYPES 64u
 
-/* What the core's parent points to; freed with it. */
-struct parent_driver {
+/* What types with one device_api have. */
+struct type_face {
 	struct trn_device_ops ops;
-	char name[32], device_api[32];
+	char device_api[32];
+};
+
+/* What the core's parent and its types point to; freed with it. */
+struct parent_driver {
+	char name[32];
+	size_t nr_faces;
+	struct type_face faces[]; /* room for one a type */
 };
 
 struct type_list {
 	struct trn_type_desc desc[MAX_TYPES];
+	const char *api[MAX_TYPES];
 	char text[MAX_TYPES][3][160]; /* name, pretty name, description */
 	size_t nr;
 };
@@ -36,26 +44,40 @@ static void release_nothing(struct trn_device *dev)
 {
 }
 
-static struct parent_driver *make_driver(const char *name, const char *device_api)
+static const struct trn_device_ops *find_ops(struct parent_driver *driver, const char *device_api)
 {
-	struct parent_driver *driver = calloc(1, sizeof(*driver));
+	struct type_face *face = driver->faces;
+
+	while (face < driver->faces + driver->nr_faces && strcmp(face->device_api, device_api))
+		face++;
+	if (face < driver->faces + driver->nr_faces)
+		return &face->ops;
+	snprintf(face->device_api, sizeof(face->device_api), "%s", device_api);
+	face->ops = (struct trn_device_ops){ .name = driver->name, .device_api = face->device_api, .init = init_nothing,
+					     .release = release_nothing };
+	driver->nr_faces++;
+	return &face->ops;
+}
+
+/* With what the types need: each gets its calls. */
+static struct parent_driver *make_driver(const char *name, struct type_list *l)
+{
+	struct parent_driver *driver = calloc(1, sizeof(*driver) + l->nr * sizeof(driver->faces[0]));
 
 	if (!driver)
 		return NULL;
 	snprintf(driver->name, sizeof(driver->name), "%s", name);
-	snprintf(driver->device_api, sizeof(driver->device_api), "%s", device_api);
-	driver->ops.name = driver->name;
-	driver->ops.device_api = driver->device_api;
-	driver->ops.init = init_nothing;
-	driver->ops.release = release_nothing;
+	for (size_t i = 0; i < l->nr; i++)
+		l->desc[i].ops = find_ops(driver, l->api[i]);
 	return driver;
 }
 
-static struct trn_type_desc *add_type(struct type_list *l, uint64_t memory, uint32_t adjustable)
+static struct trn_type_desc *add_type(struct type_list *l, const char *api, uint64_t memory, uint32_t adjustable)
 {
 	struct trn_type_desc *desc = &l->desc[l->nr];
-	char (*text)[160] = l->text[l->nr++];
+	char (*text)[160] = l->text[l->nr];
 
+	l->api[l->nr++] = api;
 	*desc = (struct trn_type_desc){ .name = text[0], .pretty_name = text[1], .description = text[2], .adjustable = adjustable };
 	desc->cost.amount[TRN_RESOURCE_MEMORY] = memory;
 	return desc;
@@ -64,12 +86,13 @@ static struct trn_type_desc *add_type(struct type_list *l, uint64_t memory, uint
 static void list_compute_types(struct type_list *l, uint64_t capacity)
 {
 	const uint32_t memory_bit = 1u << TRN_RESOURCE_MEMORY, time_bit = 1u << TRN_RESOURCE_TIME;
+	const uint64_t any = capacity < 1024 * MIB ? capacity : 1024 * MIB;
 	char size[BASE_SIZE_TEXT];
 	char (*text)[160];
 
 	for (uint64_t memory = 256 * MIB; memory <= capacity && l->nr < 32; memory *= 2) {
 		text = l->text[l->nr];
-		add_type(l, memory, time_bit);
+		add_type(l, "compute", memory, time_bit);
 		if (memory < 1024 * MIB)
 			snprintf(text[0], sizeof(text[0]), "%llum", (unsigned long long)(memory / MIB));
 		else
@@ -78,10 +101,15 @@ static void list_compute_types(struct type_list *l, uint64_t capacity)
 		snprintf(text[2], sizeof(text[2]), "%s of memory; a share of time can be promised", size);
 	}
 	text = l->text[l->nr];
-	add_type(l, capacity < 1024 * MIB ? capacity : 1024 * MIB, memory_bit | time_bit);
+	add_type(l, "compute", any, memory_bit | time_bit);
 	snprintf(text[0], sizeof(text[0]), "custom");
 	snprintf(text[1], sizeof(text[1]), "Compute device of any size");
 	snprintf(text[2], sizeof(text[2]), "memory as chosen; a share of time can be promised");
+	text = l->text[l->nr];
+	add_type(l, "vfio-pci", any, memory_bit | time_bit);
+	snprintf(text[0], sizeof(text[0]), "pci");
+	snprintf(text[1], sizeof(text[1]), "Compute device of any size for a virtual machine");
+	snprintf(text[2], sizeof(text[2]), "for a guest with the driver tranche_accel; memory as chosen; a share of time can be promised");
 }
 
 static void list_driver_types(struct type_list *l, const struct daemon_driver *driver)
@@ -92,6 +120,7 @@ static void list_driver_types(struct type_list *l, const struct daemon_driver *d
 		const struct daemon_driver_type *type = &driver->types[i];
 		bool has_prefix = !strncmp(type->name, driver->name, len) && type->name[len] == '-';
 
+		l->api[l->nr] = type->device_api;
 		l->desc[l->nr++] = (struct trn_type_desc){ .name = type->name + (has_prefix ? len + 1 : 0),
 							   .pretty_name = type->pretty_name, .description = type->description,
 							   .cost = type->cost, .adjustable = type->adjustable };
@@ -99,7 +128,7 @@ static void list_driver_types(struct type_list *l, const struct daemon_driver *d
 }
 
 static int register_types(struct daemon *d, const struct manager_parent_params *params, struct type_list *l,
-			  struct trn_parent_desc *desc, struct trn_error *err, const char **ret_api)
+			  struct trn_parent_desc *desc, struct trn_error *err)
 {
 	const struct daemon_driver *driver;
 
@@ -107,7 +136,6 @@ static int register_types(struct daemon *d, const struct manager_parent_params *
 		list_compute_types(l, params->memory);
 		desc->capacity.amount[TRN_RESOURCE_MEMORY] = params->memory;
 		desc->capacity.amount[TRN_RESOURCE_TIME] = 1000;
-		*ret_api = "compute";
 		return 0;
 	}
 	driver = daemon_driver_find(d, params->driver);
@@ -118,7 +146,6 @@ static int register_types(struct daemon *d, const struct manager_parent_params *
 	}
 	list_driver_types(l, driver);
 	desc->capacity = driver->capacity;
-	*ret_api = driver->types[0].device_api;
 	return 0;
 }
 
@@ -127,15 +154,14 @@ int daemon_types_register(struct daemon *d, const struct manager_parent_params *
 	struct trn_parent_desc desc = { .name = params->name, .release = free };
 	struct type_list *l = calloc(1, sizeof(*l));
 	struct parent_driver *driver = NULL;
-	const char *api = NULL;
-	int r = l ? register_types(d, params, l, &desc, err, &api) : daemon_no_memory(err);
+	int r = l ? register_types(d, params, l, &desc, err) : daemon_no_memory(err);
 
 	if (r >= 0) {
-		driver = make_driver(params->driver, api);
+		driver = make_driver(params->driver, l);
 		r = driver ? 0 : daemon_no_memory(err);
 	}
 	if (r >= 0) {
-		desc.ops = &driver->ops;
+		desc.ops = l->desc[0].ops;
 		desc.priv = driver;
 		desc.types = l->desc;
 		desc.nr_types = l->nr;

@@ -159,6 +159,9 @@ static const struct family device_families[] = {
 	{ "tranche_device_longest_wait_seconds", GAUGE, "seconds", "The longest wait for a turn.", "stats", "longest_wait_ns",
 	  NANOSECONDS },
 	{ "tranche_device_cpu_seconds", COUNTER, "seconds", "Processor time of executors.", "stats", "cpu_ns", NANOSECONDS },
+	{ "tranche_device_traps", COUNTER, NULL, "Accesses of registers by a guest.", "stats", "traps", AS_IS },
+	{ "tranche_device_doorbells", COUNTER, NULL, "Those by which it told of work.", "stats", "doorbells", AS_IS },
+	{ "tranche_device_interrupts", COUNTER, NULL, "Interrupts of a guest.", "stats", "interrupts", AS_IS },
 	{ "tranche_device_slices", COUNTER, NULL, "Turns that were given.", "stats", "slices", AS_IS },
 	{ "tranche_device_stops", COUNTER, NULL, "Stops of executors that did not give their turn back.", "stats", "stops", AS_IS },
 };

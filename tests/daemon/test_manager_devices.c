@@ -489,6 +489,59 @@ static void assert_state(const char *state, size_t nr_problems)
 	json_decref(json);
 }
 
+static json_t *device_json(unsigned int n)
+{
+	json_t *json = NULL;
+
+	assert_int_equal(daemon_get_devices(w.d, &admin, world_uuid(n), &json, NULL), 0);
+	return json;
+}
+
+static void assert_is_for_a_guest(unsigned int n, bool is)
+{
+	static const char *const names[] = { "traps", "doorbells", "interrupts" };
+	json_t *json = device_json(n);
+
+	assert_string_equal(json_string_value(json_object_get(json, "device_api")), is ? "vfio-pci" : "compute");
+	for (size_t i = 0; i < 3; i++) {
+		const json_t *figure = json_object_get(json_object_get(json, "stats"), names[i]);
+
+		assert_int_equal(json_is_integer(figure), is);
+		assert_true(!is || json_integer_value(figure) == 9 - (int)i);
+	}
+	json_decref(json);
+}
+
+/* Another kind of device, and of the same memory and time; also over a restart of tranched. */
+static void test_c04_a_device_of_a_virtual_machine(void **state)
+{
+	char body[160];
+
+	snprintf(body, sizeof(body), "{'type':'compute-pci','parent':'cpu0','memory':3221225472,'time':40,'uuid':'%s'}", world_uuid(1));
+	json_decref(world_ask(world_post_device, NULL, body, NULL));
+	assert_string_equal(w.last_type, "compute-pci");
+	assert_int_equal(world_left("cpu0", "memory"), FULL - 3 * WORLD_GIB);
+	assert_int_equal(world_left("cpu0", "time"), 600);
+	snprintf(body, sizeof(body), "{'type':'compute-2g','parent':'cpu0','uuid':'%s'}", world_uuid(2));
+	json_decref(world_ask(world_post_device, NULL, body, NULL));
+	assert_string_equal(w.last_type, "compute-memory");
+	assert_int_equal(world_left("cpu0", "memory"), FULL - 5 * WORLD_GIB);
+	world_use(world_uuid(1), true);
+	world_use(world_uuid(2), true);
+	assert_is_for_a_guest(1, true);
+	assert_is_for_a_guest(2, false);
+
+	json_decref(world_ask(world_patch_device, world_uuid(1), "{'memory':1073741824}", NULL));
+	assert_int_equal(world_left("cpu0", "memory"), FULL - 3 * WORLD_GIB);
+	world_stop();
+	world_start();
+	assert_int_equal(world_left("cpu0", "memory"), FULL - 3 * WORLD_GIB);
+	world_run();
+	assert_is_for_a_guest(1, true);
+	json_decref(world_ask(world_delete_device, world_uuid(1), "{'policy':'force'}", NULL));
+	assert_int_equal(world_left("cpu0", "memory"), FULL - 2 * WORLD_GIB);
+}
+
 static void test_unresponsive_while_it_runs(void **state)
 {
 	struct trn_error err = { 0 };
@@ -654,6 +707,7 @@ int main(void)
 		T(test_lifetime_process),
 		T(test_lifetime_process_over_a_restart),
 		T(test_memory_that_nobody_chose),
+		T(test_c04_a_device_of_a_virtual_machine),
 		T(test_unresponsive_while_it_runs),
 		T(test_looking_asks_whether_it_answers),
 		T(test_what_is_left_is_told),

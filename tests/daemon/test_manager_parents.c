@@ -32,15 +32,17 @@ static bool has_parent(const char *name)
 static void test_c10_c32_types_of_mixed_size(void **state)
 {
 	static const char *const names[] = { "compute-256m", "compute-512m", "compute-1g", "compute-2g", "compute-4g", "compute-8g",
-					     "compute-custom" };
+					     "compute-custom", "compute-pci" };
 	json_t *json = NULL, *type, *list;
 	size_t i;
 
 	assert_int_equal(daemon_get_types(w.d, &admin, "cpu0", NULL, &json, NULL), 0);
 	list = json_object_get(json, "types");
-	assert_int_equal(json_array_size(list), 7);
-	json_array_foreach(list, i, type)
+	assert_int_equal(json_array_size(list), 8);
+	json_array_foreach(list, i, type) {
 		assert_string_equal(json_string_value(json_object_get(type, "name")), names[i]);
+		assert_string_equal(json_string_value(json_object_get(type, "device_api")), i == 7 ? "vfio-pci" : "compute");
+	}
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "available_instances")), 56);
 	json_decref(json);
 	start(1);
