@@ -20,6 +20,8 @@ Made, a guest is up; left (with), it is gone.  What Guest() takes:
     programs    as files, for programs of this machine: with their shared libraries; without ":..." they go to /usr/bin/
     memory      "512M";  cpus  1;  share  True: as vfio-user needs it, False: private memory, None: no memory object
     ports       PCIe root ports for hot-add (1): port0 is bus 0000:01 of the guest, port1 0000:02, ...
+    reserve     "8G": room at each of them for a device's 64-bit memory
+    usr         a disk image below the guest's /usr (vm_root.usr_image(fetcher): OpenCL programs, Python, no driver)
     intel_iommu True: VFIO works inside the guest (modules=["vfio-pci"])
     append      more words for the kernel's command line;  qemu_args  more words for QEMU
     kernel, modules_dir     another kernel's bzImage and lib/modules/RELEASE

@@ -90,7 +90,7 @@ class Job:
 class Guest:
     """A virtual machine, running and ready for scripts from the moment it is made.  See tests/vm/guest.py for its use."""
 
-    def __init__(self, devices=(), modules=(), packages=(), files=(), programs=(), memory="512M", share=True, cpus=1, ports=1,
+    def __init__(self, devices=(), modules=(), packages=(), files=(), programs=(), memory="512M", share=True, cpus=1, ports=1, reserve=None,
                  intel_iommu=False, accel="tcg", append="", qemu_args=(), kernel=None, modules_dir=None, shell=False, console=None,
                  stream=None, timeout=BOOT_TIMEOUT, fetcher=None, usr=None):
         self.fetcher = fetcher or Fetcher(Cache())
@@ -107,7 +107,7 @@ class Guest:
             append = f"{append} vm.usr" if usr else append
             self.command = [*self.fetcher.qemu(), *self.machine(memory, share, cpus, accel, intel_iommu),
                             *self.kernel_words(kernel, image, intel_iommu, shell, append), *self.channels(shell),
-                            *self.slots(ports), *self.disk(usr), *(w for d in devices for w in ("-device", device_word(d))), *qemu_args]
+                            *self.slots(ports, reserve), *self.disk(usr), *(w for d in devices for w in ("-device", device_word(d))), *qemu_args]
             self.start(shell, console)
             if not shell:
                 self.wait_for_boot(1, timeout)
@@ -155,9 +155,10 @@ class Guest:
                 "-device", "virtio-blk-pci,drive=usr,addr=0x1c"] if usr else []
 
     @staticmethod
-    def slots(ports):
-        """PCIe root ports, for devices that come later: port0, port1, ..."""
-        return [w for n in range(ports) for w in ("-device", f"pcie-root-port,id=port{n},chassis={n + 1},addr=0x1d.{n}"
+    def slots(ports, reserve):
+        """PCIe root ports, for devices that come later: port0, port1, ...; each with room for {reserve} of prefetchable memory."""
+        more = f",pref64-reserve={reserve}" if reserve else ""
+        return [w for n in range(ports) for w in ("-device", f"pcie-root-port,id=port{n},chassis={n + 1},addr=0x1d.{n}{more}"
                                                   + (",multifunction=on" if n == 0 else ""))]
 
     def start(self, shell, console):

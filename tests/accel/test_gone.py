@@ -1,0 +1,51 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The device's process is killed: its registers read as ones, programs get errors, the guest lives, the module can be unloaded."""
+import accel
+from accel import DRIVER, FIRST, PCI_DRIVER, eventually, machine, ours, program
+from test_loss import spin
+
+PROGRAMS = ours("spin", "load") + [program("apps/vadd")]
+
+
+def register(m, offset=0):
+    base = int(m.ok(f"head -1 /sys/bus/pci/devices/{FIRST}/resource").split()[0], 16)
+    return int(m.ok(f"devmem {base + offset:#x} 32"), 16)
+
+
+def test_killed():
+    with machine("256M", "64M", programs=PROGRAMS) as m:
+        assert register(m) == 0x434e5254
+        load, job = m.launch("load 120 /tmp/begun"), spin(m)
+        m.ok("until [ -e /tmp/begun ]; do usleep 50000; done")
+        m.device.kill()
+        status, text = job.wait(20)
+        assert status == 0, text
+        status, text = load.wait(20)
+        assert status == 3, f"{status}: {text}"
+        assert register(m) == 0xffffffff
+        assert len(m.told()) <= 2
+        # A new program does not find it, or is told so; it finds the other device.
+        status, text = m.run("clinfo -l")
+        assert status == 0, text
+        assert m.ok("ls /dev/accel"), "the nodes are there until the driver lets go"
+        assert "0 wrong" in m.ok("vadd 0 || vadd 1")
+        m.ok(f"echo {FIRST} >{PCI_DRIVER}/unbind", timeout=60)
+        assert m.nodes() == 1
+        assert "0 wrong" in m.ok("vadd")
+        m.ok(f"rmmod {DRIVER}", timeout=60)
+        assert m.nodes() == 0
+
+
+def test_killed_at_rest():
+    """Nobody used it: unloading and loading again finds no device, and no harm."""
+    with machine("64M") as m:
+        m.device.kill()
+        m.ok(f"rmmod {DRIVER}", timeout=60)
+        m.run(f"modprobe {DRIVER}", timeout=60)
+        eventually(lambda: m.nodes() == 0, "there is no node")
+        m.ok(f"rmmod {DRIVER}", timeout=60)
+
+
+if __name__ == "__main__":
+    accel.main()
