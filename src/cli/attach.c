@@ -20,12 +20,13 @@
 
 #define MIB (1ull << 20)
 
-enum { OPT_NO_DAEMON = 256, OPT_JSON, OPT_SOCKET };
+enum { OPT_NO_DAEMON = 256, OPT_JSON, OPT_SOCKET, OPT_COMPUTE };
 
 struct attach {
 	void (*print)(const struct attach *a);
 	uint64_t memory; /* bytes, whole MiB; 0: not given */
 	bool no_check;
+	bool is_compute; /* a compute device, which uses none of the machine's memory */
 	bool no_daemon;
 	bool by_ctl; /* only tranche-ctl knows what is asked for */
 	char path[PATH_MAX];
@@ -36,13 +37,14 @@ static void print_help(void)
 {
 	printf("tranche attach --print qemu|libvirt [OPTION...] UUID|SOCKET\n"
 	       "tranche attach --print podman|env [OPTION...] UUID\n\n"
-	       "Prints what gives a PCI device to a virtual machine, or one of tranched's compute devices to a program.\n\n"
+	       "Prints what gives a device to a virtual machine, or one of tranched's compute devices to a program.\n\n"
 	       "  -p, --print qemu       arguments of QEMU (10.1 or later), quoted for a shell\n"
 	       "  -p, --print libvirt    the same as parts of libvirt's domain XML\n"
 	       "  -p, --print podman     arguments of \"podman run\", for a compute device of tranched's\n"
 	       "  -p, --print env        variables for a shell, for a compute device of tranched's\n"
-	       "  -m, --memory SIZE      and the memory of the machine, which must be shared with the device\n"
+	       "  -m, --memory SIZE      and the memory of the machine, which must be shared with the device (but a compute device)\n"
 	       "  -n, --no-check         do not try whether the device answers\n"
+	       "      --compute          it is a compute device (with --no-check; otherwise that is found out)\n"
 	       "      --no-daemon        do not ask tranched where the device is\n"
 	       "      --json             print the device as tranched's API tells it\n"
 	       "      --socket PATH      where tranched listens (default: see tranche(1))\n"
@@ -58,10 +60,12 @@ static int usage(const char *what)
 
 static void print_qemu(const struct attach *a)
 {
-	if (a->memory)
+	if (a->is_compute && a->memory)
+		printf("-m %lluM ", (unsigned long long)(a->memory / MIB));
+	else if (a->memory)
 		printf("-machine q35,memory-backend=mem -m %lluM -object memory-backend-memfd,id=mem,size=%lluM,share=on ",
 		       (unsigned long long)(a->memory / MIB), (unsigned long long)(a->memory / MIB));
-	else
+	else if (!a->is_compute)
 		fprintf(stderr,
 			"# The machine's memory must be shared with the device (--memory SIZE prints this, too):\n"
 			"# -machine q35,memory-backend=mem -m SIZE -object memory-backend-memfd,id=mem,size=SIZE,share=on\n");
@@ -78,17 +82,25 @@ static void print_libvirt(const struct attach *a)
 	printf("<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n");
 	if (a->memory)
 		printf("  <memory unit='MiB'>%llu</memory>\n", (unsigned long long)(a->memory / MIB));
-	printf("  <memoryBacking>\n"
-	       "    <source type='memfd'/>\n"
-	       "    <access mode='shared'/>\n"
-	       "  </memoryBacking>\n"
-	       "  <qemu:commandline>\n"
+	if (!a->is_compute)
+		printf("  <memoryBacking>\n"
+		       "    <source type='memfd'/>\n"
+		       "    <access mode='shared'/>\n"
+		       "  </memoryBacking>\n");
+	printf("  <qemu:commandline>\n"
 	       "    <qemu:arg value='-device'/>\n"
 	       "    <qemu:arg value='");
 	base_quote_xml(stdout, a->device);
 	printf("'/>\n"
 	       "  </qemu:commandline>\n"
 	       "</domain>\n");
+}
+
+/* Other devices have drivers in every kernel. */
+static void tell_guest(void)
+{
+	fprintf(stderr, "# The guest needs Linux 6.12 or later with CONFIG_DRM_ACCEL, the driver tranche_accel, and Tranche's OpenCL driver:\n"
+			"# \"tranche doctor\" in the guest tells what is missing; see tranche-attach(1).\n");
 }
 
 static int parse_print(const char *text, struct attach *a)
@@ -126,6 +138,7 @@ static int parse(int argc, char **argv, struct attach *a, const char **ret_targe
 		{ "print", required_argument, NULL, 'p' },
 		{ "memory", required_argument, NULL, 'm' },
 		{ "no-check", no_argument, NULL, 'n' },
+		{ "compute", no_argument, NULL, OPT_COMPUTE },
 		{ "no-daemon", no_argument, NULL, OPT_NO_DAEMON },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "socket", required_argument, NULL, OPT_SOCKET },
@@ -146,6 +159,9 @@ static int parse(int argc, char **argv, struct attach *a, const char **ret_targe
 			break;
 		case 'n':
 			a->no_check = true;
+			break;
+		case OPT_COMPUTE:
+			a->is_compute = true;
 			break;
 		case OPT_NO_DAEMON:
 			a->no_daemon = true;
@@ -204,7 +220,7 @@ int verb_attach(int argc, char **argv)
 		return forward_to_ctl(argv);
 	r = place_of(target, a.path, &err);
 	if (r == 0 && !a.no_check)
-		r = vfio_user_check(a.path, &err);
+		r = vfio_user_check(a.path, &a.is_compute, &err);
 	if (r < 0) {
 		base_log_error(BASE_LOG_ERROR, &err);
 		return CLI_REFUSED;
@@ -213,6 +229,8 @@ int verb_attach(int argc, char **argv)
 	if (!a.device)
 		return CLI_REFUSED;
 	a.print(&a);
+	if (a.is_compute)
+		tell_guest();
 	free(a.device);
 	return fflush(stdout) == 0 ? 0 : CLI_REFUSED;
 }

@@ -13,16 +13,17 @@
 
 static const struct ctl_option options[] = {
 	{ 'p', "print", "qemu|libvirt|podman|env", "for whom" },
-	{ 'm', "memory", "SIZE", "the virtual machine's memory, which must be shared with the device" },
+	{ 'm', "memory", "SIZE", "the virtual machine's memory, which must be shared with the device, but a compute device" },
 	{ 'n', "no-check", NULL, "do not try whether the device answers" },
+	{ CTL_COMPUTE, "compute", NULL, "it is a compute device (for one that was started by hand, with --no-check)" },
 	{ 0 },
 };
 
 /* "tranche attach" without us; target: a UUID or a socket. */
-static int attach_alone(struct ctl *c, const char *target)
+static int attach_alone(struct ctl *c, const char *target, bool is_compute)
 {
 	char tranche[PATH_MAX];
-	const char *argv[10] = { tranche, "attach", "--no-daemon", "--print", ctl_value(c, 'p') };
+	const char *argv[11] = { tranche, "attach", "--no-daemon", "--print", ctl_value(c, 'p') };
 	int n = 5, r = pieces_find_tranche(tranche, &c->err);
 
 	if (r < 0)
@@ -33,6 +34,8 @@ static int attach_alone(struct ctl *c, const char *target)
 	}
 	if (ctl_has(c, 'n'))
 		argv[n++] = "--no-check";
+	if (is_compute || ctl_has(c, CTL_COMPUTE))
+		argv[n++] = "--compute";
 	argv[n++] = target;
 	argv[n] = NULL;
 	fflush(stdout);
@@ -85,8 +88,8 @@ static int print_compute(struct ctl *c, json_t *device)
 
 	if (strcmp(form, "env") && strcmp(form, "podman")) {
 		trn_error_set(&c->err, -EOPNOTSUPP, "ComputeDevice",
-			      "device %s is a compute device, for programs, not for virtual machines", ctl_text_of(device, "uuid"));
-		return trn_error_hint(&c->err, "use --print env or --print podman");
+			      "device %s is a compute device for programs, not for virtual machines", ctl_text_of(device, "uuid"));
+		return trn_error_hint(&c->err, "use --print env or --print podman; for a virtual machine start one of type compute-pci");
 	}
 	r = pieces_find(&pieces, &c->err);
 	if (r < 0)
@@ -101,15 +104,17 @@ static int print_compute(struct ctl *c, json_t *device)
 static int attach(struct ctl *c, json_t *device)
 {
 	const char *form = ctl_value(c, 'p');
+	bool is_compute = !strcmp(ctl_text_of(device, "type"), "compute-pci");
 
 	if (ctl_has(c, CTL_JSON))
 		return ctl_print_json(c, device);
 	if (!strcmp(ctl_text_of(device, "device_api"), "compute"))
 		return print_compute(c, device);
 	if (!strcmp(form, "qemu") || !strcmp(form, "libvirt"))
-		return attach_alone(c, ctl_text_of(device, "socket"));
-	trn_error_set(&c->err, -EOPNOTSUPP, "PciDevice", "device %s is a PCI device, for virtual machines, not for programs",
-		      ctl_text_of(device, "uuid"));
+		return attach_alone(c, ctl_text_of(device, "socket"), is_compute);
+	trn_error_set(&c->err, -EOPNOTSUPP, is_compute ? "ForMachines" : "PciDevice",
+		      "device %s is a %s device, for virtual machines, not for programs", ctl_text_of(device, "uuid"),
+		      is_compute ? "compute" : "PCI");
 	return trn_error_hint(&c->err, "use --print qemu or --print libvirt");
 }
 
@@ -138,7 +143,7 @@ static int run_attach(struct ctl *c)
 	r = ctl_get(c, api_path("/v1/devices/", uuid, NULL), &device);
 	/* A device that somebody started by hand. */
 	if ((r == -ENOENT || r == -ECONNREFUSED || r == -EACCES) && form && (!strcmp(form, "qemu") || !strcmp(form, "libvirt")))
-		return attach_alone(c, uuid);
+		return attach_alone(c, uuid, false);
 	if (r < 0)
 		return r == -ENOENT && !api_is_no_daemon(&c->err) ? trn_error_hint(&c->err, "is it started? See \"tranche list\"") : r;
 	r = attach(c, device);

@@ -44,6 +44,7 @@ enum {
 	CTL_PRINT,
 	CTL_ALONE,
 	CTL_NO_RECONNECT,
+	CTL_COMPUTE,
 };
 
 struct ctl_option {

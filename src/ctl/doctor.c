@@ -143,6 +143,7 @@ static int verb_doctor(struct ctl *c)
 	ctl_doctor_daemon(&d);
 	ctl_doctor_host(&d);
 	ctl_doctor_tools(&d);
+	ctl_doctor_guest(&d);
 	if (ctl_has(c, CTL_JSON))
 		r = ctl_print_json(c, d.findings);
 	json_array_foreach(d.findings, i, finding) {

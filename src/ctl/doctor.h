@@ -24,6 +24,10 @@ void ctl_doctor_opencl(struct ctl_doctor *d); /* doctor_opencl.c: the host's Ope
 void ctl_doctor_host(struct ctl_doctor *d);   /* doctor_host.c: kernel, sandbox, limits */
 void ctl_doctor_daemon(struct ctl_doctor *d); /* doctor_daemon.c: tranched, its folders */
 void ctl_doctor_tools(struct ctl_doctor *d);  /* doctor_tools.c: QEMU, FUSE, devices of graphics */
+void ctl_doctor_guest(struct ctl_doctor *d);  /* doctor_guest.c: in a virtual machine, the driver of our device */
+
+/* Has this machine a compute device of a host's?  It needs no OpenCL of its own then. */
+bool ctl_doctor_is_guest(void);
 
 /* Looks for a program in PATH. */
 bool ctl_doctor_has_program(const char *name);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -68,8 +69,32 @@ static void check_namespaces(struct ctl_doctor *d)
 	else
 		ctl_doctor_say(d, "namespaces", CTL_WARN,
 			       "sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0; needed by "
-			       "\"tranche attach --sysfs\" alone",
+			       "\"tranche attach --sysfs\", and by compute devices of virtual machines",
 			       "this user may make no user namespaces");
+}
+
+/* As a device of a virtual machine does for what the guest sees of its memory. */
+static bool can_make_tmpfs(void)
+{
+	pid_t pid = fork();
+	int status = 1, fs;
+
+	if (pid == 0) {
+		fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+		if (fs < 0 && errno == EPERM && unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0)
+			fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+		_exit(fs >= 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0 && fsmount(fs, FSMOUNT_CLOEXEC, 0) >= 0 ? 0 : 1);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void check_tmpfs(struct ctl_doctor *d)
+{
+	if (can_make_tmpfs())
+		ctl_doctor_say(d, "tmpfs", CTL_OK, NULL, "compute devices of virtual machines can have a tmpfs of their own");
+	else
+		ctl_doctor_say(d, "tmpfs", CTL_WARN, "allow user namespaces (see above), or let root run tranched",
+			       "this user may make no tmpfs, which compute devices of virtual machines need");
 }
 
 /* The hierarchy that can limit memory and time: version 2 with these controllers. */
@@ -115,6 +140,7 @@ void ctl_doctor_host(struct ctl_doctor *d)
 	check_landlock(d);
 	check_seccomp(d);
 	check_namespaces(d);
+	check_tmpfs(d);
 	check_cgroups(d);
 	check_limit(d, "nofile", RLIMIT_NOFILE, 4096, "open files", "raise the hard limit: LimitNOFILE= of the service, or limits.conf(5)");
 	check_limit(d, "memlock", RLIMIT_MEMLOCK, 64 << 10, "locked memory",

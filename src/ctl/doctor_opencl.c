@@ -9,6 +9,12 @@
 #include "ctl/doctor.h"
 #include "ctl/text.h"
 
+/* A guest of a host that shares its devices has none of its own to share. */
+static enum ctl_health needed(void)
+{
+	return ctl_doctor_is_guest() ? CTL_WARN : CTL_MISSING;
+}
+
 static const char *vendors_folder(void)
 {
 	const char *given = getenv("OCL_ICD_VENDORS");
@@ -50,7 +56,7 @@ static void check_drivers(struct ctl_doctor *d)
 	if (nr)
 		ctl_doctor_say(d, "opencl", CTL_OK, NULL, "%d OpenCL driver%s of the host in %s", nr, nr > 1 ? "s" : "", folder);
 	else
-		ctl_doctor_say(d, "opencl", CTL_MISSING,
+		ctl_doctor_say(d, "opencl", needed(),
 			       "install one: apt install pocl-opencl-icd for the processors, or the graphics card's",
 			       "no OpenCL driver of the host in %s", folder);
 	if (pieces_find(&pieces, &err) < 0)
@@ -70,7 +76,7 @@ static void tell_devices(struct ctl_doctor *d, json_t *answer)
 	size_t i;
 
 	if (json_array_size(list) == 0)
-		ctl_doctor_say(d, "devices", CTL_MISSING, "clinfo -l shows what the host's drivers find; each needs its device",
+		ctl_doctor_say(d, "devices", needed(), "clinfo -l shows what the host's drivers find; each needs its device",
 			       "the host's OpenCL has no device");
 	json_array_foreach(list, i, one) {
 		char memory[CTL_TEXT];
@@ -89,7 +95,7 @@ static void check_devices(struct ctl_doctor *d)
 	int r = pieces_find_executor(executor, &err);
 
 	if (r < 0) {
-		ctl_doctor_say(d, "devices", CTL_MISSING, err.hint, "%s", err.text);
+		ctl_doctor_say(d, "devices", needed(), err.hint, "%s", err.text);
 		return;
 	}
 	r = ctl_doctor_output(argv, output, sizeof(output));
@@ -97,7 +103,7 @@ static void check_devices(struct ctl_doctor *d)
 	if (answer)
 		tell_devices(d, answer);
 	else
-		ctl_doctor_say(d, "devices", CTL_MISSING, "run it by hand to see what it says",
+		ctl_doctor_say(d, "devices", needed(), "run it by hand to see what it says",
 			       "%s --devices does not tell the host's devices (%d)", executor, r);
 	json_decref(answer);
 }

@@ -95,6 +95,11 @@ static int take_device(struct run *r, json_t *device)
 	if (strlen(uuid) >= CTL_UUID_TEXT || !*socket || strlen(socket) >= MOST_PATH || strchr(socket, ':'))
 		return trn_error_set(&r->c.err, -EPROTO, "NotUnderstood", "tranched's answer names no device");
 	memcpy(r->uuids[r->nr++], uuid, strlen(uuid) + 1);
+	if (strcmp(ctl_text_of(device, "device_api"), "compute")) {
+		trn_error_set(&r->c.err, -EOPNOTSUPP, "ForMachines", "devices of type %.60s are for virtual machines, not for programs",
+			      ctl_text_of(device, "type"));
+		return trn_error_hint(&r->c.err, "leave --type out, or choose one that \"tranche types\" tells to be of API compute");
+	}
 	snprintf(r->sockets + len, sizeof(r->sockets) - len, "%s%s", len ? ":" : "", socket);
 	return 0;
 }

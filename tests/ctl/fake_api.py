@@ -41,6 +41,11 @@ TYPES = [
     make_type("serial0", "mtty-2", "Dual port serial", "two serial ports", 12, {"units": 2}, "vfio-pci"),
 ]
 
+# Of a compute parent, too, and served to virtual machines.
+PCI_TYPE = make_type("cpu0", "compute-pci", "any size, for a virtual machine", "for a guest", 2, {"memory": GIB}, "vfio-pci",
+                     adjustable=["memory", "time"])
+GUEST_STATS = {"traps": 77, "doorbells": 5, "interrupts": 1234}
+
 STATS = {"sessions_now": 1, "sessions": 3, "used": 300 << 20, "peak": 400 << 20, "granted": GIB, "refused": 0, "behind": 0,
          "executors_now": 1, "executors_lost": 0, "commands": 123456, "compiled": 1, "stored": 2, "busy_ns": 12_500_000_000,
          "wait_ns": 1_000_000_000, "slices": 9, "stops": 0, "longest_wait_ns": 5_000_000, "cpu_ns": 13_000_000_000, "share": 0.5}

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The verbs of tranche that speak to tranched: what is asked, what is printed, how they end."""
+import gzip
 import json
 import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import tempfile
 import time
+import xml.etree.ElementTree
 
 from ctl import TRANCHE, environment, host
 
@@ -415,7 +418,7 @@ def test_doctor():
         assert "x.json is no JSON" in done.stdout and "-> mend it" in done.stdout
         found = json.loads(h.run("doctor", "--json", timeout=60).stdout)
         names = {f["name"] for f in found}
-        assert names >= {"opencl", "driver", "devices", "tranched", "kernel", "landlock", "seccomp", "namespaces", "cgroups", "nofile", "qemu",
+        assert names >= {"opencl", "driver", "devices", "tranched", "kernel", "landlock", "seccomp", "namespaces", "tmpfs", "cgroups", "nofile", "qemu",
                          "fuse"}, names
         assert all(f["status"] in ("ok", "warn", "missing") and f["text"] for f in found)
         assert all(f["remedy"] for f in found if f["status"] != "ok" and f["name"] != "tranched"), found
@@ -435,6 +438,107 @@ def test_attach():
         assert '"path":"/run/x/b.sock"' in h.ok("attach", "-p", "qemu", "-m", "1G", "-n", B)
         assert "PCI device" in h.refused(1, "attach", "-p", "env", B)
         assert h.refused(2, "attach", A)
+
+
+def libvirt(text):
+    return xml.etree.ElementTree.fromstring(text)
+
+
+def test_attach_compute_to_a_machine():
+    with host() as h:
+        h.model.devices[B].update(type="compute-pci", device_api="vfio-pci", socket="/run/x/b.sock")
+        for more, words in ([], []), (["-m", "1G"], ["-m", "1024M"]):
+            done = h.run("attach", "-p", "qemu", "-n", *more, B)
+            assert done.returncode == 0, done
+            *before, option, argument = shlex.split(done.stdout)
+            assert before == words and option == "-device" and "share" not in done.stdout + done.stderr, done
+            assert json.loads(argument) == {"driver": "vfio-user-pci", "socket": {"type": "unix", "path": "/run/x/b.sock"}}
+            assert "tranche_accel" in done.stderr and "CONFIG_DRM_ACCEL" in done.stderr and "6.12" in done.stderr
+        done = h.run("attach", "-p", "libvirt", "-n", B)
+        assert done.returncode == 0 and "tranche_accel" in done.stderr, done
+        domain = libvirt(done.stdout)
+        assert domain.find("memoryBacking") is None and "/run/x/b.sock" in done.stdout
+        for form in "env", "podman":
+            said = h.refused(1, "attach", "-p", form, B)
+            assert "virtual machines" in said and "compute device" in said
+        assert "compute-pci" in h.refused(1, "attach", "-p", "qemu", A), "the way is told"
+        # Of another PCI device nothing of this is true.
+        h.model.devices[B].update(type="mtty-1")
+        done = h.run("attach", "-p", "libvirt", "-n", B)
+        assert libvirt(done.stdout).find("memoryBacking/access").get("mode") == "shared" and "tranche_accel" not in done.stderr
+
+
+def test_devices_of_machines():
+    with host() as h:
+        h.model.types.append(fake_api.PCI_TYPE)
+        line, = [x.split() for x in h.ok("types").splitlines() if "compute-pci" in x]
+        assert line[:4] == ["cpu0", "compute-pci", "vfio-pci", "2"]
+        uuid = h.ok("define", "-p", "cpu0", "--type", "compute-pci", "--memory", "1.5G", "--time", "40", "--vm", "web1").strip()
+        assert h.requests()[0][2] == {"parent": "cpu0", "type": "compute-pci", "memory": 3 << 29, "time": 40, "vm": "web1"}
+        h.ok("start", uuid)
+        h.model.devices[uuid]["stats"].update(fake_api.GUEST_STATS)
+        shown = h.ok("show", uuid)
+        for name, value in fake_api.GUEST_STATS.items():
+            assert re.search(rf"^ +{name} +{value}$", shown, re.M), shown
+        assert h.json("show", uuid)["stats"]["traps"] == 77
+        assert "traps" not in h.ok("show", A)
+
+
+def test_run_refuses_a_device_of_machines():
+    with host() as h:
+        h.model.types.append(fake_api.PCI_TYPE)
+        before = set(h.model.devices)
+        said = h.refused(1, "run", "--type", "compute-pci", "true")
+        assert "compute-pci" in said and "virtual machines" in said and "hint" in said
+        assert set(h.model.devices) == before, "it is stopped again"
+        assert [r[0] for r in h.requests()] == ["POST", "DELETE"]
+
+
+def doctor(h, root):
+    found = json.loads(h.run("doctor", "--json", timeout=60, TRANCHE_DOCTOR_ROOT=root).stdout)
+    return {f["name"]: f for f in found}
+
+
+def guest(root, devices=1, driver=None, config=None, loaded=False, packed=False):
+    """The files of a guest's system, as far as they matter."""
+    for n in range(devices):
+        folder = f"{root}/sys/bus/pci/devices/0000:00:0{n}.0"
+        os.makedirs(folder)
+        for name, value in (("vendor", 0x1af4), ("device", 0x10f5), ("subsystem_vendor", 0x1af4), ("subsystem_device", 0x5452)):
+            with open(f"{folder}/{name}", "w", encoding="ascii") as f:
+                f.write(f"0x{value:04x}\n")
+        if driver:
+            os.symlink(f"../../../bus/pci/drivers/{driver}", folder + "/driver")
+    if loaded:
+        os.makedirs(root + "/sys/module/tranche_accel")
+    if config is not None:
+        text = "CONFIG_64BIT=y\n" + config
+        place = root + "/proc/config.gz" if packed else f"{root}/boot/config-{os.uname().release}"
+        os.makedirs(os.path.dirname(place))
+        with (gzip.open if packed else open)(place, "wb") as f:
+            f.write(text.encode())
+
+
+def test_doctor_in_a_guest():
+    with host() as h:
+        def one(**system):
+            with tempfile.TemporaryDirectory(dir=h.folder) as root:
+                guest(root, **system)
+                return doctor(h, root)
+        assert "accel driver" not in one(devices=0)
+        good = one(driver="tranche_accel", devices=2, loaded=True)["accel driver"]
+        assert good["status"] == "ok" and "2 compute devices" in good["text"], good
+        for packed in False, True:
+            bad = one(config="# CONFIG_DRM is not set\n", packed=packed)["accel driver"]
+            assert bad["status"] == "missing" and "CONFIG_DRM_ACCEL" in bad["text"] and "linux-image-amd64" in bad["remedy"], bad
+            bad = one(config="CONFIG_DRM=m\nCONFIG_DRM_ACCEL=y\n", packed=packed)["accel driver"]
+            assert bad["status"] == "missing" and "modprobe" in bad["remedy"] and "0000:00:00.0" in bad["text"], bad
+        bad = one(driver="vfio-pci", loaded=True)["accel driver"]
+        assert bad["status"] == "missing" and "dmesg" in bad["remedy"], bad
+        with tempfile.TemporaryDirectory(dir=h.folder) as root, tempfile.TemporaryDirectory(dir=h.folder) as vendors:
+            guest(root, driver="tranche_accel")
+            found = json.loads(h.run("doctor", "--json", timeout=60, TRANCHE_DOCTOR_ROOT=root, OCL_ICD_VENDORS=vendors).stdout)
+            assert {f["status"] for f in found if f["name"] == "opencl"} == {"warn"}, "a guest needs no OpenCL of its own"
 
 
 def test_run_by_the_daemon():
