@@ -22,7 +22,7 @@ ARROWS = {
     "parents/mtty": ["base", "faces"],
     "parents/bochs": ["base", "faces"],
     "parents/variants": ["base", "faces", "parents/mtty", "parents/bochs", "parents/testdev"],
-    "parents/compute": ["core", "wire"],
+    "parents/compute": ["core", "faces", "wire"],
     "executor": ["base", "wire"],
     "parent": ["base", "wire", "executor"],
     "client": ["base", "wire", "uapi"],
