@@ -17,6 +17,8 @@
 #define COMPUTE_MAX_SESSIONS 256u
 #define COMPUTE_SERVICE_ALLOWANCE (256ull << 20) /* bytes of service memory a session; its client's blobs lie in it */
 
+#define COMPUTE_SERVICE_OF_GUEST (1ull << 30)	 /* all sessions of a guest together */
+
 /* A share of the host device's memory, for programs of this machine ("compute-memory", device_api "compute") ... */
 #define COMPUTE_TYPE "compute-memory"
 /* ... or for a virtual machine ("compute-pci", device_api "vfio-pci"). */

@@ -38,7 +38,16 @@ static int check_create(const struct compute_session *s, const struct trnc_conte
 static int map_channel(struct compute_context *context, uint64_t channel)
 {
 	const struct compute_segment *seg = context->segment;
-	uint8_t *p = mmap(NULL, MAPPED, PROT_READ | PROT_WRITE, MAP_SHARED, seg->fd, (off_t)(channel - seg->offset));
+	uint8_t *p;
+
+	if (seg->slot) {
+		p = compute_slot_channel(seg->slot, channel);
+		context->user = (struct trnc_user_page *)(void *)p;
+		context->host = (struct trnc_host_page *)(void *)(p + TRNC_CHANNEL_HOST);
+		context->kernel = (struct trnc_kernel_page *)(void *)(p + TRNC_CHANNEL_KERNEL);
+		return 0;
+	}
+	p = mmap(NULL, MAPPED, PROT_READ | PROT_WRITE, MAP_SHARED, seg->fd, (off_t)(channel - seg->offset));
 
 	if (p == MAP_FAILED)
 		return -errno;
@@ -95,7 +104,10 @@ static void remove_context(struct compute_session *s, uint32_t number)
 		return;
 	s->contexts[number] = NULL;
 	s->device->stats.commands += commands_of(context);
-	munmap(context->user, MAPPED);
+	if (s->slot)
+		compute_slot_set_bell(s->slot, number, NULL);
+	else
+		munmap(context->user, MAPPED);
 	context->segment->pins--;
 	free(context);
 }
@@ -135,10 +147,13 @@ void compute_context_answered(struct compute_session *s, const struct compute_pe
 {
 	bool is_create = p->type == TRNC_MSG_CONTEXT_CREATE;
 
-	if (is_create == is_refused)
+	if (is_create == is_refused) {
 		remove_context(s, p->context);
-	else
-		s->contexts[p->context]->state = CONTEXT_LIVE;
+		return;
+	}
+	s->contexts[p->context]->state = CONTEXT_LIVE;
+	if (s->slot)
+		compute_slot_set_bell(s->slot, p->context, s->contexts[p->context]->user);
 }
 
 void compute_contexts_lose(struct compute_session *s, enum trnc_lost why)
@@ -153,10 +168,16 @@ void compute_contexts_lose(struct compute_session *s, enum trnc_lost why)
 		if (!atomic_load((_Atomic uint32_t *)&context->host->lost))
 			atomic_store((_Atomic uint32_t *)&context->host->lost, why);
 		/* Woken in any case: the flag may have been cleared by an executor that died before it woke anybody. */
+		if (s->slot) {
+			atomic_fetch_add((_Atomic uint64_t *)&context->host->attention, 1);
+			continue;
+		}
 		asleep = (_Atomic uint32_t *)&context->user->user_asleep;
 		atomic_store(asleep, 0);
 		base_futex_wake(asleep);
 	}
+	if (s->slot)
+		compute_slot_wake(s->slot);
 }
 
 void compute_contexts_end(struct compute_session *s)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One virtual compute device: its sessions and executors, and the housekeeping between them. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include "base/peer.h"
 #include "base/socket.h"
 #include "parents/compute/priv.h"
+#include "tranche/pci.h"
 
 #define TICK_US 50000u
 #define MIN_WINDOW (1ull << 37) /* addresses are cheap: a session never runs out of them before its quota */
@@ -44,14 +46,20 @@ static bool is_idle(const struct compute_device *d)
 	return base_list_is_empty(&d->sessions) && d->nr_jobs == 0;
 }
 
-static int on_gc(sd_event_source *source, void *data)
+static void collect(struct compute_device *d)
 {
-	struct compute_device *d = data;
 	struct compute_session *s, *next;
 
 	compute_executor_collect(d);
 	base_list_for_each_safe(s, next, &d->sessions, node)
 		compute_session_collect(s);
+}
+
+static int on_gc(sd_event_source *source, void *data)
+{
+	struct compute_device *d = data;
+
+	collect(d);
 	if (is_idle(d) && !d->was_idle) {
 		d->was_idle = true;
 		if (d->config->idle)
@@ -114,10 +122,21 @@ static int add_sources(struct compute_device *d)
 	return sd_event_source_set_enabled(d->tick, SD_EVENT_OFF);
 }
 
+/* Whatever a guest has left, when the loop does not run any more. */
+static void end_now(struct compute_device *d)
+{
+	compute_device_stop(d->dev);
+	compute_executor_end_all(d);
+	collect(d);
+	d->worker = compute_worker_destroy(d->worker);
+	collect(d);
+}
+
 static void free_device(struct compute_device *d)
 {
 	compute_forker_finish(&d->forker);
 	compute_worker_destroy(d->worker);
+	compute_face_destroy(d);
 	compute_segments_drop_held(d);
 	sd_event_source_disable_unref(d->gc);
 	sd_event_source_disable_unref(d->tick);
@@ -126,18 +145,13 @@ static void free_device(struct compute_device *d)
 	free(d);
 }
 
-int compute_device_create(struct trn_device *dev, struct trn_error *err)
+static void init_device(struct compute_device *d, struct trn_device *dev)
 {
-	struct trn_parent *parent = trn_type_parent(trn_device_type(dev));
-	struct compute_device *d = calloc(1, sizeof(*d));
 	struct trn_resources resources;
-	int r;
 
-	if (!d)
-		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for a device");
 	trn_device_get_resources(dev, &resources);
 	d->dev = dev;
-	d->config = trn_parent_priv(parent);
+	d->config = trn_parent_priv(trn_type_parent(trn_device_type(dev)));
 	d->probe.fd = -1;
 	d->stats.quota = resources.amount[TRN_RESOURCE_MEMORY];
 	d->takes_all = d->config->takes_all;
@@ -147,18 +161,32 @@ int compute_device_create(struct trn_device *dev, struct trn_error *err)
 	base_list_init(&d->executors);
 	base_list_init(&d->held);
 	compute_forker_init(&d->forker, d);
+}
+
+static int create(struct trn_device *dev, struct compute_device **ret, struct trn_error *err)
+{
+	struct compute_device *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d)
+		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for a device");
+	init_device(d, dev);
 	r = add_sources(d);
 	if (r < 0) {
 		free_device(d);
 		return trn_error_set(err, r, "NoMemory", "cannot set up a device: %s", strerror(-r));
 	}
-	trn_device_set_priv(dev, d);
-	if (d->config->parent_socket) {
-		r = compute_forker_join(&d->forker, err);
-		if (r < 0) {
-			free_device(d);
-			return r;
-		}
+	*ret = d;
+	return 0;
+}
+
+static int start(struct compute_device *d, struct trn_error *err)
+{
+	int r = d->config->parent_socket ? compute_forker_join(&d->forker, err) : 0;
+
+	if (r < 0) {
+		free_device(d);
+		return r;
 	}
 	/* It loads the host's OpenCL while the first program starts. */
 	compute_forker_start(&d->forker);
@@ -166,10 +194,61 @@ int compute_device_create(struct trn_device *dev, struct trn_error *err)
 	return 0;
 }
 
-/* Sessions hold the device by their uses: there are none left. */
+int compute_device_create(struct trn_device *dev, struct trn_error *err)
+{
+	struct compute_device *d;
+	int r = create(dev, &d, err);
+
+	if (r < 0)
+		return r;
+	trn_device_set_priv(dev, d);
+	return start(d, err);
+}
+
+int compute_device_create_for_guest(struct trn_device *dev, struct trn_error *err)
+{
+	struct compute_device *d;
+	int r = create(dev, &d, err);
+
+	if (r < 0)
+		return r;
+	r = compute_face_create(d, err);
+	if (r < 0) {
+		free_device(d);
+		return r;
+	}
+	return start(d, err);
+}
+
+/* Sessions of programs hold the device by their uses: there are none left.  Those of a guest may be. */
 void compute_device_destroy(struct trn_device *dev)
 {
-	free_device(to_compute(dev));
+	struct compute_device *d = to_compute(dev);
+
+	if (d->face)
+		end_now(d);
+	free_device(d);
+}
+
+struct compute_device *to_compute(const struct trn_device *dev)
+{
+	return trn_device_get_ops(dev) == &compute_face_ops ? trn_pci_priv(trn_pci_of(dev)) : trn_device_priv(dev);
+}
+
+void compute_device_uuid(const struct compute_device *d, uint8_t ret[16])
+{
+	const char *uuid = trn_device_uuid(d->dev);
+
+	for (size_t i = 0; i < 16; i++) {
+		unsigned int byte = 0;
+
+		if (*uuid == '-')
+			uuid++;
+		if (sscanf(uuid, "%2x", &byte) != 1)
+			break;
+		ret[i] = (uint8_t)byte;
+		uuid += 2;
+	}
 }
 
 /* ---------------------------------------------------------- connections */
@@ -239,6 +318,8 @@ void compute_device_get_stats(struct trn_device *dev, struct compute_stats *ret)
 	const struct compute_session *s;
 
 	*ret = d->stats;
+	if (d->face)
+		compute_face_get_stats(d->face, ret);
 	base_list_for_each(ex, &d->executors, node)
 		ret->executors_now += ex->pid > 0;
 	if (!ret->executors_now)

@@ -229,6 +229,20 @@ void compute_executor_collect(struct compute_device *d)
 			free_executor(ex);
 }
 
+/* Their processes were killed, and are waited for if they are ours. */
+void compute_executor_end_all(struct compute_device *d)
+{
+	struct compute_executor *ex;
+
+	base_list_for_each(ex, &d->executors, node) {
+		compute_executor_kill(ex);
+		if (ex->pid && !ex->shared_id)
+			waitpid(ex->pid, NULL, 0);
+		ex->pid = 0;
+		set_gone(ex);
+	}
+}
+
 /* ---------------------------------------------------------------- start */
 
 static int spawn(const struct compute_start *start, pid_t *ret_pid)
@@ -410,10 +424,10 @@ int compute_executor_start(struct compute_session *s, struct trn_error *err)
 	return 0;
 }
 
-uint32_t compute_executor_flags(const struct compute_config *config)
+uint32_t compute_executor_flags(const struct compute_device *d)
 {
 	return (getenv("TRANCHE_NOT_COHERENT") ? TRNC_EXEC_FLAG_NOT_COHERENT : 0) |
-	       (config->no_quick ? TRNC_EXEC_FLAG_NO_QUICK : 0);
+	       (d->config->no_quick ? TRNC_EXEC_FLAG_NO_QUICK : 0) | (d->face ? TRNC_EXEC_FLAG_GUEST : 0);
 }
 
 /* --------------------------------------------------- told by the forker */

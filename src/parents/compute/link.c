@@ -21,7 +21,8 @@
 struct queued_packet {
 	struct base_list node;
 	size_t len;
-	int fd; /* own duplicate, or -1 */
+	size_t nr_fds;
+	int fds[COMPUTE_LINK_FDS]; /* own duplicates */
 	uint8_t data[];
 };
 
@@ -31,12 +32,18 @@ void compute_link_init(struct compute_link *l, const struct compute_link_ops *op
 	base_list_init(&l->queue);
 }
 
+static void free_packet(struct queued_packet *p)
+{
+	for (size_t i = 0; i < p->nr_fds; i++)
+		base_close(p->fds[i]);
+	free(p);
+}
+
 static void drop_packet(struct compute_link *l, struct queued_packet *p)
 {
 	l->queued -= sizeof(*p) + p->len;
 	base_list_remove(&p->node);
-	base_close(p->fd);
-	free(p);
+	free_packet(p);
 }
 
 static void update_events(struct compute_link *l)
@@ -70,7 +77,17 @@ static bool is_full(int r)
 	return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS;
 }
 
-static int queue_packet(struct compute_link *l, const void *data, size_t len, int fd)
+static int copy_fds(struct queued_packet *p, const int *fds, size_t nr_fds)
+{
+	for (; p->nr_fds < nr_fds; p->nr_fds++) {
+		p->fds[p->nr_fds] = fcntl(fds[p->nr_fds], F_DUPFD_CLOEXEC, 0);
+		if (p->fds[p->nr_fds] < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int queue_packet(struct compute_link *l, const void *data, size_t len, const int *fds, size_t nr_fds)
 {
 	struct queued_packet *p;
 
@@ -80,13 +97,10 @@ static int queue_packet(struct compute_link *l, const void *data, size_t len, in
 	if (!p)
 		return -ENOMEM;
 	p->len = len;
-	p->fd = -1;
-	if (fd >= 0) {
-		p->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-		if (p->fd < 0) {
-			free(p);
-			return -ENOMEM;
-		}
+	p->nr_fds = 0;
+	if (copy_fds(p, fds, nr_fds) < 0) {
+		free_packet(p);
+		return -ENOMEM;
 	}
 	memcpy(p->data, data, len);
 	base_list_append(&l->queue, &p->node);
@@ -96,14 +110,14 @@ static int queue_packet(struct compute_link *l, const void *data, size_t len, in
 	return 0;
 }
 
-void compute_link_send(struct compute_link *l, const void *data, size_t len, int fd)
+void compute_link_send_fds(struct compute_link *l, const void *data, size_t len, const int *fds, size_t nr_fds)
 {
 	int r;
 
 	if (l->sock < 0 || l->failed)
 		return;
 	if (base_list_is_empty(&l->queue)) {
-		r = base_send(l->sock, data, len, &fd, fd >= 0);
+		r = base_send(l->sock, data, len, fds, nr_fds);
 		if (r == 0)
 			return;
 		if (!is_full(r)) {
@@ -111,18 +125,23 @@ void compute_link_send(struct compute_link *l, const void *data, size_t len, int
 			return;
 		}
 	}
-	r = queue_packet(l, data, len, fd);
+	r = queue_packet(l, data, len, fds, nr_fds);
 	if (r < 0)
 		fail(l, r);
 	else
 		update_events(l);
 }
 
+void compute_link_send(struct compute_link *l, const void *data, size_t len, int fd)
+{
+	compute_link_send_fds(l, data, len, &fd, fd >= 0);
+}
+
 static void flush(struct compute_link *l)
 {
 	while (!base_list_is_empty(&l->queue)) {
 		struct queued_packet *p = base_container_of(l->queue.next, struct queued_packet, node);
-		int r = base_send(l->sock, p->data, p->len, &p->fd, p->fd >= 0);
+		int r = base_send(l->sock, p->data, p->len, p->fds, p->nr_fds);
 
 		if (is_full(r))
 			return;

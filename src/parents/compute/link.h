@@ -60,6 +60,9 @@ int compute_link_open(struct compute_link *l, sd_event *event, int sock);
 
 /* Sends or queues; fd may be -1 and stays the caller's. A failure is told by ended(). */
 void compute_link_send(struct compute_link *l, const void *data, size_t len, int fd);
+/* Likewise, with several of them. */
+#define COMPUTE_LINK_FDS 2u
+void compute_link_send_fds(struct compute_link *l, const void *data, size_t len, const int *fds, size_t nr_fds);
 
 /* Stops or goes on receiving; the peer's end is noticed all the same. */
 void compute_link_pause(struct compute_link *l, bool pause);

@@ -42,12 +42,20 @@ int compute_parent_register(struct trn_core *core, const char *name, const struc
 			.cost.amount[TRN_RESOURCE_SESSIONS] = COMPUTE_MAX_SESSIONS,
 			.adjustable = 1u << TRN_RESOURCE_MEMORY | 1u << TRN_RESOURCE_TIME,
 		},
+		{
+			.name = "pci",
+			.pretty_name = "the same for a virtual machine, as a PCI device",
+			.cost.amount[TRN_RESOURCE_MEMORY] = memory,
+			.cost.amount[TRN_RESOURCE_SESSIONS] = 1, /* a VMM */
+			.adjustable = 1u << TRN_RESOURCE_MEMORY | 1u << TRN_RESOURCE_TIME,
+			.ops = &compute_face_ops,
+		},
 	};
 	struct trn_parent_desc desc = {
 		.name = name,
 		.ops = &compute_ops,
 		.types = types,
-		.nr_types = 1,
+		.nr_types = sizeof(types) / sizeof(types[0]),
 		.capacity.amount[TRN_RESOURCE_MEMORY] = memory,
 		.capacity.amount[TRN_RESOURCE_TIME] = 1000,
 		/* Sessions are processes here: they are bounded for each device, not shared out. */

@@ -17,6 +17,7 @@
 #include "parents/compute/forker.h"
 #include "parents/compute/link.h"
 #include "parents/compute/worker.h"
+#include "tranche/wire/compute_pci.h"
 #include "tranche/wire/executor.h"
 
 /* --- device.c --- */
@@ -35,8 +36,13 @@ struct compute_change {
 	void *data;
 };
 
+struct compute_face;
+struct compute_slot;
+struct compute_shared;
+
 struct compute_device {
 	struct trn_device *dev;
+	struct compute_face *face; /* for a guest; NULL: for programs of this machine */
 	const struct compute_config *config;
 	struct compute_worker *worker;
 	struct compute_forker forker;
@@ -66,10 +72,11 @@ struct compute_device {
 int compute_device_create(struct trn_device *dev, struct trn_error *err);
 void compute_device_destroy(struct trn_device *dev);
 
-static inline struct compute_device *to_compute(const struct trn_device *dev)
-{
-	return trn_device_priv(dev);
-}
+int compute_device_create_for_guest(struct trn_device *dev, struct trn_error *err);
+struct compute_device *to_compute(const struct trn_device *dev);
+
+/* As bytes. */
+void compute_device_uuid(const struct compute_device *d, uint8_t ret[16]);
 
 /* Bytes of a session's window. */
 uint64_t compute_window_size(const struct compute_device *d);
@@ -80,6 +87,35 @@ void compute_device_start_tick(struct compute_device *d);
 /* A job for the worker; the device is not idle before its done() has called compute_device_job_done(). */
 void compute_device_add_job(struct compute_device *d, struct compute_job *job);
 void compute_device_job_done(struct compute_device *d);
+
+/* --- face.c: a device for a guest (face.h) --- */
+
+extern const struct trn_device_ops compute_face_ops;
+/* Makes d->face, and the PCI device. Also after a failure: destroy. Return: 0 or -errno. */
+int compute_face_create(struct compute_device *d, struct trn_error *err);
+void compute_face_destroy(struct compute_device *d);
+/* The host device's record is known: the guest can read it. Return: 0 or -errno. */
+int compute_face_learn_probe(struct compute_face *f, const void *data, uint64_t len, struct trn_error *err);
+/* The device's quota may have changed. */
+void compute_face_quota_changed(struct compute_face *f);
+/* Lets that much be touched. Return: 0 or -errno. */
+int compute_face_make_room(struct compute_face *f, uint64_t quota, struct trn_error *err);
+void compute_face_get_stats(const struct compute_face *f, struct compute_stats *stats);
+/* face_shared.c: a session's segment over the range is gone. */
+void compute_shared_detached(struct compute_shared *range);
+/* face_slots.c: what SETUP says more of a guest's session. Return: how many descriptors go along. */
+size_t compute_slot_fill_setup(const struct compute_slot *slot, struct trnc_exec_setup *setup, int fds[2]);
+/* Gives a segment of a guest's session memory. Return: 0 or -errno. */
+int compute_slot_grant(const struct compute_slot *slot, const struct trnc_segment_create *c);
+/* Takes it back; not for the loop if it is big. */
+void compute_slot_take_back(const struct compute_slot *slot, uint64_t offset, uint64_t size);
+/* A context's channel, for as long as the session lasts. */
+void *compute_slot_channel(const struct compute_slot *slot, uint64_t offset);
+/* Its host sleeper can be woken, or no more; channel: NULL: no more. */
+void compute_slot_set_bell(const struct compute_slot *slot, uint32_t context, struct trnc_user_page *user);
+void compute_slot_set_output(const struct compute_slot *slot, uint64_t offset);
+/* Wakes the guest's kernel, whatever it sleeps for. */
+void compute_slot_wake(const struct compute_slot *slot);
 
 /* --- adjust.c --- */
 
@@ -124,7 +160,7 @@ struct compute_executor {
 /* Makes one that has no session. Return: 0 or -errno. */
 int compute_executor_create(struct compute_device *d, struct compute_executor **ret, struct trn_error *err);
 /* TRNC_EXEC_FLAG_* for all executors. */
-uint32_t compute_executor_flags(const struct compute_config *config);
+uint32_t compute_executor_flags(const struct compute_device *d);
 /* Starts the executor of a session; its events are told to the session (below). Return: 0 or -errno. */
 int compute_executor_start(struct compute_session *s, struct trn_error *err);
 /* Ends its process group. NULL is accepted. Its link is closed; it is reaped and freed later. */
@@ -139,6 +175,8 @@ void compute_executor_reaped(struct compute_executor *ex, const struct trnc_pare
 void compute_executor_orphaned(struct compute_executor *ex);
 /* Of its forker: asks for it now. Return: 0 or -errno. */
 int compute_executor_ask(struct compute_executor *ex);
+/* Ends all of them, without the loop. */
+void compute_executor_end_all(struct compute_device *d);
 /* Frees what is gone. From the gc. */
 void compute_executor_collect(struct compute_device *d);
 
@@ -175,7 +213,9 @@ struct compute_segment {
 	uint32_t kind;
 	enum compute_segment_state state;
 	unsigned int pins; /* contexts with their channel in it */
-	int fd;		   /* see memory.h */
+	int fd;		   /* see memory.h; -1: of a guest, or none */
+	const struct compute_slot *slot; /* of a guest's session, whose window it is part of; else NULL */
+	struct compute_shared *shared;	 /* it is that range of the shared window; else NULL */
 	uint64_t destroy_id; /* the request that is to be answered; 0: none */
 };
 
@@ -192,6 +232,9 @@ struct compute_segments {
 void compute_segments_init(struct compute_segments *t);
 void compute_segment_handle_create(struct compute_session *s, const struct trnc_msg *m, const void *body);
 void compute_segment_handle_destroy(struct compute_session *s, const struct trnc_msg *m, const void *body);
+/* Lets a session of a guest use a range of the shared window, and answers. Return: 0, or -errno and nothing was answered. */
+int compute_segment_attach(struct compute_session *s, const struct trnc_msg *m, uint64_t offset, uint64_t size,
+			   struct compute_shared *shared, struct trn_error *err);
 /* The executor let go. */
 void compute_segment_unmapped(struct compute_segment *seg);
 /* The live segment of that kind that holds the range, or NULL. */
@@ -215,7 +258,8 @@ struct compute_pending {
 	uint64_t id;
 	uint32_t type; /* of the client's request */
 	uint32_t context;
-	struct compute_segment *segment; /* of a SEGMENT_DESTROY */
+	struct compute_segment *segment; /* of a SEGMENT_DESTROY, or DETACH */
+	uint64_t offset;		 /* of an OUTPUT_SET */
 };
 
 struct compute_pendings {
@@ -240,6 +284,7 @@ struct compute_context {
 	struct compute_segment *segment; /* pinned; holds the channel */
 	struct trnc_user_page *user;	 /* the channel's first two pages */
 	struct trnc_host_page *host;
+	struct trnc_kernel_page *kernel; /* of a guest's session; else NULL */
 };
 
 void compute_context_handle_create(struct compute_session *s, const struct trnc_msg *m, const void *body);
@@ -289,8 +334,12 @@ struct compute_client_ops {
 	void (*pause)(struct compute_session *s, bool pause);
 	/* The session is lost: the last that he hears of it.  Nothing that he says counts any more. */
 	void (*farewell)(struct compute_session *s, const struct trn_error *err);
+	/* The executor is gone. Must the memory wait all the same? Asked again from the gc. NULL: no. */
+	bool (*keeps_memory)(struct compute_session *s);
 	/* Has he let go, so that the session may be freed? Its memory is given back already. */
 	bool (*is_gone)(const struct compute_session *s);
+	/* It is freed next. NULL: nothing to do. */
+	void (*forget)(struct compute_session *s);
 };
 
 /* A kind of message, and the only state in which it is right. */
@@ -316,6 +365,7 @@ struct compute_session {
 	uint64_t number;
 	enum compute_session_state state;
 	struct compute_link socket; /* of a client in process mode */
+	struct compute_slot *slot;  /* of a guest's; else NULL */
 	struct compute_executor *executor; /* NULL: none yet, or no more */
 	uint64_t create_id; /* the request that made it ... */
 	uint32_t create_type; /* ... and which kind it was */
@@ -365,5 +415,8 @@ void compute_refuse(struct compute_session *s, const struct trnc_msg *m, int cod
 /* SESSION_LOST on any socket, also one that never became a session. */
 void compute_make_farewell(const struct trn_error *err, void *packet);
 #define COMPUTE_FAREWELL_LEN (sizeof(struct trnc_msg) + sizeof(struct trnc_error_body))
+/* A refusal for anybody. */
+void compute_make_refusal(uint32_t type, uint64_t id, const struct trn_error *err, void *packet);
+#define COMPUTE_REFUSAL_LEN (sizeof(struct trnc_msg) + sizeof(struct trnc_error_body))
 
 #endif

@@ -108,6 +108,8 @@ int compute_probe_learn(struct compute_device *d, int fd, const struct trnc_exec
 	if (r < 0)
 		return trn_error_set(err, r, "BadProbe", "cannot read the record of the host's device: %s", strerror(-r));
 	r = settle_quota(d, find_memory_size(copy, ready->probe_len), err);
+	if (r == 0 && d->face)
+		r = compute_face_learn_probe(d->face, copy, ready->probe_len, err);
 	if (r < 0)
 		return r;
 	r = seal_copy(copy, ready->probe_len);
@@ -118,5 +120,7 @@ int compute_probe_learn(struct compute_device *d, int fd, const struct trnc_exec
 		.len = ready->probe_len,
 		.flags = ready->flags & (TRNC_SESSION_COHERENT | TRNC_SESSION_SVM),
 	};
+	if (d->face)
+		compute_face_quota_changed(d->face);
 	return 0;
 }

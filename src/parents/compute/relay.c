@@ -93,7 +93,7 @@ void compute_relay_event_block(struct compute_session *s, const struct trnc_msg 
 void compute_relay_output(struct compute_session *s, const struct trnc_msg *m, const void *body)
 {
 	const struct trnc_output_set *o = body;
-	struct compute_pending pending = { .id = m->id, .type = m->type };
+	struct compute_pending pending = { .id = m->id, .type = m->type, .offset = o->offset };
 
 	if (o->reserved || o->control_seq > s->control_seq || !base_is_page_aligned(o->offset) ||
 	    o->data_len < TRNC_PAGE || (o->data_len & (o->data_len - 1))) {
@@ -145,7 +145,7 @@ static size_t body_len_of(uint32_t type)
 
 static uint32_t exec_type_of(uint32_t type)
 {
-	return type == TRNC_MSG_SEGMENT_DESTROY ? (uint32_t)TRNC_EXEC_SEGMENT_UNMAP : type;
+	return type == TRNC_MSG_SEGMENT_DESTROY || type == TRNC_MSG_SHARED_DETACH ? (uint32_t)TRNC_EXEC_SEGMENT_UNMAP : type;
 }
 
 static bool has_right_shape(const struct trnc_msg *m, const struct compute_pending *p, const void *body)
@@ -187,6 +187,8 @@ static void pass_reply(struct compute_session *s, const struct compute_pending *
 	}
 	if (p->type == TRNC_MSG_CONTEXT_CREATE || p->type == TRNC_MSG_CONTEXT_DESTROY)
 		compute_context_answered(s, p, m->status != 0);
+	if (p->type == TRNC_MSG_OUTPUT_SET && s->slot && !m->status)
+		compute_slot_set_output(s->slot, p->offset);
 	if (m->status)
 		pass_refusal(s, p, m, body);
 	else

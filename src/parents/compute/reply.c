@@ -31,21 +31,27 @@ void compute_reply(struct compute_session *s, uint32_t type, uint64_t id, const 
 	s->client->send(s, &packet, packet.head.len, fd);
 }
 
-void compute_reply_error(struct compute_session *s, uint32_t type, uint64_t id, const struct trn_error *err)
+void compute_make_refusal(uint32_t type, uint64_t id, const struct trn_error *err, void *packet)
 {
-	struct {
-		struct trnc_msg head;
-		struct trnc_error_body body;
-	} packet;
-
-	packet.head = (struct trnc_msg){
+	struct trnc_error_body body;
+	struct trnc_msg head = {
 		.type = type | TRNC_MSG_REPLY,
-		.len = sizeof(packet),
+		.len = COMPUTE_REFUSAL_LEN,
 		.id = id,
 		.status = err->code ? (uint32_t)-err->code : EIO,
 	};
-	fill_error_body(&packet.body, err);
-	s->client->send(s, &packet, sizeof(packet), -1);
+
+	fill_error_body(&body, err);
+	memcpy(packet, &head, sizeof(head));
+	memcpy((uint8_t *)packet + sizeof(head), &body, sizeof(body));
+}
+
+void compute_reply_error(struct compute_session *s, uint32_t type, uint64_t id, const struct trn_error *err)
+{
+	_Alignas(8) uint8_t packet[COMPUTE_REFUSAL_LEN];
+
+	compute_make_refusal(type, id, err, packet);
+	s->client->send(s, packet, sizeof(packet), -1);
 }
 
 void compute_refuse(struct compute_session *s, const struct trnc_msg *m, int code, const char *name, const char *fmt, ...)

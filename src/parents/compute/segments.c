@@ -41,6 +41,12 @@ void compute_segments_init(struct compute_segments *t)
 
 /* ---------------------------------------------------------------- table */
 
+/* The request that ends it. */
+static uint32_t destroy_type(const struct compute_segment *seg)
+{
+	return seg->shared ? TRNC_MSG_SHARED_DETACH : TRNC_MSG_SEGMENT_DESTROY;
+}
+
 /* Index of the first segment that ends after offset. */
 static size_t lower_bound(const struct compute_segments *t, uint64_t offset)
 {
@@ -119,18 +125,22 @@ static uint64_t left_of(const struct compute_session *s, uint32_t kind)
 {
 	const struct compute_device *d = s->device;
 	uint64_t mine = s->segments.used[kind - 1];
+	uint64_t of_device = s->slot ? COMPUTE_SERVICE_OF_GUEST : MAX_SERVICE_OF_DEVICE;
 
 	if (kind == TRNC_SEGMENT_BUFFER)
 		return d->stats.quota > d->stats.used ? d->stats.quota - d->stats.used : 0;
-	if (d->service_used >= MAX_SERVICE_OF_DEVICE)
+	if (d->service_used >= of_device || mine >= COMPUTE_SERVICE_ALLOWANCE)
 		return 0;
-	return mine < COMPUTE_SERVICE_ALLOWANCE ? COMPUTE_SERVICE_ALLOWANCE - mine : 0;
+	mine = COMPUTE_SERVICE_ALLOWANCE - mine;
+	return s->slot && of_device - d->service_used < mine ? of_device - d->service_used : mine;
 }
 
 static void charge(struct compute_segment *seg)
 {
 	struct compute_device *d = seg->device;
 
+	if (seg->shared) /* charged by itself */
+		return;
 	seg->session->segments.used[seg->kind - 1] += seg->size;
 	if (seg->kind == TRNC_SEGMENT_SERVICE) {
 		d->service_used += seg->size;
@@ -146,6 +156,10 @@ static void uncharge(const struct compute_segment *seg)
 {
 	struct compute_device *d = seg->device;
 
+	if (seg->shared) {
+		compute_shared_detached(seg->shared);
+		return;
+	}
 	if (seg->kind == TRNC_SEGMENT_SERVICE)
 		d->service_used -= seg->size;
 	else
@@ -199,15 +213,35 @@ static void tell_executor(struct compute_session *s, const struct compute_segmen
 		compute_link_send(&s->executor->link, &packet, sizeof(packet), grant);
 }
 
+/* Takes over seg. */
+static void add(struct compute_session *s, const struct trnc_msg *m, struct compute_segment *seg, int granted)
+{
+	struct trnc_segment_reply reply;
+
+	base_list_init(&seg->node);
+	insert(&s->segments, seg);
+	charge(seg);
+	s->control_seq++;
+	tell_executor(s, seg, granted);
+	reply = (struct trnc_segment_reply){ .control_seq = s->control_seq, .used = used_of(s, seg->kind) };
+	compute_reply(s, m->type, m->id, &reply, sizeof(reply), granted);
+}
+
+static int get_memory(struct compute_session *s, const struct trnc_segment_create *c, struct compute_segment *seg, int *granted)
+{
+	seg->fd = -1;
+	seg->slot = s->slot;
+	return s->slot ? compute_slot_grant(s->slot, c) : compute_memory_create(c->size, &seg->fd, granted);
+}
+
 static void grant(struct compute_session *s, const struct trnc_msg *m, const struct trnc_segment_create *c)
 {
 	struct compute_segment *seg = calloc(1, sizeof(*seg));
 	_cleanup_close_ int granted = -1;
-	struct trnc_segment_reply reply;
 	int r = seg ? make_room(&s->segments) : -ENOMEM;
 
 	if (r == 0)
-		r = compute_memory_create(c->size, &seg->fd, &granted);
+		r = get_memory(s, c, seg, &granted);
 	if (r < 0) {
 		free(seg);
 		compute_refuse(s, m, r == -EMFILE || r == -ENFILE ? -ENOMEM : r, "NoMemory",
@@ -219,13 +253,29 @@ static void grant(struct compute_session *s, const struct trnc_msg *m, const str
 	seg->offset = c->offset;
 	seg->size = c->size;
 	seg->kind = c->kind;
-	base_list_init(&seg->node);
-	insert(&s->segments, seg);
-	charge(seg);
-	s->control_seq++;
-	tell_executor(s, seg, granted);
-	reply = (struct trnc_segment_reply){ .control_seq = s->control_seq, .used = used_of(s, c->kind) };
-	compute_reply(s, m->type, m->id, &reply, sizeof(reply), granted);
+	add(s, m, seg, granted);
+}
+
+int compute_segment_attach(struct compute_session *s, const struct trnc_msg *m, uint64_t offset, uint64_t size,
+			   struct compute_shared *shared, struct trn_error *err)
+{
+	struct compute_segment *seg;
+
+	if (is_taken(&s->segments, offset, size))
+		return trn_error_set(err, -EEXIST, "SegmentOverlaps", "the session has the shared range at 0x%llx already",
+				     (unsigned long long)offset);
+	if (s->segments.nr >= TRNC_MAX_SEGMENTS)
+		return trn_error_set(err, -EUSERS, "TooManySegments", "a session has at most %u segments",
+				     TRNC_MAX_SEGMENTS);
+	seg = make_room(&s->segments) == 0 ? calloc(1, sizeof(*seg)) : NULL;
+	if (!seg)
+		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for a segment");
+	*seg = (struct compute_segment){
+		.device = s->device, .session = s, .offset = offset, .size = size, .kind = TRNC_SEGMENT_BUFFER,
+		.fd = -1, .slot = s->slot, .shared = shared,
+	};
+	add(s, m, seg, -1);
+	return 0;
 }
 
 static int check_create(const struct compute_session *s, const struct trnc_segment_create *c, struct trn_error *err)
@@ -332,7 +382,7 @@ void compute_segments_refuse_waiting(struct compute_session *s, const struct trn
 
 	for (size_t i = 0; i < t->nr; i++)
 		if (t->sorted[i]->state == SEGMENT_HELD || t->sorted[i]->state == SEGMENT_CLOSING)
-			compute_reply_error(s, TRNC_MSG_SEGMENT_DESTROY, t->sorted[i]->destroy_id, err);
+			compute_reply_error(s, destroy_type(t->sorted[i]), t->sorted[i]->destroy_id, err);
 
 	base_list_for_each_safe(w, next, &s->segments.waiting, node) {
 		compute_reply_error(s, w->head.type, w->head.id, err);
@@ -353,17 +403,22 @@ static void finish(struct compute_segment *seg)
 		struct trnc_segment_reply reply = { .control_seq = s->control_seq, .used = used_of(s, seg->kind) };
 
 		take_out(&s->segments, seg);
-		compute_reply(s, TRNC_MSG_SEGMENT_DESTROY, seg->destroy_id, &reply, sizeof(reply), -1);
+		compute_reply(s, destroy_type(seg), seg->destroy_id, &reply, sizeof(reply), -1);
 	}
 	free(seg);
 	decide_waiting(d);
 }
 
+static void drop_memory(struct compute_segment *seg)
+{
+	if (seg->slot && !seg->shared)
+		compute_slot_take_back(seg->slot, seg->offset, seg->size);
+	seg->fd = base_close(seg->fd);
+}
+
 static void close_in_thread(struct compute_job *job)
 {
-	struct compute_segment *seg = base_container_of(job, struct compute_segment, job);
-
-	seg->fd = base_close(seg->fd);
+	drop_memory(base_container_of(job, struct compute_segment, job));
 }
 
 static void on_closed(struct compute_job *job)
@@ -378,11 +433,12 @@ static void on_closed(struct compute_job *job)
 /* Return: false when somebody still has the memory. */
 static bool give_back(struct compute_segment *seg)
 {
-	if (!compute_memory_is_free(seg->fd, seg->size))
+	/* What a guest has mapped is the guest's own affair. */
+	if (!seg->slot && !compute_memory_is_free(seg->fd, seg->size))
 		return false;
 	base_list_remove(&seg->node);
-	if (seg->size < COMPUTE_MEMORY_BIG) {
-		seg->fd = base_close(seg->fd);
+	if (seg->size < COMPUTE_MEMORY_BIG || seg->shared) {
+		drop_memory(seg);
 		finish(seg);
 		return true;
 	}
@@ -436,6 +492,10 @@ void compute_segment_handle_destroy(struct compute_session *s, const struct trnc
 			       (unsigned long long)d->offset);
 		return;
 	}
+	if (!!seg->shared != (m->type == TRNC_MSG_SHARED_DETACH)) {
+		compute_refuse(s, m, -EINVAL, "BadRange", "a shared range is let go of by SHARED_DETACH, and nothing else");
+		return;
+	}
 	/* The ring of a context that is gone has been read. */
 	if (d->context && !s->contexts[d->context]) {
 		passed.context = 0;
@@ -446,7 +506,8 @@ void compute_segment_handle_destroy(struct compute_session *s, const struct trnc
 		return;
 	seg->state = SEGMENT_UNMAPPING;
 	seg->destroy_id = m->id;
-	s->segments.leaving[seg->kind - 1] += seg->size;
+	if (!seg->shared)
+		s->segments.leaving[seg->kind - 1] += seg->size;
 }
 
 /* ------------------------------------------------------------------ end */
@@ -463,7 +524,9 @@ void compute_segments_end(struct compute_session *s)
 		sorted[i]->session = NULL;
 	for (size_t i = 0; i < nr; i++) {
 		base_list_remove(&sorted[i]->node);
-		if (sorted[i]->state != SEGMENT_CLOSING)
+		if (sorted[i]->slot) /* the window as a whole is empty already */
+			finish(sorted[i]);
+		else if (sorted[i]->state != SEGMENT_CLOSING)
 			give_back_or_hold(sorted[i]);
 	}
 	free(sorted);

@@ -14,6 +14,8 @@ static void send_setup(struct compute_session *s, const struct compute_wish *wis
 {
 	const struct compute_device *d = s->device;
 	uint64_t host = compute_host_memory(), heap = host / 2;
+	size_t nr_fds = 0;
+	int fds[2];
 	struct {
 		struct trnc_msg head;
 		struct trnc_exec_setup setup;
@@ -21,7 +23,7 @@ static void send_setup(struct compute_session *s, const struct compute_wish *wis
 		.head = { .type = TRNC_EXEC_SETUP, .len = sizeof(packet), .id = 1 },
 		.setup = {
 			.host_device = d->config->host_device,
-			.flags = compute_executor_flags(d->config),
+			.flags = compute_executor_flags(d),
 			.window_base = wish->has_svm ? wish->window_base : 0,
 			.window_size = s->window_size,
 		},
@@ -30,9 +32,11 @@ static void send_setup(struct compute_session *s, const struct compute_wish *wis
 	/* Compilers, private copies of a host that does not use buffers in place, stacks. */
 	if (heap < (1ull << 30))
 		heap = 1ull << 30;
+	if (s->slot)
+		nr_fds = compute_slot_fill_setup(s->slot, &packet.setup, fds);
 	packet.setup.heap_limit = heap + d->stats.quota;
 	snprintf(packet.setup.cwd, sizeof(packet.setup.cwd), "%s", wish->cwd);
-	compute_link_send(&s->executor->link, &packet, sizeof(packet), -1);
+	compute_link_send_fds(&s->executor->link, &packet, sizeof(packet), fds, nr_fds);
 }
 
 /*
@@ -168,6 +172,7 @@ struct compute_session *compute_session_new(struct compute_device *d, const stru
 
 void compute_session_free(struct compute_session *s)
 {
+	base_list_remove(&s->node);
 	trn_use_close(s->use);
 	free(s);
 }
@@ -205,12 +210,15 @@ bool compute_session_collect(struct compute_session *s)
 
 	if (s->state != SESSION_ENDING || s->executor)
 		return false;
-	/* The memory does not wait until the client has read why. */
 	compute_contexts_end(s);
+	/* The memory does not wait until a client has read why, but a guest has to let go of it. */
+	if (s->client->keeps_memory && s->client->keeps_memory(s))
+		return false;
 	compute_segments_end(s);
 	if (!s->client->is_gone(s))
 		return false;
-	base_list_remove(&s->node);
+	if (s->client->forget)
+		s->client->forget(s);
 	compute_session_free(s);
 	compute_device_schedule_gc(d);
 	return true;

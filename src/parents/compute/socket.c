@@ -32,22 +32,12 @@ static void handle_hello(struct compute_session *s, const struct trnc_msg *m, co
 		.features = TRNC_FEATURE_SVM,
 		.window_size = compute_window_size(s->device),
 	};
-	const char *uuid = trn_device_uuid(s->device->dev);
 
 	if (hello->magic != TRNC_MAGIC || hello->reserved) {
 		compute_refuse(s, m, -EPROTO, "BadMagic", "this is a compute device, HELLO says 0x%08x", hello->magic);
 		return;
 	}
-	for (size_t i = 0; i < sizeof(reply.uuid); i++) {
-		unsigned int byte = 0;
-
-		if (*uuid == '-')
-			uuid++;
-		if (sscanf(uuid, "%2x", &byte) != 1)
-			break;
-		reply.uuid[i] = (__u8)byte;
-		uuid += 2;
-	}
+	compute_device_uuid(s->device, reply.uuid);
 	s->window_size = reply.window_size;
 	s->state = SESSION_GREETED;
 	compute_reply(s, m->type, m->id, &reply, sizeof(reply), -1);

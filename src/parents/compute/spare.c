@@ -19,7 +19,7 @@ static void send_prepare(struct compute_executor *ex)
 		.head = { .type = TRNC_EXEC_PREPARE, .len = sizeof(packet) },
 		.body = {
 			.host_device = ex->device->config->host_device,
-			.flags = compute_executor_flags(ex->device->config),
+			.flags = compute_executor_flags(ex->device),
 		},
 	};
 

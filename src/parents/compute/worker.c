@@ -94,10 +94,10 @@ int compute_worker_create(sd_event *event, struct compute_worker **ret)
 	return 0;
 }
 
-void compute_worker_destroy(struct compute_worker *w)
+struct compute_worker *compute_worker_destroy(struct compute_worker *w)
 {
 	if (!w)
-		return;
+		return NULL;
 	if (w->has_thread)
 		pthread_join(w->thread, NULL);
 	finish_jobs(w);
@@ -105,6 +105,7 @@ void compute_worker_destroy(struct compute_worker *w)
 	base_close(w->fd);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
+	return NULL;
 }
 
 /* Signals are the loop's: the thread gets none. */

@@ -21,8 +21,8 @@ struct compute_worker;
 /* Return: 0 or -errno. Opposite: destroy. */
 int compute_worker_create(sd_event *event, struct compute_worker **ret);
 
-/* Waits for the jobs and calls their done; NULL is accepted. */
-void compute_worker_destroy(struct compute_worker *w);
+/* Waits for the jobs and calls their done; NULL is accepted. Return: NULL. */
+struct compute_worker *compute_worker_destroy(struct compute_worker *w);
 
 /* Without a thread (no memory left) the job is run at once; done is called from the loop all the same. */
 void compute_worker_add(struct compute_worker *w, struct compute_job *job);
