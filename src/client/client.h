@@ -3,8 +3,8 @@
  * The client's side of a virtual compute device: connect, get memory, write records, wait.
  *
  * Knows the wire (include/tranche/wire/compute.h, docs/wire.md) and no OpenCL object: the OpenCL driver in src/opencl
- * stands on it.  Process mode speaks to the device process over its Unix socket; nothing on the way of a command is a
- * system call unless the host sleeps.
+ * stands on it.  Process mode speaks to the device process over its Unix socket, a guest to its driver through
+ * /dev/accel/accelN; nothing on the way of a command is a system call unless the host sleeps.
  *
  * Errors are negative errnos: -ESHUTDOWN session or context lost (executor died, device gone, or this is a forked
  * child's copy); -ENOSPC quota; -ENOMEM memory of this process; -ENOBUFS too much pending; -EPROTO the device answered
@@ -26,15 +26,19 @@
 
 /* ------------------------------------------------------------- devices */
 
-/* A place where a virtual device may be: a socket's path. Nothing is connected yet. */
+/* A place where a virtual device may be: the path of a socket, or of a guest's device. Nothing is connected yet. */
 struct client_device;
 
 /*
- * Finds devices: TRANCHE_DEVICE (socket paths, colon-separated) when set, even if empty, else the sockets *.sock in
- * $XDG_RUNTIME_DIR/tranche and /run/tranche.  In an executor (TRANCHE_EXECUTOR set) there are none.
+ * Finds devices: TRANCHE_DEVICE (paths, colon-separated) when set, even if empty, else Tranche's devices in /dev/accel, of
+ * a virtual machine, then the sockets *.sock in $XDG_RUNTIME_DIR/tranche and /run/tranche.  In an executor
+ * (TRANCHE_EXECUTOR set) there are none.
  * The array and the devices live as long as the process. Return: number, or -errno.
  */
 int client_devices_find(struct client_device ***ret_devices);
+
+/* Sessions that are made from now on share memory with others (client_mem_export()); so does TRANCHE_SHARING=1. */
+void client_devices_allow_sharing(void);
 
 const char *client_device_path(const struct client_device *d);
 
@@ -128,6 +132,17 @@ void client_mem_show(const struct client_mem *mem);
  */
 void client_buffer_destroy(struct client_context *c, uint64_t buffer, struct client_mem *mem);
 
+/*
+ * Memory that several programs have, each in its own session of the same device; only in a virtual machine, and only in
+ * sessions that were made after client_devices_allow_sharing().  What is exportable all such sessions can reach.
+ * -EOPNOTSUPP: this session shares no memory.
+ */
+int client_mem_alloc_exportable(struct client_context *c, uint64_t size, struct client_mem *ret, struct trn_error *err);
+/* A dma-buf of exportable memory, the caller's; it keeps the memory. Return: descriptor or -errno. */
+int client_mem_export(const struct client_mem *mem, struct trn_error *err);
+/* Memory behind a dma-buf that was exported from the same device; fd stays the caller's. */
+int client_mem_import(struct client_context *c, int fd, struct client_mem *ret, struct trn_error *err);
+
 /* Memory that never had a BUFFER_CREATE record. */
 void client_mem_free(struct client_context *c, struct client_mem *mem);
 
@@ -144,6 +159,8 @@ struct client_queue {
 	uint64_t event;	    /* its slot */
 	uint64_t properties; /* cl_command_queue_properties */
 	_Atomic uint64_t issued; /* sequence number of the newest command; changed under the ring's lock */
+	/* private: up to here all was seen to be complete; commands of other queues that are, at least */
+	_Atomic uint64_t settled, others;
 };
 
 /*
@@ -209,13 +226,20 @@ void client_wake(struct client_context *c);
 
 /* Every command of the queue up to seq is complete. */
 bool client_queue_is_done(struct client_context *c, const struct client_queue *q, uint64_t seq);
-int client_queue_wait(struct client_context *c, const struct client_queue *q, uint64_t seq);
+int client_queue_wait(struct client_context *c, struct client_queue *q, uint64_t seq);
+/* A target (struct client_condition) for it. */
+uint64_t client_queue_target(const struct client_queue *q, uint64_t seq);
+/* Who sleeps has a target, before which it is not woken: a condition that can be true sooner needs a client_wake(). */
+bool client_context_has_targets(const struct client_context *c);
 /* The queue's sticky error: 0 or a cl error. */
 int32_t client_queue_error(struct client_context *c, const struct client_queue *q);
 
-/* Waits until the event's status is <= level (0: complete or failed; 1: running or beyond). *ret_status as
- * client_event_status(). */
-int client_event_wait(struct client_context *c, uint64_t event, int32_t level, int32_t *ret_status);
+/*
+ * Waits until the event's status is <= level (0: complete or failed; 1: running or beyond). *ret_status as
+ * client_event_status().  q, seq: the command that completes it, of an in-order queue; or NULL, 0: not known.
+ */
+int client_event_wait(struct client_context *c, uint64_t event, int32_t level, struct client_queue *q, uint64_t seq,
+		      int32_t *ret_status);
 
 /* ------------------------------------------------------------ programs */
 

@@ -17,6 +17,7 @@ static struct client_context *new_context(struct client_session *s)
 	if (!c)
 		return NULL;
 	c->session = s;
+	c->is_guest = !s->transport->is_same_machine;
 	c->published_cpu = UINT32_MAX;
 	atomic_store(&c->spin_ns, SPIN_FIRST_NS);
 	base_list_init(&c->node);

@@ -34,6 +34,7 @@ struct client_context {
 	struct base_list node;		/* in session->contexts */
 	uint32_t id;
 	_Atomic bool lost; /* seen to be lost, for whatever reason; never taken back */
+	bool is_guest; /* the channel reads as zero when the session is lost, and sleepers have targets */
 
 	/* channel */
 	struct client_segment *channel; /* over a socket: all in one service segment */
@@ -57,6 +58,8 @@ struct client_context {
 	_Atomic bool has_leader;  /* a thread sleeps on the user page's flag, or is about to */
 	_Atomic uint32_t sleep_round; /* the others sleep on this */
 	_Atomic uint32_t nr_followers;
+	/* through a guest's driver (accel_wait.c) */
+	_Atomic uint32_t nr_sleepers; /* threads that are in WAIT, or about to be */
 
 	pthread_mutex_t handles_lock;
 	struct client_ids handles[CLIENT_NR_KINDS];

@@ -4,9 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "client/refuse.h"
 #include "client/transport.h"
+#ifdef CLIENT_ACCEL
+#include "client/accel.h"
+#endif
 
 #define SYSTEM_FOLDER "/run/tranche"
 #define SUFFIX ".sock"
@@ -16,6 +21,31 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct client_device **devices;
 static size_t nr_devices;
 static _Atomic bool is_found; /* lets a forked child pass by the lock, which another thread may have held */
+static _Atomic bool is_sharing;
+
+void client_devices_allow_sharing(void)
+{
+	atomic_store(&is_sharing, true);
+}
+
+bool client_devices_is_sharing(void)
+{
+	const char *wish = secure_getenv("TRANCHE_SHARING");
+
+	return atomic_load(&is_sharing) || (wish && strcmp(wish, "1") == 0);
+}
+
+/* A node of a driver, or a socket; what is not there may become a socket. */
+static const struct client_transport *choose_transport(const char *path)
+{
+#ifdef CLIENT_ACCEL
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISCHR(st.st_mode))
+		return &client_accel;
+#endif
+	return &client_socket;
+}
 
 static int add_device(const char *path, size_t len)
 {
@@ -28,12 +58,15 @@ static int add_device(const char *path, size_t len)
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
-	d->transport = &client_socket;
 	d->path = strndup(path, len);
 	if (!d->path) {
 		free(d);
 		return -ENOMEM;
 	}
+	d->transport = choose_transport(d->path);
+#ifdef CLIENT_ACCEL
+	d->calls = &client_accel_libc;
+#endif
 	pthread_mutex_init(&d->lock, NULL);
 	devices[nr_devices++] = d;
 	return 0;
@@ -106,18 +139,54 @@ static int add_runtime_folder(void)
 	return add_folder(folder);
 }
 
+#ifdef CLIENT_ACCEL
+static int add_node(void *unused, const char *path)
+{
+	return add_device(path, strlen(path));
+}
+
+static int find_nodes(char **ret_denied)
+{
+	return client_accel_find(add_node, NULL, ret_denied);
+}
+#else
+static int find_nodes(char **ret_denied)
+{
+	return 0;
+}
+#endif
+
+/* Without it a program would find no device and never know why. */
+static void tell_denied(const char *path)
+{
+	if (secure_getenv("TRANCHE_QUIET"))
+		return;
+	fprintf(stderr, "tranche: %s: you may not open this device\n", path);
+	fprintf(stderr, "tranche: hint: " CLIENT_HINT_GROUP "\n");
+}
+
+static int find_unnamed(void)
+{
+	_cleanup_free_ char *denied = NULL;
+	int r = find_nodes(&denied);
+
+	if (r == 0)
+		r = add_runtime_folder();
+	if (r == 0)
+		r = add_folder(SYSTEM_FOLDER);
+	if (r == 0 && nr_devices == 0 && denied)
+		tell_denied(denied);
+	return r;
+}
+
 static int find_all(void)
 {
 	const char *list = secure_getenv("TRANCHE_DEVICE");
-	int r;
 
 	/* The executor's own OpenCL must not find the way back to a device. */
 	if (secure_getenv("TRANCHE_EXECUTOR"))
 		return 0;
-	if (list)
-		return add_list(list);
-	r = add_runtime_folder();
-	return r < 0 ? r : add_folder(SYSTEM_FOLDER);
+	return list ? add_list(list) : find_unnamed();
 }
 
 int client_devices_find(struct client_device ***ret_devices)

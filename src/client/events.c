@@ -70,13 +70,19 @@ void client_event_free(struct client_context *c, uint64_t event)
 	pthread_mutex_unlock(&c->events_lock);
 }
 
+/* A channel that a driver made is not in a forked child. */
+static bool has_channel(const struct client_context *c)
+{
+	return !c->is_guest || !client_session_is_foreign(c->session);
+}
+
 static struct trnc_event_slot *find_slot(struct client_context *c, uint64_t event)
 {
 	uint32_t index = (uint32_t)event;
 	uint32_t block = index / TRNC_EVENT_BLOCK_SLOTS;
 	struct trnc_event_slot *slots;
 
-	if (block >= TRNC_MAX_EVENT_BLOCKS)
+	if (block >= TRNC_MAX_EVENT_BLOCKS || !has_channel(c))
 		return NULL;
 	slots = atomic_load_explicit(&c->event_blocks[block], memory_order_acquire);
 	return slots ? &slots[index % TRNC_EVENT_BLOCK_SLOTS] : NULL;
@@ -97,7 +103,10 @@ int32_t client_event_status(struct client_context *c, uint64_t event)
 
 const struct trnc_event_slot *client_event_slot(struct client_context *c, uint64_t event)
 {
-	return find_slot(c, event);
+	static const struct trnc_event_slot nothing;
+	const struct trnc_event_slot *slot = find_slot(c, event);
+
+	return slot ? slot : &nothing;
 }
 
 bool client_queue_is_done(struct client_context *c, const struct client_queue *q, uint64_t seq)

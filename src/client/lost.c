@@ -8,10 +8,23 @@
 
 #define FAREWELL_MS 200 /* for the device's own sentence on a loss */
 
+/*
+ * TRNC_LOST_*, or 0.  A guest's driver takes the channel away when the session is lost, and what is read then is zero: no
+ * host writes 0 for its generation.
+ */
+static uint32_t read_loss(const struct client_context *c)
+{
+	uint32_t reason = atomic_load_explicit(client_word32(&c->host->lost), memory_order_relaxed);
+
+	if (!reason && c->is_guest && !atomic_load_explicit(client_word32(&c->host->generation), memory_order_relaxed))
+		reason = TRNC_LOST_EXECUTOR;
+	return reason;
+}
+
 bool client_context_is_lost(const struct client_context *c)
 {
 	return client_session_is_gone(c->session) || atomic_load_explicit(&c->lost, memory_order_acquire) ||
-	       atomic_load_explicit(client_word32(&c->host->lost), memory_order_relaxed);
+	       read_loss(c);
 }
 
 int client_context_refuse_lost(struct client_context *c, struct trn_error *err)
@@ -26,6 +39,9 @@ int client_context_blame_host(struct client_context *c, const char *text)
 {
 	struct trn_error why = { 0 };
 
+	/* What makes no sense may be what is left of a channel that was taken away. */
+	if (client_context_check_lost(c))
+		return -ESHUTDOWN;
 	client_refuse(&why, -EPROTO, "BadHost", CLIENT_HINT_RESTART, "%s: %s", c->session->device->path, text);
 	atomic_store(&c->lost, true);
 	client_session_lose(c->session, &why);
@@ -39,7 +55,7 @@ bool client_context_check_lost(struct client_context *c)
 
 	if (client_session_is_lost(s) || atomic_load(&c->lost))
 		return true;
-	reason = atomic_load(client_word32(&c->host->lost));
+	reason = read_loss(c);
 	if (!reason)
 		return false;
 	atomic_store(&c->lost, true);

@@ -56,6 +56,7 @@ static void break_off_locked(struct client_output *o)
 	struct trn_error why = { 0 };
 
 	atomic_store(&o->is_broken, true);
+	o->session->transport->drain(o->session, 0); /* when it is lost already the device says why */
 	client_refuse(&why, -EPROTO, "BadHost", CLIENT_HINT_RESTART,
 		      "%s: the host's place in the output ring makes no sense",
 		      o->session->device->path);

@@ -31,6 +31,8 @@ bool client_context_is_quiet(struct client_context *c)
 {
 	bool quiet;
 
+	if (client_session_is_foreign(c->session))
+		return false;
 	pthread_mutex_lock(&c->ring_lock);
 	quiet = atomic_load_explicit(client_word64(&c->host->commands), memory_order_acquire) == c->nr_commands;
 	pthread_mutex_unlock(&c->ring_lock);
@@ -61,6 +63,12 @@ static size_t count_skip(const struct client_context *c, size_t len)
 	return len > tail ? tail : 0;
 }
 
+/* The host tells when half of the ring is free, however many commands that were. */
+static uint64_t get_room_target(void *unused)
+{
+	return UINT64_MAX;
+}
+
 struct room_wait {
 	struct client_context *c;
 	size_t wanted;
@@ -87,6 +95,7 @@ static int wait_for_room_locked(struct client_context *c, size_t len)
 		size_t need = count_skip(c, len) + len;
 		/* Once full, half of it shall be free, lest the two sides wake each other for every record. */
 		struct room_wait w = { .c = c, .wanted = need > c->ring_len / 2 ? need : c->ring_len / 2 };
+		const struct client_condition cond = { .done = has_room, .target = get_room_target, .data = &w };
 		int r;
 
 		r = read_consumer_locked(c);
@@ -95,7 +104,7 @@ static int wait_for_room_locked(struct client_context *c, size_t len)
 		pthread_mutex_unlock(&c->ring_lock);
 		if (r < 0)
 			return client_context_blame_host(c, "the host's place in the ring makes no sense");
-		r = client_wait(c, has_room, &w, -1);
+		r = client_wait_for(c, &cond, -1);
 		if (r < 0)
 			return r;
 		pthread_mutex_lock(&c->ring_lock);
@@ -166,6 +175,18 @@ void client_rec_end(struct client_context *c)
 	client_rec_publish(c);
 }
 
+/* Of what is complete all that the queue cannot have done is others'. At the first command after a rest that is exact. */
+static void count_others_locked(struct client_context *c, struct client_queue *q)
+{
+	uint64_t issued = atomic_load_explicit(&q->issued, memory_order_relaxed), commands;
+
+	if (atomic_load_explicit(&q->settled, memory_order_relaxed) != issued)
+		return;
+	commands = atomic_load_explicit(client_word64(&c->host->commands), memory_order_acquire);
+	if (commands > issued && commands <= c->nr_commands)
+		atomic_store_explicit(&q->others, commands - issued, memory_order_relaxed);
+}
+
 int client_cmd_begin(struct client_context *c, const struct client_cmd *cmd, void **ret_rec, void **ret_extra,
 		     uint64_t *ret_seq)
 {
@@ -187,6 +208,8 @@ int client_cmd_begin(struct client_context *c, const struct client_cmd *cmd, voi
 		pthread_mutex_unlock(&c->ring_lock);
 		return -ENOBUFS;
 	}
+	if (c->is_guest)
+		count_others_locked(c, cmd->queue);
 	c->nr_commands++;
 
 	head = (struct trnc_cmd *)(void *)place_record(c, cmd->type, len);
@@ -214,6 +237,8 @@ bool client_wait_read(struct client_context *c, uint64_t timeout_ns)
 	const struct timespec nap = { .tv_nsec = 20000 };
 	uint64_t start = base_clock_ns(), pos;
 
+	if (client_session_is_foreign(c->session))
+		return false;
 	pthread_mutex_lock(&c->ring_lock);
 	pos = c->producer;
 	pthread_mutex_unlock(&c->ring_lock);

@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "client/refuse.h"
 #include "client/transport.h"
+#include "tranche/wire/compute_pci.h"
 
 void client_segment_show(struct client_segment *seg)
 {
@@ -14,13 +15,25 @@ void client_segment_show(struct client_segment *seg)
 		seg->session->transport->segment_show(seg);
 }
 
+static void note_control_locked(struct client_session *s, uint64_t control_seq)
+{
+	/* Replies may be handled out of order: a lower number is an older one. */
+	if (control_seq > atomic_load(&s->control_seq))
+		atomic_store(&s->control_seq, control_seq);
+}
+
+void client_segment_note_control(struct client_session *s, uint64_t control_seq)
+{
+	pthread_mutex_lock(&s->lock);
+	note_control_locked(s, control_seq);
+	pthread_mutex_unlock(&s->lock);
+}
+
 void client_segment_note_grant(struct client_session *s, enum trnc_segment_kind kind,
 			       const struct trnc_segment_reply *reply)
 {
 	pthread_mutex_lock(&s->lock);
-	/* Replies may be handled out of order: a lower number is an older one. */
-	if (reply->control_seq > atomic_load(&s->control_seq))
-		atomic_store(&s->control_seq, reply->control_seq);
+	note_control_locked(s, reply->control_seq);
 	client_session_account(s, kind)->used = reply->used;
 	pthread_mutex_unlock(&s->lock);
 }
@@ -35,19 +48,16 @@ static int refuse_size(struct client_segment *seg, uint64_t limit, struct trn_er
 			     base_size_format(limit, allowed));
 }
 
-int client_segment_create(struct client_session *s, enum trnc_segment_kind kind, uint64_t size, bool populate,
-			  struct client_segment **ret, struct trn_error *err)
+static int create(struct client_session *s, struct client_segment *seg, bool populate, struct client_segment **ret,
+		  struct trn_error *err)
 {
-	uint64_t limit = client_session_account(s, kind)->limit;
-	struct client_segment *seg;
+	uint64_t limit;
 	int r;
 
-	if (client_session_is_lost(s))
-		return client_session_refuse_lost(s, err);
-	seg = client_segment_new(s, kind, size);
 	if (!seg)
 		return client_refuse_memory(err);
-	if (size > limit) {
+	limit = client_session_account(s, seg->kind)->limit;
+	if (seg->size > limit) {
 		r = refuse_size(seg, limit, err);
 		free(seg);
 		return r;
@@ -56,6 +66,30 @@ int client_segment_create(struct client_session *s, enum trnc_segment_kind kind,
 	if (r == 0)
 		*ret = seg;
 	return r;
+}
+
+int client_segment_create(struct client_session *s, enum trnc_segment_kind kind, uint64_t size, bool populate,
+			  struct client_segment **ret, struct trn_error *err)
+{
+	if (client_session_is_lost(s))
+		return client_session_refuse_lost(s, err);
+	return create(s, client_segment_new(s, kind, size), populate, ret, err);
+}
+
+int client_segment_create_exportable(struct client_session *s, uint64_t size, struct client_segment **ret,
+				     struct trn_error *err)
+{
+	struct client_segment *seg;
+
+	if (client_session_is_lost(s))
+		return client_session_refuse_lost(s, err);
+	if (!(s->features & TRNC_FEATURE_SHARING))
+		return client_refuse(err, -EOPNOTSUPP, "NotSharing", CLIENT_HINT_SHARING,
+				     "%s: this program's session shares no memory", s->device->path);
+	seg = client_segment_new(s, TRNC_SEGMENT_BUFFER, size);
+	if (seg)
+		seg->is_exportable = true;
+	return create(s, seg, false, ret, err);
 }
 
 struct client_segment *client_segment_new(struct client_session *s, enum trnc_segment_kind kind, uint64_t size)

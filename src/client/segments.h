@@ -23,6 +23,10 @@ struct client_segment {
 	uint64_t dying_id;     /* of the SEGMENT_DESTROY that is under way */
 	_Atomic bool is_shown; /* the program has pointers into it */
 	bool is_stuck;	       /* its place in the window cannot be used again */
+	/* through a guest's driver */
+	uint32_t handle;
+	uint64_t mmap_offset;
+	bool is_exportable; /* other sessions may have it, too; lies in the shared window */
 };
 
 /*
@@ -32,6 +36,9 @@ struct client_segment {
  */
 int client_segment_create(struct client_session *s, enum trnc_segment_kind kind, uint64_t size, bool populate,
 			  struct client_segment **ret, struct trn_error *err);
+/* Memory for a buffer that may be given to other programs. -EOPNOTSUPP: not through this transport. */
+int client_segment_create_exportable(struct client_session *s, uint64_t size, struct client_segment **ret,
+				     struct trn_error *err);
 
 /*
  * Unmaps the segment and gives it back; the pointer is gone.  context 0, or: the host lets go when this context's ring
@@ -44,6 +51,8 @@ void client_segment_show(struct client_segment *seg);
 
 /* For transports: an unmapped one, freed by whoever finishes it. NULL: no memory. */
 struct client_segment *client_segment_new(struct client_session *s, enum trnc_segment_kind kind, uint64_t size);
+/* Records that come now carry this number or a later one. */
+void client_segment_note_control(struct client_session *s, uint64_t control_seq);
 void client_segment_note_grant(struct client_session *s, enum trnc_segment_kind kind,
 			       const struct trnc_segment_reply *reply);
 

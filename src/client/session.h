@@ -14,12 +14,15 @@
 #include "client/client.h"
 #include "client/space.h"
 
+struct client_accel;
+struct client_accel_calls;
 struct client_output;
 struct client_transport;
 
 struct client_device {
 	const char *path;
 	const struct client_transport *transport;
+	const struct client_accel_calls *calls; /* a guest's driver's */
 	pthread_mutex_t lock; /* made anew in a forked child */
 	struct client_session *live; /* not counted: the session's last put clears it. Under lock */
 	/* known after the first connection, then fixed for the process; under lock */
@@ -51,6 +54,7 @@ struct client_session {
 	uint64_t window_size;
 	_Atomic uint64_t control_seq; /* newest that a grant brought */
 	_Atomic bool lost;
+	bool has_dear_clock; /* reading it is a system call: nobody spins by it */
 	bool is_up; /* the handshake is done: a loss is news to the program. Under lock */
 
 	_Atomic uint64_t nr_freed;    /* pieces and segments that came back, ever: tells of progress */
@@ -73,10 +77,14 @@ struct client_session {
 	struct client_space space; /* of the window; not used where the other side chooses */
 	struct client_account accounts[2]; /* by kind - 1 */
 
+	struct client_accel *accel; /* owned; what the transport through a guest's driver keeps; fixed */
 	struct base_list contexts; /* struct client_context */
 	uint64_t contexts_used;	   /* bit n: context id n + 1 */
 	struct trn_error why_lost; /* fixed once lost is set */
 };
+
+/* devices.c: sessions that are made now share memory with others, where they can. */
+bool client_devices_is_sharing(void);
 
 /* ---------------------------------------------------------------- fork.c */
 

@@ -56,6 +56,9 @@ struct client_transport {
 	void (*segment_destroy)(struct client_segment *seg, uint32_t context, uint64_t after_pos);
 	/* Children that are forked from now on have it. */
 	void (*segment_show)(struct client_segment *seg);
+	/* A descriptor for other programs, and a segment of what another program gave; NULL: memory cannot be shared. */
+	int (*segment_export)(struct client_segment *seg, struct trn_error *err);
+	int (*segment_import)(struct client_session *s, int fd, struct client_segment **ret, struct trn_error *err);
 
 	/* Sets id, user, host, ring and ring_len, with event block 0 in *ret_block. */
 	int (*context_create)(struct client_context *c, struct trnc_event_slot **ret_block, struct trn_error *err);
@@ -94,6 +97,9 @@ struct client_transport {
 };
 
 extern const struct client_transport client_socket;
+#ifdef CLIENT_ACCEL
+extern const struct client_transport client_accel;
+#endif
 
 /* After what the host waits for was published: wakes it if it sleeps. */
 static inline void client_ring_host(struct client_session *s, uint32_t context, __u32 *word)

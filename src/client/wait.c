@@ -38,6 +38,13 @@ static void note_crowded(struct client_context *c)
 		atomic_store_explicit(&c->crowded_next, next * 2, memory_order_relaxed);
 }
 
+/* Processors of a guest and of its host have nothing to do with each other. */
+static bool needs_our_cpu(const struct client_context *c)
+{
+	return !c->is_guest &&
+	       (int)atomic_load_explicit(client_word32(&c->host->host_cpu), memory_order_relaxed) == sched_getcpu();
+}
+
 /* Return: done. */
 static bool spin(struct client_context *c, const struct client_condition *cond, uint64_t start_ns)
 {
@@ -47,9 +54,7 @@ static bool spin(struct client_context *c, const struct client_condition *cond, 
 	if (is_crowded(c))
 		return false;
 	do {
-		uint32_t host_cpu = atomic_load_explicit(client_word32(&c->host->host_cpu), memory_order_relaxed);
-
-		if ((int)host_cpu == sched_getcpu())
+		if (needs_our_cpu(c))
 			return false;
 		for (int i = 0; i < SPIN_STEPS; i++) {
 			if (cond->done(cond->data))
@@ -82,14 +87,17 @@ static void learn_spin(struct client_context *c, uint64_t waited_ns)
 int client_wait_for(struct client_context *c, const struct client_condition *cond, int64_t deadline_ns)
 {
 	uint64_t start_ns;
-	int r = 0;
+	int r;
 
 	if (client_session_is_foreign(c->session))
 		return cond->done(cond->data) ? 0 : -ESHUTDOWN;
-	if (!cond->done(cond->data)) {
+	if (cond->done(cond->data)) {
+		r = 0;
+	} else if (c->session->has_dear_clock) {
+		r = c->session->transport->sleep(c, cond, deadline_ns);
+	} else {
 		start_ns = base_clock_ns();
-		if (!spin(c, cond, start_ns))
-			r = c->session->transport->sleep(c, cond, deadline_ns);
+		r = spin(c, cond, start_ns) ? 0 : c->session->transport->sleep(c, cond, deadline_ns);
 		learn_spin(c, base_clock_ns() - start_ns);
 	}
 	client_output_drain(c->session);
@@ -114,9 +122,32 @@ int client_wait_asleep(struct client_context *c, const struct client_condition *
 	return r;
 }
 
+/* -------------------------------------------------------------- targets */
+
+/*
+ * When the queue's first seq commands are complete, the context has completed these and what other queues had before: so it
+ * is not true with fewer, in whatever order commands complete.
+ */
+uint64_t client_queue_target(const struct client_queue *q, uint64_t seq)
+{
+	return seq + atomic_load_explicit(&q->others, memory_order_relaxed);
+}
+
+bool client_context_has_targets(const struct client_context *c)
+{
+	return c->is_guest;
+}
+
+/* Idle: before its next command it can be told what others have completed (client_queue_count_others()). */
+static void note_settled(struct client_queue *q, uint64_t seq)
+{
+	if (seq == atomic_load_explicit(&q->issued, memory_order_relaxed))
+		atomic_store_explicit(&q->settled, seq, memory_order_relaxed);
+}
+
 struct queue_wait {
 	struct client_context *c;
-	const struct client_queue *q;
+	struct client_queue *q;
 	uint64_t seq;
 };
 
@@ -127,17 +158,30 @@ static bool is_queue_done(void *data)
 	return client_queue_is_done(w->c, w->q, w->seq);
 }
 
-int client_queue_wait(struct client_context *c, const struct client_queue *q, uint64_t seq)
+static uint64_t get_queue_target(void *data)
+{
+	const struct queue_wait *w = data;
+
+	return client_queue_target(w->q, w->seq);
+}
+
+int client_queue_wait(struct client_context *c, struct client_queue *q, uint64_t seq)
 {
 	struct queue_wait w = { .c = c, .q = q, .seq = seq };
+	const struct client_condition cond = { .done = is_queue_done, .target = get_queue_target, .data = &w };
+	int r = client_wait_for(c, &cond, -1);
 
-	return client_wait(c, is_queue_done, &w, -1);
+	if (r == 0)
+		note_settled(q, seq);
+	return r;
 }
 
 struct event_wait {
 	struct client_context *c;
 	uint64_t event;
 	int32_t level;
+	struct client_queue *q;
+	uint64_t seq;
 };
 
 static bool is_event_there(void *data)
@@ -147,12 +191,23 @@ static bool is_event_there(void *data)
 	return client_event_status(w->c, w->event) <= w->level;
 }
 
-int client_event_wait(struct client_context *c, uint64_t event, int32_t level, int32_t *ret_status)
+static uint64_t get_event_target(void *data)
 {
-	struct event_wait w = { .c = c, .event = event, .level = level };
-	int r = client_wait(c, is_event_there, &w, -1);
+	const struct event_wait *w = data;
+
+	return w->q && w->level == 0 ? client_queue_target(w->q, w->seq) : 0;
+}
+
+int client_event_wait(struct client_context *c, uint64_t event, int32_t level, struct client_queue *q, uint64_t seq,
+		      int32_t *ret_status)
+{
+	struct event_wait w = { .c = c, .event = event, .level = level, .q = q, .seq = seq };
+	const struct client_condition cond = { .done = is_event_there, .target = get_event_target, .data = &w };
+	int r = client_wait_for(c, &cond, -1);
 
 	if (ret_status)
 		*ret_status = client_event_status(c, event);
+	if (r == 0 && q && level == 0)
+		note_settled(q, seq);
 	return r;
 }

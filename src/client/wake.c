@@ -4,7 +4,8 @@
 
 void client_wake(struct client_context *c)
 {
-	c->session->transport->wake(c);
+	if (!client_session_is_foreign(c->session))
+		c->session->transport->wake(c);
 }
 
 bool client_context_is_forked(const struct client_context *c)

@@ -164,7 +164,7 @@ cl_int command_wait_ready(struct command *c)
 	int r = 0;
 
 	for (uint32_t i = 0; i < c->waits.nr; i++) {
-		r = client_event_wait(client, c->waits.handles[i], CL_COMPLETE, &status);
+		r = client_event_wait(client, c->waits.handles[i], CL_COMPLETE, NULL, 0, &status);
 		if (r < 0)
 			return cl_error_from(r);
 		if (status < 0)

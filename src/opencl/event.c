@@ -226,15 +226,27 @@ static bool is_over(void *event)
 	return event_status(event) <= CL_COMPLETE;
 }
 
+/* Only this process sets it, which wakes. */
+static uint64_t get_user_target(void *event)
+{
+	return UINT64_MAX;
+}
+
+static struct client_queue *event_queue(const struct _cl_event *e)
+{
+	return e->seq && e->queue->in_order ? &e->queue->client : NULL;
+}
+
 cl_int event_wait(cl_event e)
 {
+	const struct client_condition user = { .done = is_over, .target = get_user_target, .data = e };
 	int32_t status;
 
 	if (e->type == CL_COMMAND_USER)
-		client_wait(e->context->client, is_over, e, -1);
+		client_wait_for(e->context->client, &user, -1);
 	/* Also when it is complete: the wait writes out what its kernel printed. */
 	else if (e->handle)
-		client_event_wait(e->context->client, e->handle, CL_COMPLETE, &status);
+		client_event_wait(e->context->client, e->handle, CL_COMPLETE, event_queue(e), e->seq, &status);
 	return event_status(e);
 }
 

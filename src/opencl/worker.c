@@ -114,6 +114,39 @@ static bool has_ready(void *data)
 	return ready;
 }
 
+/* The first of each lane is the first to be ready; of the others nothing is known. */
+static uint64_t get_target_locked(struct worker *w)
+{
+	uint64_t least = UINT64_MAX;
+
+	if (!base_list_is_empty(&w->loose))
+		return 0;
+	for (size_t i = 0; i < NR_LANES; i++) {
+		const struct worker_item *it = base_container_of(w->lanes[i].items.next, struct worker_item, node);
+		uint64_t target;
+
+		if (base_list_is_empty(&w->lanes[i].items))
+			continue;
+		if (it->level != CL_COMPLETE)
+			return 0;
+		target = client_queue_target(&w->lanes[i].queue->client, it->event->seq);
+		if (target < least)
+			least = target;
+	}
+	return least;
+}
+
+static uint64_t get_target(void *data)
+{
+	struct worker *w = data;
+	uint64_t target;
+
+	pthread_mutex_lock(&w->lock);
+	target = get_target_locked(w);
+	pthread_mutex_unlock(&w->lock);
+	return target;
+}
+
 static void run_ready(struct worker *w)
 {
 	struct worker_item *it;
@@ -137,7 +170,7 @@ static void worker_free(struct worker *w)
 static void *worker_main(void *data)
 {
 	struct worker *w = data;
-	const struct client_condition ready = { .done = has_ready, .data = w };
+	const struct client_condition ready = { .done = has_ready, .target = get_target, .data = w };
 	bool quit, is_orphan;
 
 	for (;;) {
@@ -187,6 +220,7 @@ static struct worker *worker_create(struct client_context *client, const char *n
 
 cl_int worker_add(cl_context ctx, struct worker **slot, const char *name, struct worker_item *item)
 {
+	struct base_list *list;
 	bool is_first, is_late;
 	struct worker *w;
 	cl_int status;
@@ -201,9 +235,12 @@ cl_int worker_add(cl_context ctx, struct worker **slot, const char *name, struct
 
 	pthread_mutex_lock(&w->lock);
 	is_first = !has_items_locked(w);
-	base_list_append(choose_list_locked(w, item), &item->node);
-	/* Asleep for its other items it is woken by the host for this one, too, unless that is past. */
-	is_late = !is_first && is_ready(item, &status);
+	list = choose_list_locked(w, item);
+	/* Asleep for its other items it is woken by the host for this one, too, unless that is past, or sooner than it asked
+	 * for: in a lane it comes after those that are there. */
+	is_late = !is_first && (is_ready(item, &status) || (client_context_has_targets(ctx->client) &&
+							    (list == &w->loose || base_list_is_empty(list))));
+	base_list_append(list, &item->node);
 	if (is_first)
 		pthread_cond_signal(&w->changed);
 	pthread_mutex_unlock(&w->lock);

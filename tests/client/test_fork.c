@@ -30,7 +30,7 @@ static int check_child(struct client_context *c, struct client_mem *mem, uint64_
 		return 2;
 	if (client_rec_begin(c, TRNC_REC_BUFFER_DESTROY, 32, &rec) != -ESHUTDOWN)
 		return 3;
-	if (client_wait(c, never, NULL, -1) != -ESHUTDOWN || client_event_wait(c, event, 0, &status) != -ESHUTDOWN)
+	if (client_wait(c, never, NULL, -1) != -ESHUTDOWN || client_event_wait(c, event, 0, NULL, 0, &status) != -ESHUTDOWN)
 		return 4;
 	if (client_session_memory(s, &memory, NULL) != -ESHUTDOWN ||
 	    client_context_create(s, &other, NULL) != -ESHUTDOWN)

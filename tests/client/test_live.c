@@ -255,7 +255,7 @@ static void check_loss(struct client_context *c, pid_t victim)
 
 	kill(victim, SIGKILL);
 	start = base_clock_ns();
-	assert_int_equal(client_event_wait(c, event, 0, NULL), -ESHUTDOWN);
+	assert_int_equal(client_event_wait(c, event, 0, NULL, 0, NULL), -ESHUTDOWN);
 	assert_true(base_clock_ns() - start < 1000000000);
 	assert_true(client_context_is_lost(c));
 	client_context_destroy(c);

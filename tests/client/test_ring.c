@@ -185,7 +185,7 @@ static void test_events(void **state)
 	}
 	while (fake_release(f, 1) == 0)
 		usleep(100);
-	assert_int_equal(client_event_wait(c, events[0], 0, &status), 0);
+	assert_int_equal(client_event_wait(c, events[0], 0, NULL, 0, &status), 0);
 	assert_int_equal(status, 0);
 	assert_int_equal(client_event_status(c, events[1]), 3);
 	assert_non_null(client_event_slot(c, events[NR - 1]));

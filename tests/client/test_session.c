@@ -138,7 +138,7 @@ static void test_loss(void **state)
 		else
 			fake_lose_contexts(f, TRNC_LOST_EXECUTOR);
 		start = base_clock_ns();
-		assert_int_equal(client_event_wait(c, event, 0, NULL), -ESHUTDOWN);
+		assert_int_equal(client_event_wait(c, event, 0, NULL, 0, NULL), -ESHUTDOWN);
 		assert_true(base_clock_ns() - start < 1000000000);
 
 		assert_true(client_context_is_lost(c));
