@@ -26,7 +26,7 @@
 #define FAKE_ALIGN (2 * FAKE_MIB)
 #define FAKE_SESSIONS 64u
 #define FAKE_QUEUES 256u
-#define FAKE_VECTORS 8u
+#define FAKE_VECTORS 9u
 
 struct fake;
 struct fake_session;

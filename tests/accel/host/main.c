@@ -69,6 +69,8 @@ static bool obey(struct fake *f, char *line)
 	} else if (!strcmp(line, "leave") || !strcmp(line, "changed")) {
 		atomic_fetch_or(&f->status, line[0] == 'l' ? TRNC_STATUS_LEAVE : TRNC_STATUS_CHANGED);
 		fake_fire(f, 0);
+	} else if (!strcmp(line, "reset")) {
+		fake_reset(f);
 	} else if (sscanf(line, "sleep %u", &n) == 1) {
 		usleep(n * 1000);
 	} else {

@@ -94,7 +94,7 @@ static void start(struct fake *f)
 {
 	uint32_t status = atomic_load(&f->status);
 	bool is_good = (status & (TRNC_STATUS_READY | TRNC_STATUS_RUNNING | TRNC_STATUS_FAILED)) == TRNC_STATUS_READY &&
-		       atomic_load(&f->driver_version) && !(atomic_load(&f->driver_features) & ~f->features);
+		       atomic_load(&f->driver_version);
 
 	atomic_fetch_or(&f->status, is_good ? TRNC_STATUS_RUNNING : TRNC_STATUS_FAILED);
 	fake_control_kick(f);
@@ -105,8 +105,8 @@ static void write_features(struct fake *f, uint64_t at, uint32_t value)
 {
 	uint64_t old = atomic_load(&f->driver_features);
 
-	atomic_store(&f->driver_features,
-		     at & 4 ? (old & UINT32_MAX) | (uint64_t)value << 32 : (old & ~(uint64_t)UINT32_MAX) | value);
+	old = at & 4 ? (old & UINT32_MAX) | (uint64_t)value << 32 : (old & ~(uint64_t)UINT32_MAX) | value;
+	atomic_store(&f->driver_features, old & f->features);
 }
 
 static void ring_channel(struct fake *f, uint32_t value)
@@ -150,7 +150,7 @@ static void write_register(struct fake *f, uint64_t at, uint32_t value)
 	}
 }
 
-/* Registers are accessed as words of 4 bytes; everything else reads as 0 and does nothing. */
+/* Registers are accessed as words of 4 bytes; everything else reads as ones and does nothing. */
 static int regs_rw(struct trn_pci *pci, uint64_t offset, void *buf, size_t len, bool is_write)
 {
 	struct fake *f = trn_pci_priv(pci);
@@ -158,7 +158,7 @@ static int regs_rw(struct trn_pci *pci, uint64_t offset, void *buf, size_t len, 
 
 	atomic_fetch_add(&f->nr_traps, 1);
 	if (!is_write)
-		memset(buf, 0, len);
+		memset(buf, 0xff, len);
 	if (offset % 4 || len % 4)
 		return 0;
 	for (size_t i = 0; i < len; i += 4) {

@@ -225,7 +225,6 @@ static void shared_destroy(const struct call *c)
 {
 	const struct trnc_shared_range *r = c->body;
 	struct fake_segment *g = find_segment(c->f->shared, c->f->nr_shared, r->offset);
-	struct trnc_segment_reply reply = { 0 };
 
 	if (!g || g->size != r->size) {
 		refuse(c, EINVAL, "no such range of the shared window");
@@ -234,8 +233,7 @@ static void shared_destroy(const struct call *c)
 	punch(c->f, c->f->shared_offset + g->offset, g->size);
 	c->f->used[0] -= g->size;
 	g->size = 0;
-	reply.used = c->f->used[0];
-	answer(c, &reply, sizeof(reply));
+	answer(c, NULL, 0);
 }
 
 static void shared_attach(const struct call *c)
