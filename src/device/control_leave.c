@@ -23,13 +23,23 @@ static void clear(struct device_control_server *cs)
 	cs->leave = (struct control_leave){ 0 };
 }
 
+/* Somebody new may come in, and whoever was asked to leave may stay. */
+static void unhold(const struct device_control_server *cs)
+{
+	const struct device_process *p = cs->process;
+
+	if (p->service->let_stay)
+		p->service->let_stay(p);
+	trn_device_unhold(p->dev);
+}
+
 /* The device is as before: held by somebody's HOLD, or in use. */
 static void give_up(struct device_control_server *cs, const struct trn_error *why)
 {
 	if (cs->leave.conn)
 		control_refuse(cs->leave.conn, cs->leave.type, cs->leave.id, why);
 	if (!cs->holder)
-		trn_device_unhold(device_of(cs));
+		unhold(cs);
 	clear(cs);
 }
 
@@ -170,7 +180,7 @@ void control_handle_release(struct control_conn *c, const struct trnc_msg *m)
 		return;
 	}
 	if (cs->holder && !cs->leave.type)
-		trn_device_unhold(device_of(cs));
+		unhold(cs);
 	cs->holder = NULL;
 	control_reply(c, m->type | TRNC_MSG_REPLY, m->id, NULL, 0);
 }
@@ -205,7 +215,7 @@ void control_leave_forget(struct control_conn *c)
 	if (cs->holder == c) {
 		cs->holder = NULL;
 		if (!cs->leave.type)
-			trn_device_unhold(device_of(cs));
+			unhold(cs);
 	}
 	if (cs->leave.conn != c)
 		return;

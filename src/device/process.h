@@ -79,7 +79,7 @@ int device_list_json(struct trn_error *err);
 typedef void (*device_set_done)(void *data, const struct trn_error *err);
 
 /*
- * How devices of one kind are served.  All calls are mandatory and run on the thread of the event loop.  All signals are blocked
+ * How devices of one kind are served.  All calls but let_stay are mandatory; they run on the thread of the event loop.  All signals are blocked
  * until the device is there, so that threads which are made for it hear of none.
  */
 struct device_service {
@@ -95,6 +95,8 @@ struct device_service {
 	void (*stop)(struct device_process *p);
 	/* Disconnects all who use the device; they have let go when it has no uses any more. */
 	void (*force)(struct device_process *p);
+	/* Those who were asked to leave may stay.  NULL: nobody need be told. */
+	void (*let_stay)(const struct device_process *p);
 	/* Gives the device other amounts of what it has taken, all or nothing; done is called once, perhaps before this returns;
 	 * err: NULL: so it is. */
 	void (*set)(struct device_process *p, const struct trn_resources *want, device_set_done done, void *data);

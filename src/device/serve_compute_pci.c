@@ -163,6 +163,11 @@ static void force(struct device_process *p)
 		trn_server_end_clients(s->face.server);
 }
 
+static void let_stay(const struct device_process *p)
+{
+	compute_device_let_stay(p->dev);
+}
+
 static void get_stats(const struct device_process *p, struct trnc_control_stats *ret)
 {
 	const struct service *s = p->service_data;
@@ -181,6 +186,7 @@ const struct device_service device_service_compute_pci = {
 	.start = start,
 	.stop = stop,
 	.force = force,
+	.let_stay = let_stay,
 	.set = device_compute_set,
 	.get_stats = get_stats,
 	.end = end,

@@ -88,6 +88,9 @@ void compute_device_retire(struct trn_device *dev);
 /* Ends all sessions, each with a sentence; idle() is called when they are gone, also when there are none. */
 void compute_device_stop(struct trn_device *dev);
 
+/* Who asked the guest of a device to leave has given that up: it may stay, and the next one, too. Any device, any thread. */
+void compute_device_let_stay(struct trn_device *dev);
+
 /* Ends those that there are now, each with that sentence; others may come. */
 void compute_device_lose_sessions(struct trn_device *dev, const struct trn_error *err);
 

@@ -249,6 +249,14 @@ static void handle_request(struct trn_device *dev, unsigned int nr_asked)
 	trn_pci_op_request(dev, nr_asked);
 }
 
+void compute_device_let_stay(struct trn_device *dev)
+{
+	struct compute_face *f = to_compute(dev)->face;
+
+	if (f)
+		compute_face_lower(f, TRNC_STATUS_LEAVE);
+}
+
 const struct trn_device_ops compute_face_ops = {
 	.name = "compute",
 	.device_api = TRN_PCI_DEVICE_API,

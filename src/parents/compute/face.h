@@ -117,6 +117,8 @@ void compute_face_reset(struct trn_pci *pci);
 void compute_face_ring_loop(const struct compute_face *f);
 /* STATUS gets these bits, and the guest an interrupt. */
 void compute_face_raise(struct compute_face *f, uint32_t bits);
+/* STATUS loses these bits, and the guest hears of that, too. */
+void compute_face_lower(struct compute_face *f, uint32_t bits);
 /* The guest has broken a rule; what is wrong is for our log. */
 void compute_face_fail(struct compute_face *f, const char *what);
 /* Fires, if the guest still is the one that is served. */

@@ -43,6 +43,15 @@ void compute_face_raise(struct compute_face *f, uint32_t bits)
 	trn_pci_unlock(f->pci);
 }
 
+void compute_face_lower(struct compute_face *f, uint32_t bits)
+{
+	trn_pci_lock(f->pci);
+	if (f->regs.status & bits)
+		fire_locked(f, 0);
+	f->regs.status &= ~bits;
+	trn_pci_unlock(f->pci);
+}
+
 static void fail_locked(struct compute_face *f, const char *what)
 {
 	if (f->regs.status & TRNC_STATUS_FAILED)
