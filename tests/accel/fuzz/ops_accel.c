@@ -155,7 +155,8 @@ static long context_create(struct worker *w)
 		return NOTHING;
 	r = CALL(w, f, CONTEXT_CREATE, args);
 	if (r >= 0)
-		*c = (struct context){ .number = args.context, .ring_len = args.ring_len, .next_block = 1, .mmap_offset = args.mmap_offset };
+		*c = (struct context){ .number = args.context, .ring_len = args.ring_len, .next_block = 1,
+				       .mmap_offset = args.mmap_offset };
 	return r;
 }
 
@@ -186,8 +187,10 @@ static long output_set(struct worker *w)
 {
 	struct file *f = fuzz_session(w);
 	const struct object *o = fuzz_object(w, f, DRM_TRANCHE_GEM_SERVICE);
-	struct drm_tranche_output_set args = { .handle = o ? o->handle : 1, .data_len = o && o->size > 4096 ? (uint32_t)o->size / 2 : 4096 };
+	struct drm_tranche_output_set args = { .handle = o ? o->handle : 1, .data_len = 4096 };
 
+	if (o && o->size > 8192)
+		args.data_len = (uint32_t)o->size / 2;
 	return CALL(w, f, OUTPUT_SET, args);
 }
 

@@ -178,15 +178,15 @@ static long dup_file(struct worker *w)
 static long any_ioctl(struct worker *w)
 {
 	uint8_t buf[256];
-	unsigned int number = fuzz_below(w, 0x100), size = fuzz_below(w, sizeof(buf) + 1);
+	unsigned int number = fuzz_below(w, 0x100), size = fuzz_below(w, sizeof(buf) + 1), type;
 
 	if (number >= DRM_COMMAND_BASE && number < DRM_COMMAND_END)
 		return NOTHING;
 	fuzz_fill(w, buf, sizeof(buf));
 	if (fuzz_one_in(w, 2))
 		memset(buf, 0, sizeof(buf));
-	return fuzz_ioctl(w, fuzz_file(w)->fd, _IOC(fuzz_below(w, 4), fuzz_one_in(w, 8) ? fuzz_below(w, 256) : DRM_IOCTL_BASE, number, size),
-			  buf, sizeof(buf));
+	type = fuzz_one_in(w, 8) ? fuzz_below(w, 256) : DRM_IOCTL_BASE;
+	return fuzz_ioctl(w, fuzz_file(w)->fd, _IOC(fuzz_below(w, 4), type, number, size), buf, sizeof(buf));
 }
 
 const struct op drm_ops[] = {

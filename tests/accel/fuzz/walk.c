@@ -130,6 +130,14 @@ static void share_memory(struct walk *w)
 		munmap(there, 8192);
 }
 
+static void expect_no_mapping(struct walk *w, const char *name, uint64_t offset, int prot)
+{
+	bool is_refused = mmap(NULL, 4096, prot, MAP_SHARED, w->fd, (off_t)offset) == MAP_FAILED;
+
+	errno = 0;
+	check(w, name, is_refused);
+}
+
 static void make_context(struct walk *w)
 {
 	uint64_t at;
@@ -142,9 +150,8 @@ static void make_context(struct walk *w)
 	w->host = map(w, w->fd, at + TRNC_CHANNEL_HOST, 4096, PROT_READ);
 	w->ring = map(w, w->fd, at + TRNC_CHANNEL_RING, RING, PROT_READ | PROT_WRITE);
 	w->events = map(w, w->fd, at + TRNC_CHANNEL_RING + RING, TRNC_EVENT_BLOCK_SLOTS * 64, PROT_READ);
-	errno = 0;
-	check(w, "the kernel page is not for users", mmap(NULL, 4096, PROT_READ, MAP_SHARED, w->fd, (off_t)(at + TRNC_CHANNEL_KERNEL)) == MAP_FAILED);
-	check(w, "the host page is not for writing", mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, w->fd, (off_t)(at + TRNC_CHANNEL_HOST)) == MAP_FAILED);
+	expect_no_mapping(w, "the kernel page is not for users", at + TRNC_CHANNEL_KERNEL, PROT_READ);
+	expect_no_mapping(w, "the host page is not for writing", at + TRNC_CHANNEL_HOST, PROT_READ | PROT_WRITE);
 }
 
 static void put(struct walk *w, const void *record, uint32_t len)

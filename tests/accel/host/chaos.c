@@ -62,13 +62,18 @@ static void positions(struct fake *f, uint64_t *rng)
 	fake_fire(f, 0);
 }
 
+static uint64_t pending_of(uint64_t vector)
+{
+	return TRNC_CONTROL_PENDING + vector * sizeof(struct trnc_control_pending);
+}
+
 /* Interrupts for everybody, for sessions that are not there, and for nobody. */
 static void storm(struct fake *f, uint64_t *rng)
 {
 	uint64_t vector = fault_random(rng) % FAKE_VECTORS;
 
 	if (fault_random(rng) % 4)
-		set64(f, TRNC_CONTROL_PENDING + vector * sizeof(struct trnc_control_pending), fault_random(rng) % 2 ? UINT64_MAX : fault_random(rng));
+		set64(f, pending_of(vector), fault_random(rng) % 2 ? UINT64_MAX : fault_random(rng));
 	fake_fire(f, (uint32_t)vector);
 }
 
@@ -85,15 +90,15 @@ static uint8_t *some_channel(struct fake *f, uint64_t *rng)
 	return NULL;
 }
 
+#define USER(field) (TRNC_CHANNEL_USER + offsetof(struct trnc_user_page, field))
+#define HOST(field) (TRNC_CHANNEL_HOST + offsetof(struct trnc_host_page, field))
+#define KERNEL(field) (TRNC_CHANNEL_KERNEL + offsetof(struct trnc_kernel_page, field))
+
 static void pages(struct fake *f, uint64_t *rng)
 {
 	static const uint32_t words[] = {
-		TRNC_CHANNEL_HOST + offsetof(struct trnc_host_page, consumer), TRNC_CHANNEL_HOST + offsetof(struct trnc_host_page, lost),
-		TRNC_CHANNEL_HOST + offsetof(struct trnc_host_page, refused), TRNC_CHANNEL_HOST + offsetof(struct trnc_host_page, commands),
-		TRNC_CHANNEL_HOST + offsetof(struct trnc_host_page, attention), TRNC_CHANNEL_HOST + offsetof(struct trnc_host_page, attention),
-		TRNC_CHANNEL_KERNEL + offsetof(struct trnc_kernel_page, kernel_asleep), TRNC_CHANNEL_KERNEL + offsetof(struct trnc_kernel_page, wake_at),
-		TRNC_CHANNEL_USER + offsetof(struct trnc_user_page, kicks), TRNC_CHANNEL_USER + offsetof(struct trnc_user_page, host_asleep),
-		TRNC_CHANNEL_USER + offsetof(struct trnc_user_page, producer),
+		HOST(consumer), HOST(lost), HOST(refused), HOST(commands), HOST(attention), HOST(attention),
+		KERNEL(kernel_asleep), KERNEL(wake_at), USER(kicks), USER(host_asleep), USER(producer),
 	};
 	uint8_t *user = some_channel(f, rng);
 	uint64_t at;
@@ -110,8 +115,8 @@ static void attention(struct fake *f, uint64_t *rng)
 	uint8_t *user = some_channel(f, rng);
 
 	if (user)
-		set64(f, (uint64_t)(user - f->aperture) + TRNC_CHANNEL_HOST + offsetof(struct trnc_host_page, attention), fault_random(rng));
-	set64(f, TRNC_CONTROL_PENDING + fault_random(rng) % FAKE_VECTORS * sizeof(struct trnc_control_pending), UINT64_MAX);
+		set64(f, (uint64_t)(user - f->aperture) + HOST(attention), fault_random(rng));
+	set64(f, pending_of(fault_random(rng) % FAKE_VECTORS), UINT64_MAX);
 	fake_fire(f, (uint32_t)(fault_random(rng) % FAKE_VECTORS));
 }
 
@@ -163,7 +168,8 @@ static void babble(struct fake *f, uint64_t *rng)
 {
 	struct trnc_control_slot slot = {
 		.session = (uint32_t)(fault_random(rng) % 5),
-		.msg = { .type = (uint32_t)(fault_random(rng) % 40) | TRNC_MSG_REPLY, .len = sizeof(slot.msg) + (uint32_t)(fault_random(rng) % 8 * 8),
+		.msg = { .type = (uint32_t)(fault_random(rng) % 40) | TRNC_MSG_REPLY,
+			 .len = sizeof(slot.msg) + (uint32_t)(fault_random(rng) % 8 * 8),
 			 .id = fault_random(rng) % 4 ? fault_random(rng) % 1000 : fault_odd_number(rng) },
 	};
 

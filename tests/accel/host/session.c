@@ -346,7 +346,8 @@ static void event_block_add(const struct call *c)
 static void output_set(const struct call *c)
 {
 	const struct trnc_output_set *r = c->body;
-	uint8_t *memory = base_is_page_aligned(r->offset) ? in_service(c, r->offset, sizeof(struct trnc_output) + (uint64_t)r->data_len) : NULL;
+	uint64_t len = sizeof(struct trnc_output) + (uint64_t)r->data_len;
+	uint8_t *memory = base_is_page_aligned(r->offset) ? in_service(c, r->offset, len) : NULL;
 
 	if (!memory || r->data_len < TRNC_PAGE || r->data_len & (r->data_len - 1) || r->reserved) {
 		refuse(c, EINVAL, "a bad place for text");
