@@ -34,6 +34,7 @@ What a guest does:
     add_device(dict, port=0)            hot-add at a root port; remove_device(id) waits until it is gone
     qmp("command", key=value, ...)      -> its value; GuestError when QEMU refuses;  wait_event("NAME", timeout) -> the event
     reset()                             the reset button; reboot(): the guest's own; both return when it is up again (files are gone)
+    suspend()                           to memory and back, once (kernel=Fetcher(...).packed_kernel())
     poweroff(), quit()                  -> QEMU's exit status: by the guest's kernel; by QEMU at once
     console()                           -> what the kernel wrote so far ("quiet": warnings and errors);  boot_id
     fetcher.kernel(), fetcher.headers() -> folders, for building modules for the guest

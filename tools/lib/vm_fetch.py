@@ -137,11 +137,15 @@ class Fetcher:
             (name,) = wanted
             return self.keep("Linux", apt, wanted, "linux", name.replace("linux-image-", ""))
 
+    def packed_kernel(self):
+        """As it came: QEMU's firmware can wake no other one from sleep."""
+        tree = self.kernel()
+        return os.path.join(tree, "boot", f"vmlinuz-{os.path.basename(tree)}")
+
     def kernel_file(self):
         """What QEMU starts: the kernel unpacked where this machine can do that (it takes a guest a second), else as it came."""
-        tree = self.kernel()
-        packed = os.path.join(tree, "boot", f"vmlinuz-{os.path.basename(tree)}")
-        plain = os.path.join(tree, "boot", "vmlinux")
+        packed = self.packed_kernel()
+        plain = os.path.join(os.path.dirname(packed), "vmlinux")
         if not os.path.exists(plain) and shutil.which("zstd"):
             with self.cache.locked():
                 data = unpack_kernel(packed)

@@ -322,6 +322,17 @@ class Guest:
         """The guest restarts itself, drivers shut their devices down; returns when it is up again."""
         self.restart(lambda: self.launch("reboot -f"), timeout)
 
+    def suspend(self, timeout=60):
+        """To memory and back, once in a guest's life, and only with kernel=fetcher.packed_kernel().  Scripts go on afterwards."""
+        self.qmp("set-action", reboot="reset")
+        job = self.launch("echo mem >/sys/power/state")
+        self.wait_event("SUSPEND", timeout)
+        self.qmp("system_wakeup")
+        status, output = job.wait(timeout)
+        if status:
+            raise GuestError(f"the guest does not sleep: {output}{self.last_words()}")
+        self.qmp("set-action", reboot="shutdown")
+
     # --- the end ---
 
     def console(self):
