@@ -183,6 +183,45 @@ def test_broken_ring():
         assert "request_producer" in host.errors()
 
 
+def test_faults():
+    """Each kind of rule strikes as often as it is told to."""
+    with running() as (host, d):
+        d.open()
+        host.say("reg 0 7 times=1")
+        assert [d.c.read32(BAR0, 0) for _ in range(2)] == [7, 0x434e5254]
+        host.say("ones")
+        assert d.c.read32(BAR0, STATUS) == 0xffffffff
+        host.say("back", "reply status 5 type=11 skip=1 times=1", "reply body +1 at=8 type=11 times=1")
+        assert [d.ask(1, 11)[0] for _ in range(3)] == [0, 5, 0]
+        host.say("reply twice times=1")
+        assert d.ask(1, 11)[0] == 0
+        assert d.reply()[2] == d.last_id
+        host.say("reply keep times=1", "slot 3 0 9 24 77 0 0 0")
+        assert d.reply()[:3] == (3, 9, 77)
+        host.say("heal")
+        assert d.ask(1, 11)[0] == 0
+
+
+def test_chaos():
+    """The fake host survives itself, and is good again after it."""
+    with running() as (host, d):
+        d.open()
+        d.context()
+        host.say("pause 10", "chaos all 3", "random 50 7")
+        for _ in range(300):
+            d.c.write32(BAR0, BELL, 1)
+            d.c.write32(BAR0, BELL_CHANNEL, 1 << 8 | 1)
+        host.say("sleep 700", "heal", "reset")
+        eventually(lambda: d.c.read32(BAR0, STATUS) == READY, "READY")
+        d.requests = d.replies = 0
+        for fd in d.events:
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(fd)
+        d.start()
+        d.open()
+        d.context()
+
+
 if __name__ == "__main__":
     import tap
     tap.main(60)

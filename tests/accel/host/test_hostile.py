@@ -96,6 +96,21 @@ def test_registers_odd():
         all_cases(b, [(lines,) for lines in odd], may_bind=None)
 
 
+def test_capability():
+    """What is not this device, or says that it is another one."""
+    with new_bench() as b:
+        cap = int(b.guest.ok(f"hexdump -v -s 52 -n 1 -e '1/1 \"%d\"' /sys/bus/pci/devices/{bench.DEVICE}/config"))
+        config = b.guest.read(f"/sys/bus/pci/devices/{bench.DEVICE}/config")
+        while config[cap] != 9:
+            cap = config[cap + 1]
+        head, magic = (int.from_bytes(config[at:at + 4], "little") for at in (cap, cap + 4))
+        for at, value in ((cap, head & 0xff00ffff), (cap, head & 0xff00ffff | 8 << 16), (cap + 4, 0), (cap + 4, ONES32)):
+            b.host.say(f"config {at} {value}")
+            assert not b.bind(), f"the driver takes a device with {value:#x} at {at:#x}"
+            b.host.say(f"config {cap} {head}", f"config {cap + 4} {magic}")
+        b.check_good()
+
+
 def test_never_ready():
     with new_bench() as b:
         for value in (0, 8, 4):
