@@ -23,9 +23,9 @@ REFUSE, ASK, FORCE = range(3)
 CONFIRMED, HELD, STOPPING = 1, 2, 4
 KEEP = 0xFFFFFFFF
 HELLO_BODY = struct.Struct("<16s16sQQQIiII32s")
-STATS_BODY = struct.Struct("<15Q4Q")
+STATS_BODY = struct.Struct("<18QQ")
 STATS_NAMES = ("uptime_ns sessions_now sessions quota used peak granted refused behind executors_now executors_lost commands compiled "
-               "stored cpu_ns").split()
+               "stored cpu_ns traps doorbells interrupts").split()
 NOBODY = 65534
 
 
@@ -40,7 +40,7 @@ class Hello:
 def stats_of(body):
     assert len(body) == 152
     values = STATS_BODY.unpack(body)
-    assert not any(values[15:])
+    assert not any(values[18:])
     return dict(zip(STATS_NAMES, values))
 
 
