@@ -252,6 +252,17 @@ int client_program_build(struct client_context *c, uint64_t program, const struc
 int client_program_query(struct client_context *c, uint64_t program, enum trnc_query what, void **ret_reply,
 			 size_t *ret_len, struct trn_error *err);
 
+/*
+ * Adds to a build request the files of this machine that its texts may include, with the options of the build
+ * (TRNC_TAG_FILE).  Nothing where the host has the same files.
+ */
+struct client_text_piece {
+	const char *text;
+	size_t len;
+};
+void client_program_add_files(const struct client_context *c, struct base_blob *request,
+			      const struct client_text_piece *texts, size_t nr, const char *options);
+
 /* ------------------------------------------------------------ output */
 
 /* A program of this context may print: makes the session's output ring and the thread that writes it to stdout. Idempotent. */

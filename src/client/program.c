@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "client/headers.h"
 #include "client/refuse.h"
 #include "client/transport.h"
 
@@ -116,4 +118,13 @@ free_request:
 	client_staging_free(c, &staged);
 	/* The reply did not fit: ask for it again, with room. */
 	return r == 1 ? query(c, program, TRNC_QUERY_RESULT, x.reply_len, ret_reply, ret_len, err) : r;
+}
+
+void client_program_add_files(const struct client_context *c, struct base_blob *request,
+			      const struct client_text_piece *texts, size_t nr, const char *options)
+{
+	char cwd[PATH_MAX];
+
+	if (c->is_guest)
+		client_headers_add(request, texts, nr, options, getcwd(cwd, sizeof(cwd)));
 }

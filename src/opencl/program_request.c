@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <limits.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "opencl/program.h"
@@ -37,6 +38,27 @@ static void put_cwd(struct base_blob *b)
 		base_blob_put_str(b, TRNC_TAG_CWD, cwd);
 }
 
+/* What is not on the host: files that the texts include. A program's text does not change. */
+static void put_files(struct base_blob *b, cl_program p, const char *options, const struct program_inputs *inputs)
+{
+	cl_uint nr_headers = inputs && inputs->names ? inputs->nr : 0;
+	struct client_text_piece *texts = calloc(nr_headers + 1u, sizeof(*texts));
+	size_t nr = 0;
+
+	if (!texts) {
+		b->failed = true;
+		return;
+	}
+	if (p->source)
+		texts[nr++] = (struct client_text_piece){ p->source, p->source_len };
+	for (cl_uint i = 0; i < nr_headers; i++)
+		if (inputs->programs[i]->source)
+			texts[nr++] = (struct client_text_piece){ inputs->programs[i]->source,
+								  inputs->programs[i]->source_len };
+	client_program_add_files(p->context->client, b, texts, nr, options);
+	free(texts);
+}
+
 cl_int program_request(struct base_blob *request, cl_program p, enum trnc_op op, const char *options,
 		       const struct program_inputs *inputs)
 {
@@ -44,8 +66,10 @@ cl_int program_request(struct base_blob *request, cl_program p, enum trnc_op op,
 	put_contents(request, p, op);
 	if (options)
 		base_blob_put_str(request, TRNC_TAG_OPTIONS, options);
-	if (op == TRNC_OP_BUILD || op == TRNC_OP_COMPILE)
+	if (op == TRNC_OP_BUILD || op == TRNC_OP_COMPILE) {
 		put_cwd(request);
+		put_files(request, p, options, inputs);
+	}
 	for (cl_uint i = 0; inputs && i < inputs->nr; i++) {
 		if (inputs->names)
 			put_header(request, inputs->names[i], inputs->programs[i]);
