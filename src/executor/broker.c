@@ -53,15 +53,28 @@ struct exec_broker {
 	unsigned int nr_fds;
 };
 
-struct exec_broker *exec_broker_open(void)
+/* Where there is none, the number may be anything's. */
+static bool has_broker(void)
 {
 	int domain = 0, type = 0;
 	socklen_t len = sizeof(int);
+
+	return getsockopt(TRNC_EXEC_BROKER_FD, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	       getsockopt(TRNC_EXEC_BROKER_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && domain == AF_UNIX &&
+	       type == SOCK_STREAM;
+}
+
+void exec_broker_close(void)
+{
+	if (has_broker())
+		base_close(TRNC_EXEC_BROKER_FD);
+}
+
+struct exec_broker *exec_broker_open(void)
+{
 	struct exec_broker *b;
 
-	if (getsockopt(TRNC_EXEC_BROKER_FD, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
-	    getsockopt(TRNC_EXEC_BROKER_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || domain != AF_UNIX ||
-	    type != SOCK_STREAM)
+	if (!has_broker())
 		return NULL;
 	b = calloc(1, sizeof(*b));
 	if (!b)

@@ -24,6 +24,9 @@ struct exec_broker_answer {
 /* Looks whether there is one at TRNC_EXEC_BROKER_FD; NULL: no. The sandbox is on. */
 struct exec_broker *exec_broker_open(void);
 
+/* Closes it before it is opened: there is none then. */
+void exec_broker_close(void);
+
 /*
  * Asks for a program; when this returns 0 the files are in this process's cache folder, and the host's own build will
  * find them. @device: TRNC_BROKER_*; @request: as PROGRAM_BUILD brought it. Blocks as long as a build takes. Any thread; several

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "executor/kernel_table.h"
 #include "executor/precompile.h"
+#include "executor/travel.h"
 
 #define ARG_INFO "-cl-kernel-arg-info"
 
@@ -28,7 +29,7 @@ static void *grow(void *array, uint32_t nr, size_t size)
 	return reallocarray(array, nr ? (size_t)nr * 2 : 1, size);
 }
 
-static int parse_header(struct exec_build_request *q, const struct base_blob_item *header)
+static int parse_header(struct exec_build_header **list, uint32_t *nr, const struct base_blob_item *header)
 {
 	struct exec_build_header h = { 0 }, *p;
 	struct base_blob_reader r;
@@ -43,13 +44,13 @@ static int parse_header(struct exec_build_request *q, const struct base_blob_ite
 		else
 			return -EINVAL;
 	}
-	if (r.malformed || !h.name || !h.source.data || q->nr_headers == EXEC_MAX_INPUTS)
+	if (r.malformed || !h.name || !h.source.data || *nr == EXEC_MAX_INPUTS)
 		return -EINVAL;
-	p = grow(q->headers, q->nr_headers, sizeof(*p));
+	p = grow(*list, *nr, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	q->headers = p;
-	q->headers[q->nr_headers++] = h;
+	*list = p;
+	p[(*nr)++] = h;
 	return 0;
 }
 
@@ -88,7 +89,9 @@ static int parse_item(struct exec_build_request *q, const struct base_blob_item 
 		q->cwd = base_blob_str(it);
 		return q->cwd ? 0 : -EINVAL;
 	case TRNC_TAG_HEADER:
-		return parse_header(q, it);
+		return parse_header(&q->headers, &q->nr_headers, it);
+	case TRNC_TAG_FILE:
+		return parse_header(&q->files, &q->nr_files, it);
 	case TRNC_TAG_INPUT:
 		return parse_input(q, it);
 	default:
@@ -96,7 +99,7 @@ static int parse_item(struct exec_build_request *q, const struct base_blob_item 
 	}
 }
 
-int exec_build_parse(const void *data, size_t len, struct exec_build_request *ret)
+int exec_build_parse(const void *data, size_t len, bool is_guest, struct exec_build_request *ret)
 {
 	struct base_blob_reader r;
 	struct base_blob_item it;
@@ -109,12 +112,15 @@ int exec_build_parse(const void *data, size_t len, struct exec_build_request *re
 		if (err < 0)
 			return err;
 	}
+	if (ret->nr_files && !is_guest)
+		return -EINVAL;
 	return r.malformed || ret->op < TRNC_OP_BUILD || ret->op > TRNC_OP_LOAD_IL ? -EINVAL : 0;
 }
 
 void exec_build_request_finish(struct exec_build_request *q)
 {
 	free(q->headers);
+	free(q->files);
 	free(q->inputs);
 	*q = (struct exec_build_request){ .options = "" };
 }
@@ -344,7 +350,17 @@ void exec_build_forget(struct exec_program *p)
 
 /* -------------------------------------------------------------- reporting */
 
-static void put_log(struct exec_program *p, struct base_blob *reply)
+static void put_text(struct base_blob *reply, const char *log, const struct exec_travel *travel)
+{
+	_cleanup_free_ char *theirs = travel ? exec_travel_log(travel, log) : NULL;
+
+	if (travel && !theirs)
+		reply->failed = true;
+	else
+		base_blob_put_str(reply, TRNC_TAG_LOG, theirs ? theirs : log);
+}
+
+static void put_log(struct exec_program *p, const struct exec_travel *travel, struct base_blob *reply)
 {
 	struct exec_host *h = &p->context->ex->host;
 	size_t len = 0;
@@ -354,7 +370,7 @@ static void put_log(struct exec_program *p, struct base_blob *reply)
 		return;
 	log = calloc(1, len + 1);
 	if (log && h->GetProgramBuildInfo(p->host, h->device, CL_PROGRAM_BUILD_LOG, len, log, NULL) == CL_SUCCESS)
-		base_blob_put_str(reply, TRNC_TAG_LOG, log);
+		put_text(reply, log, travel);
 	free(log);
 }
 
@@ -383,7 +399,7 @@ void exec_build_run(struct exec_context *c, struct exec_program *p, const struct
 		h->GetProgramBuildInfo(p->host, h->device, CL_PROGRAM_BINARY_TYPE, sizeof(type), &type, NULL);
 		base_blob_put_u32(reply, TRNC_TAG_BUILD_STATUS, (uint32_t)build_status);
 		base_blob_put_u32(reply, TRNC_TAG_BINARY_TYPE, type);
-		put_log(p, reply);
+		put_log(p, q->travel, reply);
 		put_globals_size(p, reply);
 	}
 	base_blob_put_u32(reply, TRNC_TAG_PRINTF, p->may_print);

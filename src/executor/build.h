@@ -8,6 +8,8 @@
 
 #define EXEC_MAX_INPUTS 4096u
 
+struct exec_travel;
+
 struct exec_build_text {
 	const char *data; /* not terminated */
 	size_t len;
@@ -25,11 +27,14 @@ struct exec_build_request {
 	} *headers; /* owned */
 	uint32_t nr_inputs;
 	uint64_t *inputs; /* owned */
+	uint32_t nr_files; /* of a guest: headers that it may include, named by absolute paths of the guest's */
+	struct exec_build_header *files; /* owned */
+	const struct exec_travel *travel; /* of a guest: where these lie (travel.h); else NULL */
 	bool is_compiled; /* what a build compiles is in the cache already, or this process is there for that alone */
 };
 
-/* Reads a request from a private copy, which must outlive it. Return: 0, -EINVAL, -ENOMEM. */
-int exec_build_parse(const void *data, size_t len, struct exec_build_request *ret);
+/* Reads a request from a private copy, which must outlive it. @is_guest: it may bring files. Return: 0, -EINVAL, -ENOMEM. */
+int exec_build_parse(const void *data, size_t len, bool is_guest, struct exec_build_request *ret);
 void exec_build_request_finish(struct exec_build_request *q);
 
 /* The program's options as the host gets them: with one that makes it tell kinds of arguments, and changes no code. Owned

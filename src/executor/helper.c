@@ -14,6 +14,7 @@
 #include "executor/build.h"
 #include "executor/executor.h"
 #include "executor/sandbox.h"
+#include "executor/travel.h"
 #include "executor/variant.h"
 #include "tranche/wire/parent.h"
 
@@ -24,7 +25,7 @@ struct order {
 };
 
 /* A private copy; it stays to the end of the process. */
-static int read_order(struct order *ret)
+static int read_order(struct order *ret, bool is_guest)
 {
 	struct stat st;
 	size_t len, variants;
@@ -44,7 +45,7 @@ static int read_order(struct order *ret)
 		return -EINVAL;
 	bytes += sizeof(ret->head);
 	ret->variants = (const void *)bytes;
-	return exec_build_parse(bytes + variants, len - sizeof(ret->head) - variants, &ret->request);
+	return exec_build_parse(bytes + variants, len - sizeof(ret->head) - variants, is_guest, &ret->request);
 }
 
 static int write_reply(const struct base_blob *b)
@@ -106,7 +107,7 @@ static int run(struct order *o)
 	struct trn_error err = { 0 };
 	cl_int cl_err;
 
-	if (!c || !p || !ex || exec_sandbox_enter(&err) < 0 || load(&ex->host, &o->head, &err) < 0) {
+	if (!c || !p || !ex || exec_sandbox_enter(getenv(TRNC_EXEC_GUEST) != NULL, &err) < 0 || load(&ex->host, &o->head, &err) < 0) {
 		log_debug("compile helper: %s", err.text);
 		return EXEC_HELPER_FAILED;
 	}
@@ -128,14 +129,17 @@ static int run(struct order *o)
 void exec_helper_run(void)
 {
 	struct order o = { 0 };
+	bool is_guest = getenv(TRNC_EXEC_GUEST) != NULL;
+	struct exec_travel travel;
+	struct trn_error err = { 0 };
 
 	exec_sandbox_begin();
 	setenv("TRANCHE_EXECUTOR", "1", 1);
 	close_output();
-	if (read_order(&o) < 0)
+	if (read_order(&o, is_guest) < 0)
 		_exit(EXEC_HELPER_FAILED);
-	if (o.request.cwd && chdir(o.request.cwd) < 0)
+	if (is_guest ? exec_travel_begin(&travel, &o.request, &err) < 0 : o.request.cwd && chdir(o.request.cwd) < 0)
 		log_debug("working folder of a build: %m");
-	/* Without the libraries' farewells: the end is waited for. */
-	_exit(run(&o));
+	/* Without the libraries' farewells: the end is waited for.  Whoever waits removes what lies in the folder. */
+	_exit(is_guest && !o.request.travel ? EXEC_HELPER_FAILED : run(&o));
 }

@@ -60,7 +60,8 @@ static pid_t start_helper(char *path, uint32_t host_device, const char *options,
 	char index[16];
 	char *argv[] = { (char[]){ "tranche-executor" }, (char[]){ "--compile" }, path, index,
 			 (char *)(uintptr_t)options,
-			 is_quick ? (char[]){ "quick" } : (char[]){ "main" }, NULL };
+			 is_quick ? (char[]){ "quick" } : (char[]){ "main" },
+			 env != environ ? (char[]){ "low" } : NULL, NULL };
 	pid_t pid;
 	int r;
 
@@ -86,8 +87,6 @@ static int run_helper(uint32_t host_device, const struct exec_build_text *source
 	if (!source->len || write_source(path, source) < 0)
 		return 0;
 	pid = start_helper(path, host_device, options, is_quick, env);
-	if (pid > 0 && env != environ)
-		setpriority(PRIO_PROCESS, (id_t)pid, LOW_PRIORITY);
 	if (pid > 0)
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
 		}
@@ -157,12 +156,15 @@ static int build(struct exec_host *h, const char *source, size_t len, const char
 
 int exec_precompile_main(int argc, char **argv)
 {
-	_cleanup_close_ int fd = argc == 6 ? open(argv[2], O_RDONLY | O_CLOEXEC) : -1;
+	_cleanup_close_ int fd = argc == 6 || argc == 7 ? open(argv[2], O_RDONLY | O_CLOEXEC) : -1;
 	struct exec_host host = { 0 };
 	struct trn_error err = { 0 };
 	struct stat st;
 	void *source;
 
+	/* By itself, since it is the only one that may. */
+	if (argc == 7)
+		setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
 		return HELPER_FAILED;
 	source = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -2,7 +2,6 @@
 #include "executor/program.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,8 +11,9 @@
 #include "executor/broker.h"
 #include "executor/build.h"
 #include "executor/kernel_table.h"
-#include "tranche/wire/parent.h"
 #include "executor/quick.h"
+#include "executor/travel.h"
+#include "tranche/wire/parent.h"
 
 /* -------------------------------------------------------------- counting */
 
@@ -302,19 +302,19 @@ static int run_on_host(struct job *j, const struct exec_build_request *q, uint64
 
 static int run_build(struct job *j, uint64_t *ret_len, struct trn_error *err)
 {
+	bool is_guest = j->c->is_guest;
+	struct exec_travel travel = { 0 };
 	struct exec_build_request q;
-	int r = exec_build_parse(j->request, j->request_len, &q);
+	int r = exec_build_parse(j->request, j->request_len, is_guest, &q);
 
-	if (r == 0) {
-		/* The thread's own working folder: other builds run beside this one. */
-		if (q.cwd && (unshare(CLONE_FS) < 0 || chdir(q.cwd) < 0))
-			log_debug("working folder of a build: %m");
-		if (!run_brokered(j, &q))
-			r = run_on_host(j, &q, ret_len, err);
-	} else {
+	if (r < 0)
 		trn_error_set(err, r, "BuildRequest", "the build request cannot be read");
-	}
+	else
+		r = exec_travel_enter(is_guest, &q, &travel, err);
+	if (r == 0 && !run_brokered(j, &q))
+		r = run_on_host(j, &q, ret_len, err);
 	exec_build_request_finish(&q);
+	exec_travel_finish(&travel);
 	return r;
 }
 

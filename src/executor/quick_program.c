@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What kernels need before they can run on the quick device: a program, and a compiled function for each local size. */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "executor/program.h"
 #include "executor/quick.h"
 #include "executor/quick_compile.h"
+#include "executor/travel.h"
 #include "executor/waits.h"
 
 /* A program is built after so many launches that were believed to be short: most programs have a few. */
@@ -48,7 +48,7 @@ void exec_quick_program_free(struct exec_quick_program *p)
 static bool is_fit(const void *request, size_t len)
 {
 	struct exec_build_request q;
-	bool yes = exec_build_parse(request, len, &q) == 0 && q.op == TRNC_OP_BUILD && q.source.len &&
+	bool yes = exec_build_parse(request, len, true, &q) == 0 && q.op == TRNC_OP_BUILD && q.source.len &&
 		   !exec_text_may_wait(q.source.data, q.source.len, q.options);
 
 	exec_build_request_finish(&q);
@@ -116,12 +116,14 @@ static cl_program build(struct exec_context *c, const struct exec_build_text *so
 
 static void make_program(struct exec_quick_program *p)
 {
+	bool is_guest = p->context->is_guest;
+	struct exec_travel travel = { 0 };
 	struct exec_build_request q;
-	int r = exec_build_parse(p->request, p->request_len, &q);
+	struct trn_error err = { 0 };
+	int r = exec_build_parse(p->request, p->request_len, is_guest, &q);
 
-	/* The thread's own working folder: other builds run beside this one. */
-	if (r == 0 && q.cwd && (unshare(CLONE_FS) < 0 || chdir(q.cwd) < 0))
-		log_debug("working folder of a build: %m");
+	if (r == 0)
+		r = exec_travel_enter(is_guest, &q, &travel, &err);
 	if (r == 0)
 		r = exec_quick_compile(p->context->ex, p->request, p->request_len, &q, &p->folders);
 	if (r == 0 && make_context(p->context)) {
@@ -131,6 +133,7 @@ static void make_program(struct exec_quick_program *p)
 	}
 	log_debug("quick program %s of %s: %s", p->folders.quick, p->folders.main, p->host ? "ready" : strerror(-r));
 	exec_build_request_finish(&q);
+	exec_travel_finish(&travel);
 	atomic_store(&p->state, p->host ? EXEC_QUICK_READY : EXEC_QUICK_FAILED);
 }
 

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/landlock.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -21,12 +20,8 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "executor/config.h"
+#include "executor/sandbox_priv.h"
 #include "tranche/wire/executor.h"
-
-#if HAVE_SECCOMP
-#include <seccomp.h>
-#endif
 
 /* Left open on purpose, by tranche-parent? */
 static bool is_broker(int fd)
@@ -81,14 +76,6 @@ void exec_sandbox_limit_heap(uint64_t bytes)
 
 /* --------------------------------------------------------------- Landlock */
 
-/* Older headers lack what newer kernels know. */
-#ifndef LANDLOCK_ACCESS_FS_REFER
-#define LANDLOCK_ACCESS_FS_REFER (1ull << 13)
-#endif
-#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
-#define LANDLOCK_ACCESS_FS_TRUNCATE (1ull << 14)
-#endif
-#define ACCESS_FS_IOCTL_DEV (1ull << 15)
 #define ACCESS_NET_TCP 3ull	/* bind, connect */
 #define SCOPE_ALL 3ull		/* abstract Unix sockets, signals */
 
@@ -101,7 +88,7 @@ void exec_sandbox_limit_heap(uint64_t bytes)
 /* What makes sense for something that is no folder. */
 #define FS_FILE                                                                                        \
 	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |   \
-	 LANDLOCK_ACCESS_FS_TRUNCATE | ACCESS_FS_IOCTL_DEV)
+	 LANDLOCK_ACCESS_FS_TRUNCATE | EXEC_FS_IOCTL_DEV)
 
 /* The kernel's struct as of version 6; a kernel that knows less takes a shorter one. */
 struct ruleset_attr {
@@ -110,7 +97,7 @@ struct ruleset_attr {
 	uint64_t scoped;
 };
 
-static void allow(int ruleset, const char *path, uint64_t access)
+void exec_sandbox_allow(int ruleset, const char *path, uint64_t access)
 {
 	struct landlock_path_beneath_attr rule = { .allowed_access = access };
 	_cleanup_close_ int fd = path ? open(path, O_PATH | O_CLOEXEC) : -1;
@@ -135,7 +122,7 @@ static void allow_all_but(int ruleset, const char *folder, const char *name)
 	while (dir && (entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") && strcmp(entry->d_name, name) &&
 		    snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) < PATH_MAX)
-			allow(ruleset, path, FS_READ);
+			exec_sandbox_allow(ruleset, path, FS_READ);
 	if (dir)
 		closedir(dir);
 }
@@ -150,7 +137,7 @@ static void allow_reading(int ruleset, const char *hidden)
 	char *slash = real;
 
 	if (!hidden || !realpath(hidden, real)) {
-		allow(ruleset, "/", FS_READ);
+		exec_sandbox_allow(ruleset, "/", FS_READ);
 		return;
 	}
 	while (slash) {
@@ -166,17 +153,37 @@ static void allow_reading(int ruleset, const char *hidden)
 	}
 }
 
-static void enter_landlock(void)
+void exec_sandbox_allow_devices(int ruleset, uint64_t access)
+{
+	static const char *const devices[] = { "/dev/dri", "/dev/kfd", "/dev/nvidiactl", "/dev/nvidia0", "/dev/nvidia-uvm" };
+
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+		exec_sandbox_allow(ruleset, devices[i], access);
+}
+
+static void allow_host(int ruleset, uint64_t write)
+{
+	/* Compilers read headers and libraries from anywhere, with the program's -I; ld is executed. */
+	allow_reading(ruleset, getenv(TRNC_EXEC_HIDDEN));
+	/* The session's own folder, made for it by the device process. */
+	exec_sandbox_allow(ruleset, getenv("POCL_CACHE_DIR"), write);
+	exec_sandbox_allow(ruleset, getenv("TMPDIR"), write);
+	/* Standard error of compilers. */
+	exec_sandbox_allow(ruleset, "/dev/null", write);
+	exec_sandbox_allow_devices(ruleset, write);
+}
+
+/* Return: 0 or -errno. */
+static int enter_landlock(bool is_guest)
 {
 	struct ruleset_attr attr = { .handled_access_fs = FS_READ | FS_WRITE };
 	size_t size = sizeof(attr.handled_access_fs);
 	_cleanup_close_ int ruleset = -1;
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	uint64_t write;
 
 	if (abi < 1) {
 		log_debug("this kernel has no Landlock");
-		return;
+		return -ENOSYS;
 	}
 	if (abi >= 2)
 		attr.handled_access_fs |= LANDLOCK_ACCESS_FS_REFER;
@@ -187,32 +194,19 @@ static void enter_landlock(void)
 		size = sizeof(attr.handled_access_fs) + sizeof(attr.handled_access_net);
 	}
 	if (abi >= 5)
-		attr.handled_access_fs |= ACCESS_FS_IOCTL_DEV;
+		attr.handled_access_fs |= EXEC_FS_IOCTL_DEV;
 	if (abi >= 6) {
 		attr.scoped = SCOPE_ALL;
 		size = sizeof(attr);
 	}
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
-	if (ruleset < 0) {
-		log_debug("landlock: %m");
-		return;
-	}
-	write = attr.handled_access_fs;
-	/* Compilers read headers and libraries from anywhere, with the program's -I; ld is executed. */
-	allow_reading(ruleset, getenv(TRNC_EXEC_HIDDEN));
-	/* The session's own folder, made for it by the device process. */
-	allow(ruleset, getenv("POCL_CACHE_DIR"), write);
-	allow(ruleset, getenv("TMPDIR"), write);
-	/* Standard error of compilers. */
-	allow(ruleset, "/dev/null", write);
-	/* Other vendors' drivers work through these; on a machine without such devices they do not exist. */
-	allow(ruleset, "/dev/dri", write);
-	allow(ruleset, "/dev/kfd", write);
-	allow(ruleset, "/dev/nvidiactl", write);
-	allow(ruleset, "/dev/nvidia0", write);
-	allow(ruleset, "/dev/nvidia-uvm", write);
-	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
-		log_debug("landlock: %m");
+	if (ruleset < 0)
+		return -errno;
+	if (is_guest)
+		exec_sandbox_allow_guest(ruleset, attr.handled_access_fs);
+	else
+		allow_host(ruleset, attr.handled_access_fs);
+	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;
 }
 
 /* ---------------------------------------------------------------- seccomp */
@@ -284,7 +278,7 @@ static const struct {
 	{ SCMP_SYS(clock_settime), EPERM },
 };
 
-static int fill(scmp_filter_ctx filter)
+static int fill(scmp_filter_ctx filter, bool is_guest)
 {
 	int r = 0;
 
@@ -310,17 +304,17 @@ static int fill(scmp_filter_ctx filter)
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unshare), 1,
 				     SCMP_A0(SCMP_CMP_NE, CLONE_FS));
-	return r;
+	return r == 0 && is_guest ? exec_sandbox_fill_guest(filter) : r;
 }
 
-static int enter_seccomp(struct trn_error *err)
+static int enter_seccomp(bool is_guest, struct trn_error *err)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int r;
 
 	if (!filter)
 		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory for the system call filter");
-	r = fill(filter);
+	r = fill(filter, is_guest);
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);
@@ -331,17 +325,30 @@ static int enter_seccomp(struct trn_error *err)
 
 #else
 
-static int enter_seccomp(struct trn_error *err)
+static int enter_seccomp(bool is_guest, struct trn_error *err)
 {
-	(void)err;
+	if (is_guest) {
+		trn_error_set(err, -ENOSYS, "NoSandbox", "built without libseccomp: a guest's programs cannot be confined");
+		return trn_error_hint(err, "build with -Dseccomp=enabled");
+	}
 	log_debug("built without libseccomp: no system call filter");
 	return 0;
 }
 
 #endif
 
-int exec_sandbox_enter(struct trn_error *err)
+int exec_sandbox_enter(bool is_guest, struct trn_error *err)
 {
-	enter_landlock();
-	return enter_seccomp(err);
+	int r = enter_landlock(is_guest);
+
+	if (r < 0 && is_guest) {
+		trn_error_set(err, r, "NoSandbox", "a guest's programs cannot be kept from the host's files: Landlock: %s",
+			      strerror(-r));
+		return trn_error_hint(err, "use a kernel with Landlock (5.13), and have it in the lsm= list");
+	}
+	if (r < 0)
+		log_debug("landlock: %s", strerror(-r));
+	if (is_guest)
+		exec_sandbox_drop_capabilities();
+	return enter_seccomp(is_guest, err);
 }

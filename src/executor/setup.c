@@ -65,7 +65,7 @@ static int make_host_ready(struct executor *ex, struct prepared *p, struct trn_e
 	r = exec_output_init(&ex->output);
 	if (r < 0)
 		return trn_error_set(err, r, "Output", "no pipe for the output: %s", strerror(-r));
-	r = exec_sandbox_enter(err);
+	r = exec_sandbox_enter(flags & TRNC_EXEC_FLAG_GUEST, err);
 	if (r == 0)
 		r = exec_host_load(&ex->host, host_device, !(flags & TRNC_EXEC_FLAG_NO_QUICK), err);
 	if (r == 0)
@@ -90,6 +90,8 @@ static int take_window(struct executor *ex, struct setup *s, struct trn_error *e
 	int r;
 
 	if (!(s->body.flags & TRNC_EXEC_FLAG_GUEST)) {
+		if (getenv(TRNC_EXEC_GUEST))
+			return trn_error_set(err, -EINVAL, "NoGuest", "an executor of a guest got the session of a program");
 		if (s->nr_fds)
 			return trn_error_set(err, -EINVAL, "Descriptors", "%zu descriptors came, and no guest", s->nr_fds);
 		exec_window_init(&ex->window, s->body.window_base, s->body.window_size, ex->kick_fd);
@@ -97,6 +99,8 @@ static int take_window(struct executor *ex, struct setup *s, struct trn_error *e
 			log_debug("working folder %s: %m", s->body.cwd);
 		return 0;
 	}
+	if (!getenv(TRNC_EXEC_GUEST))
+		exec_broker_close(); /* it would compile as for a program of this machine */
 	if (s->nr_fds != 2)
 		return trn_error_set(err, -EINVAL, "Descriptors", "a guest's session wants 2 descriptors, not %zu", s->nr_fds);
 	r = exec_window_init_guest(&ex->window, &s->body, s->fds[0], ex->kick_fd, err);

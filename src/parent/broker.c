@@ -113,11 +113,11 @@ void parent_broker_destroy(struct parent_broker *b)
 	free(b);
 }
 
-void parent_broker_open(struct parent_broker *b, int sock, int folder, uint64_t tag)
+void parent_broker_open(struct parent_broker *b, int sock, int folder, uint64_t tag, bool is_guest)
 {
 	base_close(folder);
 	if (b)
-		broker_peer_open(b, sock, tag);
+		broker_peer_open(b, sock, tag, is_guest);
 	else
 		base_close(sock);
 }
@@ -194,6 +194,7 @@ int broker_find_key(struct parent_broker *b, const struct broker_order *o, uint3
 		return r;
 	identify(b);
 	q.device = device;
+	q.is_guest = o->is_guest;
 	q.host_device = o->head.host_device;
 	q.identity = o->head.identity;
 	parent_key_make(&b->host, &q, ret, ret_fate);

@@ -21,8 +21,9 @@ void parent_broker_linger(struct parent_broker *b);
 /*
  * An executor was started.  Takes over both: its stream socket, blocking until now, from which anything may come; and
  * the folder of its session (O_PATH), in which it may do anything. @tag: by which the hub knows it; 0 where there is none.
+ * @is_guest: what it asks for is compiled where no file of the host's can be named.
  */
-void parent_broker_open(struct parent_broker *b, int sock, int folder, uint64_t tag);
+void parent_broker_open(struct parent_broker *b, int sock, int folder, uint64_t tag, bool is_guest);
 
 /* Is that a process that works for the broker? */
 bool parent_broker_owns(const struct parent_broker *b, pid_t pid);

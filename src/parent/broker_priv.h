@@ -13,6 +13,7 @@
 /* The body of a COMPILE as it came: head, variants (none), request. */
 struct broker_order {
 	unsigned int refs;
+	bool is_guest; /* of its peer */
 	size_t len;
 	struct trnc_broker_compile head; /* the first bytes */
 	uint8_t rest[];
@@ -54,6 +55,7 @@ struct broker_peer {
 	struct parent_broker *broker;
 	int sock;
 	uint64_t tag; /* of parent_broker_open() */
+	bool is_guest;
 	sd_event_source *io;
 	unsigned int nr_asks;
 	uint64_t asked_bytes; /* requests of its asks */
@@ -113,7 +115,7 @@ struct parent_broker {
 
 /* --- peer.c --- */
 
-void broker_peer_open(struct parent_broker *b, int sock, uint64_t tag);
+void broker_peer_open(struct parent_broker *b, int sock, uint64_t tag, bool is_guest);
 void broker_peer_close(struct broker_peer *p);
 void broker_peer_answer(struct broker_peer *p, uint64_t id, const struct parent_built *b, uint32_t flags);
 void broker_peer_refuse(struct broker_peer *p, uint64_t id, int error, const char *why);

@@ -146,6 +146,7 @@ static struct broker_chore *chore_of(struct parent_broker *b, const struct broke
 	c->work = (struct parent_work){
 		.process = b->process, .store = b->store, .scratch = b->scratch,
 		.key = main, .quick = quick, .fate = fate, .is_background = true,
+		.is_guest = order->is_guest,
 	};
 	return c;
 }

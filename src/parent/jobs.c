@@ -250,7 +250,7 @@ static struct broker_job *new_job(struct parent_broker *b, struct broker_order *
 	o->refs++;
 	j->work = (struct parent_work){
 		.process = b->process, .store = b->store, .scratch = b->scratch, .key = *key, .fate = *fate,
-		.order = &o->head, .order_len = o->len,
+		.order = &o->head, .order_len = o->len, .is_guest = o->is_guest,
 	};
 	parent_built_init(&j->built);
 	base_list_init(&j->asks);

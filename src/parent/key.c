@@ -12,7 +12,7 @@
 #include "tranche/wire/parent.h"
 
 /* Of the key's contents and of what is stored under it: a new one finds nothing of the old. */
-#define FORMAT 1u
+#define FORMAT 2u
 
 /* Bounded, so that a request cannot make us read all of a disk's folders. */
 #define MAX_FOLDERS 32u
@@ -132,7 +132,8 @@ static void put_request(struct hash *h, const struct parent_request *q)
 	put_u32(h, q->device);
 	put_u32(h, q->host_device);
 	put_u32(h, q->identity);
-	if (!q->cwd) {
+	put_u32(h, q->is_guest);
+	if (!q->cwd || q->is_guest) {
 		put(h, bytes, q->len);
 		return;
 	}
@@ -177,6 +178,14 @@ static void put_environment(struct hash *h)
 			put_str(h, *e);
 }
 
+static void look_at_files(struct hash *h, struct parent_tree_budget *budget, const struct parent_request *q,
+			  struct parent_fate *ret)
+{
+	ret->reads_files = any_includes(q);
+	/* Options that make the compiler read something are as good as includes. */
+	ret->is_storable = put_options(h, budget, q) && (!ret->reads_files || put_working_folder(h, budget, q));
+}
+
 void parent_key_make(const struct parent_key *host, const struct parent_request *q, struct parent_key *ret,
 		     struct parent_fate *ret_fate)
 {
@@ -188,11 +197,9 @@ void parent_key_make(const struct parent_key *host, const struct parent_request 
 	put(&h, host->bytes, sizeof(host->bytes));
 	put_environment(&h);
 	put_request(&h, q);
-	*ret_fate = (struct parent_fate){ .is_storable = true, .reads_files = any_includes(q) };
-	if (ret_fate->reads_files)
-		ret_fate->is_storable = put_options(&h, &budget, q) && put_working_folder(&h, &budget, q);
-	else
-		/* Options that make the compiler read something are as good as includes. */
-		ret_fate->is_storable = put_options(&h, &budget, q);
+	*ret_fate = (struct parent_fate){ .is_storable = true };
+	/* A guest's files came with the request, and it can name no others. */
+	if (!q->is_guest)
+		look_at_files(&h, &budget, q, ret_fate);
 	sha256_digest(&h.ctx, sizeof(ret->bytes), ret->bytes);
 }

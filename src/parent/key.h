@@ -24,6 +24,7 @@ struct parent_request {
 	uint32_t device;      /* TRNC_BROKER_* */
 	uint32_t host_device; /* index */
 	uint32_t identity;    /* of what is there */
+	bool is_guest;	      /* all files that it may read are in the request itself */
 	const char *source; /* not terminated */
 	size_t source_len;
 	const char *options; /* never NULL */

@@ -38,6 +38,7 @@ struct parent_start {
 	size_t len;
 	uint64_t id;
 	char **env; /* owned; ends with NULL */
+	bool is_guest; /* the executor is to serve a guest (TRNC_EXEC_GUEST) */
 };
 
 /* @packet: must stay while ret is used, and be 8-byte aligned. Return: 0 or -errno with a sentence. */

@@ -266,6 +266,7 @@ static int handle_compile(struct broker_peer *p, const uint8_t *body, size_t len
 		return 0;
 	}
 	o->refs = 1;
+	o->is_guest = p->is_guest;
 	o->len = len;
 	o->head = head;
 	memcpy(o->rest, body + sizeof(head), len - sizeof(head));
@@ -380,7 +381,7 @@ static int on_peer(sd_event_source *source, int fd, uint32_t events, void *data)
 
 /* ------------------------------------------------------------------ life */
 
-void broker_peer_open(struct parent_broker *b, int sock, uint64_t tag)
+void broker_peer_open(struct parent_broker *b, int sock, uint64_t tag, bool is_guest)
 {
 	struct broker_peer *p = calloc(1, sizeof(*p));
 
@@ -394,6 +395,7 @@ void broker_peer_open(struct parent_broker *b, int sock, uint64_t tag)
 	p->broker = b;
 	p->sock = sock;
 	p->tag = tag;
+	p->is_guest = is_guest;
 	base_list_init(&p->out);
 	base_list_append(&b->peers, &p->node);
 }

@@ -25,6 +25,9 @@ static int take(struct parent_request *q, const struct base_blob_item *it)
 		return q->cwd ? 0 : -EINVAL;
 	case TRNC_TAG_HEADER:
 		return 0;
+	case TRNC_TAG_FILE:
+		/* Where it is taken apart it is checked, too (executor/travel.h). */
+		return 0;
 	default:
 		/* Other programs and binaries are known to their executor alone. */
 		return -EOPNOTSUPP;

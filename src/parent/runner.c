@@ -230,7 +230,8 @@ static int ask(struct parent_runner *r, const struct parent_start *s, int sock, 
 }
 
 /* It exists, and waits to be let go: the device is told of it first. */
-static int begin(struct parent_runner *r, struct parent_child *c, const struct parent_message *m, struct parent_link *l)
+static int begin(struct parent_runner *r, struct parent_child *c, const struct parent_message *m, struct parent_link *l,
+		 bool is_guest)
 {
 	struct parent_hub *h = r->hub;
 	int e = sd_event_add_io(h->process->event, &r->exit, c->pidfd, EPOLLIN, on_exit_of, r);
@@ -255,7 +256,7 @@ static int begin(struct parent_runner *r, struct parent_child *c, const struct p
 	if (parent_child_go(c) < 0)
 		base_close(c->broker);
 	else
-		parent_broker_open(h->process->broker, c->broker, fcntl(m->fds[1], F_DUPFD_CLOEXEC, 3), r->tag);
+		parent_broker_open(h->process->broker, c->broker, fcntl(m->fds[1], F_DUPFD_CLOEXEC, 3), r->tag, is_guest);
 	return 0;
 }
 
@@ -265,7 +266,7 @@ static int make(struct parent_runner *r, struct parent_link *l, const struct par
 	_cleanup_close_ int gate = parent_gate_make_page(l->hub->gate, r);
 	int e = gate < 0 ? gate : ask(r, s, m->fds[0], gate, &c);
 
-	return e < 0 ? e : begin(r, &c, m, l);
+	return e < 0 ? e : begin(r, &c, m, l, s->is_guest);
 }
 
 int parent_runner_start(struct parent_link *l, const struct parent_message *m, struct trn_error *err)

@@ -40,7 +40,7 @@ static int start(const struct parent_process *p, const struct parent_start *s, c
 		return 0;
 	}
 	folder = fcntl(fds[1], F_DUPFD_CLOEXEC, 0);
-	parent_broker_open(p->broker, c.broker, folder, 0);
+	parent_broker_open(p->broker, c.broker, folder, 0, s->is_guest);
 	return 0;
 }
 

@@ -26,6 +26,16 @@ static int split(char **env, char *text, size_t len, uint32_t nr, struct trn_err
 	return 0;
 }
 
+static bool has_variable(char **env, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; *env; env++)
+		if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
+			return true;
+	return false;
+}
+
 int parent_start_parse(struct parent_start *ret, char *packet, size_t len, size_t nr_fds, struct trn_error *err)
 {
 	struct trnc_parent_start body;
@@ -54,7 +64,9 @@ int parent_start_parse(struct parent_start *ret, char *packet, size_t len, size_
 	if (!ret->env)
 		return trn_error_set(err, -ENOMEM, "NoMemory", "no memory left");
 	r = split(ret->env, packet, body.env_len, body.nr_env, err);
-	if (r < 0)
+	if (r == 0)
+		ret->is_guest = has_variable(ret->env, TRNC_EXEC_GUEST);
+	else
 		parent_start_finish(ret);
 	return r;
 }

@@ -66,7 +66,8 @@ static int make_environment(const struct parent_job *j)
 	environ = env;
 	if (setenv("POCL_CACHE_DIR", j->cache, 1) < 0 || setenv("TMPDIR", j->scratch, 1) < 0 ||
 	    setenv("XDG_CACHE_HOME", j->cache, 1) < 0 || setenv("TRANCHE_EXECUTOR", "1", 1) < 0 ||
-	    (hidden && setenv(TRNC_EXEC_HIDDEN, hidden, 1) < 0))
+	    (hidden && setenv(TRNC_EXEC_HIDDEN, hidden, 1) < 0) ||
+	    (j->work->is_guest && setenv(TRNC_EXEC_GUEST, "1", 1) < 0))
 		return -ENOMEM;
 	return 0;
 }

@@ -23,6 +23,7 @@ struct parent_work {
 	/* The body of a TRNC_BROKER_COMPILE: head, variants, request. */
 	const void *order;
 	size_t order_len;
+	bool is_guest; /* the helper may read no more of the host's files than the compiler needs */
 	/*
 	 * Makes work-group functions for a program that is in the store: nobody waits for it, and what it makes goes to the
 	 * entry of both keys.

@@ -208,6 +208,17 @@ static void test_bad_binary(void **state)
 	assert_int_equal((int32_t)harness_find_u32(&h, len, TRNC_TAG_STATUS), -42);
 }
 
+/* A guest's header comes with the request. */
+static void put_file(struct base_blob *request, const char *name, const char *text)
+{
+	struct base_blob items = { 0 };
+
+	base_blob_put_str(&items, TRNC_TAG_NAME, name);
+	base_blob_put(&items, TRNC_TAG_SOURCE, text, strlen(text));
+	base_blob_put(request, TRNC_TAG_FILE, items.data, items.len);
+	base_blob_finish(&items);
+}
+
 static void test_relative_include(void **state)
 {
 	char dir[] = "/tmp/tranche-test-XXXXXX", path[64];
@@ -229,6 +240,8 @@ static void test_relative_include(void **state)
 	base_blob_put(&request, TRNC_TAG_SOURCE, source, strlen(source));
 	base_blob_put_str(&request, TRNC_TAG_OPTIONS, "-I .");
 	base_blob_put_str(&request, TRNC_TAG_CWD, dir);
+	if (h.is_guest)
+		put_file(&request, path, "#define THERE 5\n");
 	len = harness_build_blob(&h, harness_handle(&h), &request);
 	base_blob_finish(&request);
 	unlink(path);

@@ -15,6 +15,9 @@
 
 #define TRNC_EXEC_FD 3
 #define TRNC_EXEC_HIDDEN "TRANCHE_HIDDEN" /* in its environment: a folder that it must not read, but for its own part of it */
+/* In its environment, with any value, if it is to serve a guest: tranche-parent goes by it, since it believes nothing that the
+ * executor says later.  SETUP's flag without it is served without the compile broker; without the flag it is refused. */
+#define TRNC_EXEC_GUEST "TRANCHE_GUEST"
 #define TRNC_EXEC_BROKER_FD 4 /* stream socket to the compile broker (parent.h); closed when there is none */
 
 enum trnc_exec_type {
