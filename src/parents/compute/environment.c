@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tranche/wire/executor.h"
+
 /* value NULL: a folder of the session; "": the variable is taken away */
 static const struct change {
 	const char *name;
@@ -19,6 +21,7 @@ static const struct change {
 	{ "POCL_CACHE_DIR", NULL },
 	{ "XDG_CACHE_HOME", NULL },
 	{ "TMPDIR", NULL },
+	{ TRNC_EXEC_GUEST, "" },
 };
 
 #define NR_CHANGES (sizeof(changes) / sizeof(changes[0]))
@@ -41,14 +44,14 @@ void compute_environment_free(char **env)
 	free(env);
 }
 
-int compute_environment_make(const char *folder, char ***ret)
+int compute_environment_make(const char *folder, bool is_guest, char ***ret)
 {
 	size_t nr = 0;
 	char **env;
 
 	while (environ[nr])
 		nr++;
-	env = calloc(nr + NR_CHANGES + 1, sizeof(char *));
+	env = calloc(nr + NR_CHANGES + 2, sizeof(char *));
 	if (!env)
 		return -ENOMEM;
 	nr = 0;
@@ -69,6 +72,12 @@ int compute_environment_make(const char *folder, char ***ret)
 			goto no_memory;
 		}
 		nr++;
+	}
+	/* Its executor, and who compiles for that, goes by it. */
+	if (is_guest) {
+		env[nr] = strdup(TRNC_EXEC_GUEST "=1");
+		if (!env[nr])
+			goto no_memory;
 	}
 	*ret = env;
 	return 0;

@@ -3,8 +3,10 @@
 #ifndef PARENTS_COMPUTE_ENVIRONMENT_H
 #define PARENTS_COMPUTE_ENVIRONMENT_H
 
-/* A copy of environ with changes. Opposite: free. Return: 0 or -ENOMEM. */
-int compute_environment_make(const char *folder, char ***ret);
+#include <stdbool.h>
+
+/* A copy of environ with changes. @is_guest: for an executor of guests. Opposite: free. Return: 0 or -ENOMEM. */
+int compute_environment_make(const char *folder, bool is_guest, char ***ret);
 void compute_environment_free(char **env); /* NULL is accepted */
 
 #endif

@@ -313,7 +313,7 @@ static int ask_forker(struct compute_executor *ex, char **env, int *sock)
 int compute_executor_ask(struct compute_executor *ex)
 {
 	char **env = NULL;
-	int r = compute_environment_make(ex->folder, &env);
+	int r = compute_environment_make(ex->folder, ex->device->face != NULL, &env);
 
 	if (r == 0) {
 		_cleanup_close_ int folder = open(ex->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -327,7 +327,7 @@ int compute_executor_ask(struct compute_executor *ex)
 static int start_somehow(struct compute_executor *ex, int *sock)
 {
 	char **env = NULL;
-	int r = compute_environment_make(ex->folder, &env);
+	int r = compute_environment_make(ex->folder, ex->device->face != NULL, &env);
 
 	if (r < 0)
 		return r;
@@ -510,7 +510,7 @@ void compute_executor_not_forked(struct compute_executor *ex, int reason)
 		return;
 	}
 	log_debug("an executor is started without tranche-parent: %s", strerror(-reason));
-	r = compute_environment_make(ex->folder, &env);
+	r = compute_environment_make(ex->folder, ex->device->face != NULL, &env);
 	if (r == 0)
 		r = start_process(ex, env, sock);
 	compute_environment_free(env);
