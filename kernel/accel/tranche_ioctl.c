@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The node's calls, and those that only ask.
+ */
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include <drm/drm_accel.h>
+#include <drm/drm_ioctl.h>
+
+#include "tranche_drv.h"
+
+static int tranche_get_info(struct drm_device *drm, void *data,
+			    struct drm_file *file)
+{
+	struct tranche_device *tdev = to_tranche(drm);
+	struct drm_tranche_info *info = data;
+	const struct tranche_layout *l = &tdev->layout;
+	int idx;
+
+	if (!drm_dev_enter(drm, &idx))
+		return -ENODEV;
+	*info = (struct drm_tranche_info){
+		.version = l->version,
+		.generation = l->generation,
+		.features = l->features,
+		.nonce = l->nonce,
+		.quota = READ_ONCE(l->quota),
+		.service = l->service,
+		.window_size = l->window_size,
+		.probe_len = tranche_probe_len(tdev),
+	};
+	memcpy(info->uuid, l->uuid, sizeof(info->uuid));
+	drm_dev_exit(idx);
+	return READ_ONCE(tdev->control.error) == -ENODEV ? -ENODEV : 0;
+}
+
+/* Copied twice, so that no page fault of the caller's holds up an unplug. */
+static void *probe_copy(struct tranche_device *tdev, u32 *ret_len)
+{
+	void *copy = ERR_PTR(-ENODATA);
+	u32 len;
+	int idx;
+
+	if (!drm_dev_enter(&tdev->drm, &idx))
+		return ERR_PTR(-ENODEV);
+	len = tranche_probe_len(tdev);
+	if (len) {
+		copy = kvmalloc(len, GFP_KERNEL_ACCOUNT);
+		if (copy)
+			memcpy(copy, tdev->aperture + tdev->layout.probe_offset,
+			       len);
+		else
+			copy = ERR_PTR(-ENOMEM);
+	}
+	drm_dev_exit(idx);
+	*ret_len = len;
+	return copy;
+}
+
+static int tranche_get_probe(struct drm_device *drm, void *data,
+			     struct drm_file *file)
+{
+	struct drm_tranche_get_probe *args = data;
+	u32 room = args->len;
+	int ret = 0;
+	void *copy;
+
+	if (args->pad)
+		return -EINVAL;
+	copy = probe_copy(to_tranche(drm), &args->len);
+	if (IS_ERR(copy))
+		return PTR_ERR(copy);
+	if (args->len <= room &&
+	    copy_to_user(u64_to_user_ptr(args->data), copy, args->len))
+		ret = -EFAULT;
+	kvfree(copy);
+	return ret;
+}
+
+static int tranche_session_status(struct drm_device *drm, void *data,
+				  struct drm_file *file)
+{
+	struct tranche_session *session = file->driver_priv;
+	struct drm_tranche_session_status *status = data;
+
+	if (READ_ONCE(session->state) != TRANCHE_SESSION_OPEN)
+		return -ENOTCONN;
+	mutex_lock(&session->lock);
+	status->lost = session->lost;
+	memcpy(status->name, session->lost_name, sizeof(status->name));
+	memcpy(status->text, session->lost_text, sizeof(status->text));
+	mutex_unlock(&session->lock);
+	return 0;
+}
+
+static int tranche_memory_query(struct drm_device *drm, void *data,
+				struct drm_file *file)
+{
+	struct tranche_session *session = tranche_session_of(file);
+	struct drm_tranche_memory *memory = data;
+	struct tranche_request *req;
+	int ret;
+
+	if (IS_ERR(session))
+		return PTR_ERR(session);
+	req = tranche_request_new(to_tranche(drm), TRNC_MSG_MEMORY_QUERY);
+	if (!req)
+		return -ENOMEM;
+	ret = tranche_request_call(req, session);
+	if (!ret)
+		*memory = (struct drm_tranche_memory){
+			.quota = le64_to_cpu(req->reply.memory.quota),
+			.used = le64_to_cpu(req->reply.memory.used),
+			.session_used =
+				le64_to_cpu(req->reply.memory.session_used),
+			.service_used =
+				le64_to_cpu(req->reply.memory.service_used),
+		};
+	tranche_request_put(req);
+	return ret;
+}
+
+static const struct drm_ioctl_desc tranche_ioctls[] = {
+	DRM_IOCTL_DEF_DRV(TRANCHE_GET_INFO, tranche_get_info, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_GET_PROBE, tranche_get_probe, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_SESSION_CREATE, tranche_session_create, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_SESSION_STATUS, tranche_session_status, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_MEMORY_QUERY, tranche_memory_query, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_GEM_CREATE, tranche_gem_create, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_GEM_DESTROY, tranche_gem_destroy, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_GEM_INFO, tranche_gem_info, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_CONTEXT_CREATE, tranche_context_create, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_CONTEXT_DESTROY, tranche_context_destroy, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_EVENT_BLOCK_ADD, tranche_event_block_add, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_OUTPUT_SET, tranche_output_set, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_PROGRAM_BUILD, tranche_program_build, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_PROGRAM_QUERY, tranche_program_query, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_WAIT, tranche_wait, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_WAKE, tranche_wake, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_DOORBELL, tranche_doorbell, 0),
+	DRM_IOCTL_DEF_DRV(TRANCHE_EVENTFD, tranche_eventfd, 0),
+};
+
+static const struct file_operations tranche_fops = {
+	.owner = THIS_MODULE,
+	.open = accel_open,
+	.release = tranche_release,
+	.unlocked_ioctl = drm_ioctl,
+	.compat_ioctl = drm_compat_ioctl,
+	.poll = drm_poll,
+	.read = drm_read,
+	.llseek = noop_llseek,
+	.mmap = tranche_mmap,
+	.show_fdinfo = drm_show_fdinfo,
+	.fop_flags = FOP_UNSIGNED_OFFSET,
+};
+
+const struct drm_driver tranche_driver = {
+	.driver_features = DRIVER_COMPUTE_ACCEL | DRIVER_GEM,
+	.open = tranche_open,
+	.postclose = tranche_postclose,
+	.show_fdinfo = tranche_show_fdinfo,
+	.ioctls = tranche_ioctls,
+	.num_ioctls = ARRAY_SIZE(tranche_ioctls),
+	.fops = &tranche_fops,
+	.name = "tranche",
+	.desc = "Virtual compute devices of Tranche",
+	.major = 1,
+};
