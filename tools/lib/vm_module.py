@@ -148,7 +148,7 @@ def build(fetcher, headers=None, top=TOP):
             if status or "WARNING:" in output:
                 raise VmError(f"{DRIVER} does not build for {release_of(headers)}:\n{complaints(output)}")
             folder = os.path.join(workshop.folder, DRIVER)
-            keep(glob.glob(f"{folder}/{NAME}.ko") + glob.glob(f"{folder}/tests/*.ko"), fetcher.cache, key)
+            keep(glob.glob(f"{folder}/*.ko"), fetcher.cache, key)
         forget(fetcher.cache)
     os.utime(place)
     return place
