@@ -15,6 +15,7 @@ from vm_module import DRIVER, NAME, Workshop, build, sources
 from vm_source import source
 
 MOST_LINES = 2500
+USER = f"{DRIVER}/tests/user/"           # a program, which only looks like the kernel
 UAPI = "uapi/drm/tranche_accel.h"
 # What the kernel's own macros keep: once-only warnings, rate limits, descriptions of debug lines.
 MACROS = re.compile(r"(_rs|__already_done|descriptor|__key|__func__|___once_key|__UNIQUE_ID_\w+|__this_module)(\.\d+)?$")
@@ -95,7 +96,8 @@ def check_style(tree, fetcher):
 
     def run():
         lines = []
-        for files, more in ((tree.select(".c", ".h", under=f"{DRIVER}/"), []), ([UAPI], ["--ignore", "BIT_MACRO"])):
+        ours = [f for f in tree.select(".c", ".h", under=f"{DRIVER}/") if not f.startswith(USER)]
+        for files, more in ((ours, []), ([UAPI], ["--ignore", "BIT_MACRO"])):
             done = subprocess.run([*command, *files, *more], cwd=tree.top, capture_output=True, text=True, check=False)
             lines += done.stdout.splitlines() + (done.stderr.splitlines() if done.returncode > 1 else [])
         return lines
