@@ -11,7 +11,7 @@
 
 static int refuse_context(struct client_session *s, int r, struct trn_error *err)
 {
-	if (r == -ENOBUFS || r == -EBUSY)
+	if (r == -EUSERS)
 		return client_refuse(err, -ENOBUFS, "TooManyContexts", "release a context first",
 				     "a session has at most %u contexts", TRNC_MAX_CONTEXTS);
 	if (r == -ENOSPC)

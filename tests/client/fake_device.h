@@ -50,6 +50,7 @@ struct fake_context {
 	uint32_t id; /* 0: not in use */
 	uint8_t *channel;
 	uint32_t ring_len;
+	bool is_guest; /* sleepers are a driver's: news that are no completion move attention */
 	struct trnc_event_slot *_Atomic blocks[TRNC_MAX_EVENT_BLOCKS];
 	uint32_t nr_blocks;
 	pthread_t thread;

@@ -42,6 +42,21 @@ static void set_seq(struct fake_context *c, uint64_t event, uint64_t seq)
 		atomic_store((_Atomic uint64_t *)&slot->seq, seq);
 }
 
+/* A guest's driver looks by itself whether the count of commands has moved. */
+static void tell_completed(struct fake_context *c)
+{
+	if (!c->is_guest)
+		base_futex_signal((_Atomic uint32_t *)&user_page(c)->user_asleep);
+}
+
+static void tell_consumed(struct fake_context *c, uint64_t before, uint64_t now)
+{
+	if (!c->is_guest)
+		base_futex_signal((_Atomic uint32_t *)&user_page(c)->user_asleep);
+	else if (before / (c->ring_len / 4) != now / (c->ring_len / 4))
+		atomic_fetch_add((_Atomic uint64_t *)&host_page(c)->attention, 1);
+}
+
 static void complete(struct fake_context *c, const struct fake_held *h)
 {
 	if (h->event)
@@ -49,8 +64,10 @@ static void complete(struct fake_context *c, const struct fake_held *h)
 	if (h->queue_event) {
 		set_seq(c, h->queue_event, h->seq);
 		atomic_fetch_add((_Atomic uint64_t *)&host_page(c)->commands, 1);
+	} else if (c->is_guest) {
+		atomic_fetch_add((_Atomic uint64_t *)&host_page(c)->attention, 1);
 	}
-	base_futex_signal((_Atomic uint32_t *)&user_page(c)->user_asleep);
+	tell_completed(c);
 }
 
 /* Completes at once or keeps it for fake_release(). */
@@ -197,7 +214,7 @@ void *fake_run_context(void *context)
 		pos += n;
 		atomic_store(&c->consumer, pos);
 		atomic_store((_Atomic uint64_t *)&host_page(c)->consumer, pos);
-		base_futex_signal((_Atomic uint32_t *)&user_page(c)->user_asleep);
+		tell_consumed(c, pos - n, pos);
 	}
 	return NULL;
 }
