@@ -100,6 +100,26 @@ def test_libvirt():
             assert "virsh edit" in result.stderr
 
 
+def test_compute_device():
+    """What listens is asked: a compute device uses none of the machine's memory, and its guest needs a driver."""
+    with device(parent="compute", kind="pci", arguments=["--memory", "64M"]) as d:
+        for more, words in ([], []), (["--memory", "1G"], ["-m", "1024M"]):
+            result = attach("--print", "qemu", *more, d.path)
+            *before, option, argument = shlex.split(result.stdout)
+            assert before == words and option == "-device" and socket_of(argument) == d.path
+            assert "tranche_accel" in result.stderr and "share" not in result.stderr
+            assert all(line.startswith("# ") for line in result.stderr.splitlines())
+        domain = xml.etree.ElementTree.fromstring(attach("-p", "libvirt", d.path).stdout)
+        assert domain.find("memoryBacking") is None and domain.find(f"{QEMU_NS}commandline") is not None
+        c = d.connect()
+        d.fds_at_start = None   # an executor that is kept ready takes some
+        refused(d.path, "has a client")
+        assert "tranche_accel" in attach("--print", "qemu", "--no-check", "--compute", d.path).stderr
+        c.close()
+    with device() as d:
+        assert "tranche_accel" not in attach("--print", "qemu", d.path).stderr
+
+
 def test_any_path():
     """Whatever a path holds comes through the quotes of shell, JSON and XML; a relative one becomes absolute."""
     for name in ("it's", 'a "quoted" one', "back\\slash", "sp ace", "<&>'\"", "$(true)`", "tab\tend", "grüße"):
