@@ -79,7 +79,8 @@ struct compute_face {
 	uint8_t luid[16], uuid[16];
 	uint64_t shared_offset, shared_size, windows_offset, window_size;
 
-	struct compute_registers regs; /* under the PCI device's lock */
+	struct compute_registers regs; /* under the PCI device's lock ... */
+	uint64_t failed_ns;	       /* ... and when the guest's last broken rule was told of; 0: never */
 	struct compute_bells bells;
 	_Atomic uint64_t traps, doorbells, interrupts;
 	int kick; /* eventfd, rung for the loop */
@@ -88,7 +89,8 @@ struct compute_face {
 	sd_event_source *kicked;
 	sd_event_source *again;	  /* looks at a full ring of replies once more */
 	uint32_t served;	  /* generation: the aperture is, or was, clean for it */
-	bool is_over;		  /* what was served has ended: by a reset, a broken rule, the device's stop */
+	bool is_over;		  /* what was served has ended, by a reset or a broken rule */
+	bool is_reset;		  /* by a reset: nobody has anything in the aperture any more */
 	bool is_cleaning;
 	bool is_clean;		  /* the last cleaning came to its end */
 	uint32_t cleaning;	  /* for that generation */

@@ -3,10 +3,13 @@
 #include <string.h>
 
 #include "base/eventfd.h"
+#include "base/futex.h"
 #include "base/log.h"
 #include "parents/compute/face.h"
 
-/* What nobody believes in: a device that broke or was reset. */
+#define LOG_AGAIN_NS 60000000000ull
+
+/* What a device that broke, or was reset, is not. */
 #define ALIVE (TRNC_STATUS_READY | TRNC_STATUS_RUNNING)
 
 static struct compute_face *face_of(const struct trn_pci *pci)
@@ -54,9 +57,15 @@ void compute_face_lower(struct compute_face *f, uint32_t bits)
 
 static void fail_locked(struct compute_face *f, const char *what)
 {
+	uint64_t now = base_clock_ns();
+
 	if (f->regs.status & TRNC_STATUS_FAILED)
 		return;
-	log_warning("the guest's driver has broken a rule and must reset the device: %s", what);
+	/* A guest must not fill our log. */
+	if (!f->failed_ns || now - f->failed_ns >= LOG_AGAIN_NS) {
+		f->failed_ns = now;
+		log_warning("the guest's driver has broken a rule and must reset the device: %s", what);
+	}
 	f->regs.status = (f->regs.status & ~ALIVE) | TRNC_STATUS_FAILED;
 	fire_locked(f, 0);
 	compute_face_ring_loop(f);

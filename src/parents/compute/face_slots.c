@@ -185,7 +185,7 @@ static bool keeps_memory(struct compute_session *s)
 {
 	struct compute_slot *slot = s->slot;
 
-	if (slot->state == SLOT_LOST && !slot->face->is_over && !s->device->is_stopping)
+	if (slot->state == SLOT_LOST && !slot->face->is_reset && !s->device->is_stopping)
 		return true;
 	if (slot->is_emptying)
 		return !slot->is_empty;

@@ -24,25 +24,30 @@ static struct compute_registers look(const struct compute_face *f)
 
 static int empty(struct compute_face *f)
 {
-	const struct compute_device *d = f->device;
 	int r = compute_aperture_punch(&f->aperture, 0, f->aperture.size);
 
-	if (r == 0)
-		r = compute_aperture_fill(&f->aperture, 0, FACE_CONTROL_SIZE);
-	if (r == 0 && d->probe.fd >= 0 && pread(d->probe.fd, f->memory + FACE_PROBE_OFFSET, d->probe.len, 0) < 0)
-		r = -errno;
-	return r;
+	return r < 0 ? r : compute_aperture_fill(&f->aperture, 0, FACE_CONTROL_SIZE);
+}
+
+/* The host device's record stays what it is. */
+static void put_probe(const struct compute_face *f)
+{
+	const struct compute_probe *probe = &f->device->probe;
+
+	if (probe->fd >= 0 && pread(probe->fd, f->memory + FACE_PROBE_OFFSET, probe->len, 0) != (ssize_t)probe->len)
+		log_warning("the guest cannot be told what the host's device is: %s", strerror(errno));
 }
 
 /* A reset that came meanwhile is served next. */
 static void set_ready(struct compute_face *f, uint32_t generation)
 {
+	put_probe(f);
 	trn_pci_lock(f->pci);
 	f->served = generation;
 	if (f->regs.generation == generation)
 		f->regs.status |= TRNC_STATUS_READY;
 	trn_pci_unlock(f->pci);
-	f->is_over = false;
+	f->is_over = f->is_reset = false;
 	compute_ring_clear(f);
 	compute_shared_clear(f);
 }
@@ -104,7 +109,6 @@ static void end_all(struct compute_face *f, bool was_reset)
 		trn_error_set(&err, -ESHUTDOWN, "RuleBroken", "the guest's driver has broken a rule of the device");
 	compute_device_lose_sessions(f->device->dev, &err);
 	compute_ring_clear(f);
-	compute_device_schedule_gc(f->device);
 }
 
 void compute_face_work(struct compute_face *f)
@@ -114,6 +118,10 @@ void compute_face_work(struct compute_face *f)
 
 	if (was_reset || regs.status & TRNC_STATUS_FAILED)
 		end_all(f, was_reset);
+	if (was_reset && !f->is_reset) {
+		f->is_reset = true;
+		compute_device_schedule_gc(f->device);
+	}
 	if (was_reset)
 		clean(f, regs.generation);
 	else if (regs.status & TRNC_STATUS_RUNNING && !f->is_over)
