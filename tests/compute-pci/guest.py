@@ -12,7 +12,9 @@ import errno
 import mmap
 import os
 import struct
+import subprocess
 import sys
+import tempfile
 import time
 
 sys.dont_write_bytecode = True
@@ -437,11 +439,25 @@ def ancestors(pid):
 
 
 @contextlib.contextmanager
-def device(memory="1G", arguments=(), env=None):
-    """A device for a guest; at the end it must have left nothing behind."""
-    import tempfile
+def run_by(before):
+    """vfu.Device starts its process by that command."""
+    popen = subprocess.Popen
+    subprocess.Popen = lambda command, **options: popen([*before, *command], **options)
+    try:
+        yield
+    finally:
+        subprocess.Popen = popen
+
+
+@contextlib.contextmanager
+def device(memory="1G", arguments=(), env=None, before=()):
+    """A device for a guest; at the end it must have left nothing behind. before: a command that starts it."""
     with tempfile.TemporaryDirectory(prefix="cpci-") as folder:
-        d = Device(folder, parent="compute", kind="pci", arguments=["--memory", memory, "--runtime-dir", folder, *arguments], env=env)
+        if before:
+            os.chmod(folder, 0o777)
+        with run_by(before):
+            d = Device(folder, parent="compute", kind="pci", env=env,
+                       arguments=[*(["--memory", memory] if memory else []), "--runtime-dir", folder, *arguments])
         try:
             yield d
             for g in d.guests:
