@@ -87,13 +87,13 @@ static int check_control_seq(struct executor *ex, uint64_t control_seq, struct t
 
 static int handle_segment_map(struct executor *ex, struct message *m, struct trn_error *err)
 {
-	int r;
+	/* Its number is seen in any case. */
+	int r = exec_window_map(&ex->window, m->body, m->fd);
 
 	if (m->fd < 0 && !ex->window.is_guest)
 		return trn_error_set(err, -EINVAL, "Descriptor", "a segment came without its descriptor");
 	if (m->fd >= 0 && ex->window.is_guest)
 		return trn_error_set(err, -EINVAL, "Descriptor", "a segment of a guest came with a descriptor");
-	r = exec_window_map(&ex->window, m->body, m->fd);
 	if (r < 0)
 		return trn_error_set(err, r, "Segment", "a segment cannot be mapped: %s", strerror(-r));
 	return 0;
