@@ -254,6 +254,28 @@ def test_close_with_work_in_flight():
         assert not any(r.kind == guest.SESSION_LOST for r in g.replies)
 
 
+def test_each_request_is_answered_once():
+    with device() as d:
+        g = d.guest()
+        for pause in (0, 0.01, 0.03, 0.1):
+            s = g.open()
+            s.segment(0, 8 * MIB, SERVICE)
+            s.segment(BUFFERS, 256 * MIB)
+            s.context(0)
+            for at in range(0, 256 * MIB, 64 * MIB):
+                s.write(BUFFERS + at, b"x" * (64 * MIB))
+            ids = [s.post(SEGMENT_DESTROY, struct.pack("<QIIQ", BUFFERS, 0, 0, 0)), s.post(CONTEXT_DESTROY, struct.pack("<II", 1, 0))]
+            ids += [s.post(MEMORY_QUERY) for _ in range(4)]
+            time.sleep(pause)
+            ids.append(s.post(SESSION_CLOSE))
+            answered = []
+            while ids[-1] not in answered:
+                answered.append(g.take().ident)
+            assert sorted(answered) == ids, (pause, answered, ids)
+            assert g.take(0.05) is None
+            assert d.blocks() == 2 * MIB
+
+
 def test_close_before_it_is_open():
     with device() as d:
         g = d.guest()

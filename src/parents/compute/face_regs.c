@@ -183,7 +183,7 @@ static uint32_t read_register(struct compute_face *f, uint64_t offset)
 		return f->regs.driver_version;
 	case TRNC_REG_DRIVER_FEATURES:
 	case TRNC_REG_DRIVER_FEATURES + 4:
-		return half(f->regs.driver_features, offset - TRNC_REG_DRIVER_FEATURES);
+		return f->regs.driver_features & ~f->features ? 0 : half(f->regs.driver_features, offset - TRNC_REG_DRIVER_FEATURES);
 	default:
 		return 0;
 	}

@@ -48,14 +48,14 @@ static struct compute_shared *find_exactly(const struct compute_face *f, const s
 	return NULL;
 }
 
-static void reply(struct compute_face *f, const struct trnc_msg *m, uint64_t control_seq)
+static void reply_created(struct compute_face *f, const struct trnc_msg *m)
 {
 	struct {
 		struct trnc_msg head;
 		struct trnc_segment_reply body;
 	} packet = {
 		.head = { .type = m->type | TRNC_MSG_REPLY, .len = sizeof(packet), .id = m->id },
-		.body = { .control_seq = control_seq, .used = f->device->stats.used },
+		.body = { .used = f->device->stats.used },
 	};
 
 	compute_ring_send(f, 0, &packet, sizeof(packet));
@@ -135,10 +135,10 @@ static void on_emptied(struct compute_job *job)
 {
 	struct compute_shared *range = base_container_of(job, struct compute_shared, job);
 	struct compute_face *f = range->face;
-	struct trnc_msg request = range->request;
+	struct trnc_msg reply = { .type = range->request.type | TRNC_MSG_REPLY, .len = sizeof(reply), .id = range->request.id };
 
 	drop(range);
-	reply(f, &request, 0);
+	compute_ring_send(f, 0, &reply, sizeof(reply));
 	compute_device_start_tick(f->device); /* who waits for memory is looked at again */
 	compute_device_job_done(f->device);
 }
@@ -173,7 +173,7 @@ void compute_shared_handle(struct compute_face *f, const struct trnc_msg *m, con
 	else if (m->type == TRNC_MSG_SHARED_DESTROY)
 		(void)destroy(f, m, body, &err);
 	else if (create(f, body, &err) == 0)
-		reply(f, m, 0);
+		reply_created(f, m);
 	if (err.code)
 		compute_ring_refuse(f, 0, m, &err);
 }

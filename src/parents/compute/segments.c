@@ -403,7 +403,9 @@ static void finish(struct compute_segment *seg)
 		struct trnc_segment_reply reply = { .control_seq = s->control_seq, .used = used_of(s, seg->kind) };
 
 		take_out(&s->segments, seg);
-		compute_reply(s, destroy_type(seg), seg->destroy_id, &reply, sizeof(reply), -1);
+		/* A session that is lost has had the answer already. */
+		if (s->state == SESSION_UP)
+			compute_reply(s, destroy_type(seg), seg->destroy_id, &reply, sizeof(reply), -1);
 	}
 	free(seg);
 	decide_waiting(d);

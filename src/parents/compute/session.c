@@ -186,10 +186,16 @@ void compute_session_add(struct compute_session *s)
 	base_list_append(&d->sessions, &s->node);
 }
 
-void compute_session_lose(struct compute_session *s, enum trnc_lost why, const struct trn_error *err)
+void compute_session_lose(struct compute_session *s, enum trnc_lost why, const struct trn_error *reason)
 {
+	struct trn_error copy = *reason;
+	const struct trn_error *err = &copy;
+
 	if (s->state == SESSION_ENDING)
 		return;
+	/* That the session is lost is all that requests of a running one can be told. */
+	if (s->state == SESSION_UP)
+		copy.code = -ESHUTDOWN;
 	/* First, so that nobody who hears of the loss by a message can still see a living context. */
 	compute_contexts_lose(s, why);
 	if (s->state == SESSION_STARTING)
