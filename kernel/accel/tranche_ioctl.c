@@ -143,12 +143,50 @@ static const struct drm_ioctl_desc tranche_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(TRANCHE_EVENTFD, tranche_eventfd, 0),
 };
 
+/*
+ * Of the core's calls those that this node is for. Others are about screens
+ * and their masters, which files of accel nodes do not have: GET_UNIQUE and
+ * GET_MAGIC go through a NULL pointer then, for whoever may open the node.
+ */
+static bool is_call(unsigned int cmd)
+{
+	unsigned int nr = DRM_IOCTL_NR(cmd);
+
+	switch (nr) {
+	case DRM_IOCTL_NR(DRM_IOCTL_VERSION):
+	case DRM_IOCTL_NR(DRM_IOCTL_GET_CAP):
+	case DRM_IOCTL_NR(DRM_IOCTL_SET_CLIENT_CAP):
+	case DRM_IOCTL_NR(DRM_IOCTL_GEM_CLOSE):
+	case DRM_IOCTL_NR(DRM_IOCTL_PRIME_HANDLE_TO_FD):
+	case DRM_IOCTL_NR(DRM_IOCTL_PRIME_FD_TO_HANDLE):
+		return true;
+	default:
+		return nr >= DRM_COMMAND_BASE && nr < DRM_COMMAND_END;
+	}
+}
+
+static long tranche_unlocked_ioctl(struct file *filp, unsigned int cmd,
+				   unsigned long arg)
+{
+	return is_call(cmd) ? drm_ioctl(filp, cmd, arg) : -ENOTTY;
+}
+
+#ifdef CONFIG_COMPAT
+static long tranche_compat_ioctl(struct file *filp, unsigned int cmd,
+				 unsigned long arg)
+{
+	return is_call(cmd) ? drm_compat_ioctl(filp, cmd, arg) : -ENOTTY;
+}
+#else
+#define tranche_compat_ioctl NULL
+#endif
+
 static const struct file_operations tranche_fops = {
 	.owner = THIS_MODULE,
 	.open = accel_open,
 	.release = tranche_release,
-	.unlocked_ioctl = drm_ioctl,
-	.compat_ioctl = drm_compat_ioctl,
+	.unlocked_ioctl = tranche_unlocked_ioctl,
+	.compat_ioctl = tranche_compat_ioctl,
 	.poll = drm_poll,
 	.read = drm_read,
 	.llseek = noop_llseek,
