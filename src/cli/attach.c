@@ -99,8 +99,9 @@ static void print_libvirt(const struct attach *a)
 /* Other devices have drivers in every kernel. */
 static void tell_guest(void)
 {
-	fprintf(stderr, "# The guest needs Linux 6.12 or later with CONFIG_DRM_ACCEL, the driver tranche_accel, and Tranche's OpenCL driver:\n"
-			"# \"tranche doctor\" in the guest tells what is missing; see tranche-attach(1).\n");
+	fprintf(stderr,
+		"# The guest needs Linux 6.12 or later with CONFIG_DRM_ACCEL, the driver tranche_accel, and Tranche's OpenCL\n"
+		"# driver; \"tranche doctor\" in the guest tells what is missing.  See tranche-attach(1).\n");
 }
 
 static int parse_print(const char *text, struct attach *a)

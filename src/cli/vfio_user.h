@@ -8,8 +8,9 @@
 #include "tranche/error.h"
 
 /*
- * Connects, exchanges VERSION, looks whether it is a compute device, and leaves.  Return: 0; -ENOENT or -ECONNREFUSED (nobody listens), -EBUSY (the device has a
- * client), -EPROTO (another protocol), -ETIMEDOUT (no answer in some seconds), or another error of the connection.
+ * Connects, exchanges VERSION, looks whether it is a compute device, and leaves.  Return: 0; -ENOENT or -ECONNREFUSED
+ * (nobody listens), -EBUSY (the device has a client), -EPROTO (another protocol), -ETIMEDOUT (no answer in some seconds),
+ * or another error of the connection.
  */
 int vfio_user_check(const char *path, bool *ret_is_compute, struct trn_error *err);
 

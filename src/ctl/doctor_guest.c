@@ -151,7 +151,8 @@ static void tell_why(struct ctl_doctor *d, const struct guest *g)
 			       "boot one that has it, 6.12 or later: on Debian apt install linux-image-amd64, and not the one for clouds",
 			       "Linux %s is built without CONFIG_DRM_ACCEL, as kernels for clouds are, and cannot load " MODULE, u.release);
 	else
-		ctl_doctor_say(d, "accel driver", CTL_MISSING, "modprobe " MODULE "; if there is none, install Tranche's driver for this kernel",
+		ctl_doctor_say(d, "accel driver", CTL_MISSING,
+			       "modprobe " MODULE "; if there is none, install Tranche's driver for this kernel",
 			       "device %s of the host has no driver: " MODULE " is not loaded", g->first_idle);
 }
 

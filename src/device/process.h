@@ -79,8 +79,8 @@ int device_list_json(struct trn_error *err);
 typedef void (*device_set_done)(void *data, const struct trn_error *err);
 
 /*
- * How devices of one kind are served.  All calls but let_stay are mandatory; they run on the thread of the event loop.  All signals are blocked
- * until the device is there, so that threads which are made for it hear of none.
+ * How devices of one kind are served.  All calls but let_stay are mandatory; they run on the thread of the event loop.  All
+ * signals are blocked until the device is there, so that threads which are made for it hear of none.
  */
 struct device_service {
 	/* Is all there that the service needs of the command line, and nothing that it does not know?  0 or -EINVAL. */

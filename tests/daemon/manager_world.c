@@ -419,7 +419,8 @@ static int leave_result(struct daemon_process_request *r, struct trn_error *err)
 
 static bool answer_request(struct daemon_process_request *r)
 {
-	const struct trnc_control_stats stats = { .sessions_now = r->process->in_use, .used = 77, .traps = 9, .doorbells = 8, .interrupts = 7 };
+	const struct trnc_control_stats stats = { .sessions_now = r->process->in_use, .used = 77, .traps = 9, .doorbells = 8,
+						  .interrupts = 7 };
 	struct daemon_process *p = r->process;
 	struct trn_error err = { 0 };
 	json_t *names;
