@@ -8,10 +8,10 @@
 
 #include "fuzz.h"
 
-/* The record at the producer; what is left at the ring's end is padded. */
-static void put(struct context *c, uint8_t *ring, const void *record, uint32_t len)
+/* The record at the producer; what is left at the ring's end is padded. (The context may be another one meanwhile.) */
+static void put(struct context *c, uint32_t ring_len, uint8_t *ring, const void *record, uint32_t len)
 {
-	uint64_t at = c->producer % c->ring_len, left = c->ring_len - at;
+	uint64_t at = c->producer % ring_len, left = ring_len - at;
 	struct trnc_rec pad = { .type = TRNC_REC_PAD, .len = (uint32_t)left };
 
 	if (left < len) {
@@ -24,7 +24,7 @@ static void put(struct context *c, uint8_t *ring, const void *record, uint32_t l
 	c->producer += len;
 }
 
-static void put_command(struct worker *w, struct context *c, uint8_t *ring)
+static void put_command(struct worker *w, struct context *c, uint32_t ring_len, uint8_t *ring)
 {
 	struct trnc_rec_queue_create queue = {
 		.rec = { .type = TRNC_REC_QUEUE_CREATE, .len = sizeof(queue) }, .queue = 1ull << 32, .event = 1ull << 32,
@@ -35,11 +35,11 @@ static void put_command(struct worker *w, struct context *c, uint8_t *ring)
 	};
 
 	if (!c->has_queue)
-		put(c, ring, &queue, sizeof(queue));
+		put(c, ring_len, ring, &queue, sizeof(queue));
 	c->has_queue = true;
 	if (fuzz_one_in(w, 20))
 		cmd.rec.type = TRNC_REC_CLIENT;
-	put(c, ring, &cmd, sizeof(cmd));
+	put(c, ring_len, ring, &cmd, sizeof(cmd));
 }
 
 static bool must_ring(struct trnc_user_page *user)
@@ -69,7 +69,7 @@ static long submit(struct worker *w)
 		r = -errno;
 	} else if (c->ring_len == ring_len) {
 		for (uint32_t n = 1 + fuzz_below(w, 8); n; n--)
-			put_command(w, c, ring);
+			put_command(w, c, ring_len, ring);
 		if (fuzz_one_in(w, 200))
 			c->producer += 8 * fuzz_below(w, 9);
 		atomic_store((_Atomic uint64_t *)&user->producer, c->producer);

@@ -71,7 +71,7 @@ class Bench:
 
     def walk(self, node=NODE):
         """Every call once, whatever comes of it. Return: (was all as with a good host?, what was refused)"""
-        status, output = self.limited(f"test -e {node} || exit 9; fuzz --walk {node}", 60, "a walk through all calls")
+        status, output = self.limited(f"test -e {node} || exit 9; fuzz --walk {node}", 90, "a walk through all calls")
         assert status in (0, 1, 9), f"the walk's exit status is {status}:\n{output}"
         return status == 0, output
 
@@ -122,6 +122,7 @@ def bench(*words, cpus=2, **options):
         if DEBUG:
             vm_splats.forget_leaks(g)
         b.load()
+        b.unbind()
         try:
             yield b
             b.heal()
