@@ -133,12 +133,15 @@ static void put_request(struct hash *h, const struct parent_request *q)
 	put_u32(h, q->host_device);
 	put_u32(h, q->identity);
 	put_u32(h, q->is_guest);
-	if (!q->cwd || q->is_guest) {
+	if (!q->cwd || (q->is_guest && any_includes(q))) {
 		put(h, bytes, q->len);
 		return;
 	}
 	from = (size_t)((const uint8_t *)q->cwd - bytes);
-	to = from + strlen(q->cwd) + 1;
+	/* With the padding, which is as long as the text lets it be. */
+	to = from + ((strlen(q->cwd) + 1 + 7) & ~(size_t)7);
+	if (to > q->len)
+		to = q->len;
 	put(h, bytes, from - 8); /* before its item's head */
 	put(h, bytes + to, q->len - to);
 }

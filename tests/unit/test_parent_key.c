@@ -32,7 +32,19 @@ struct build {
 	const char *source, *options, *cwd;
 	uint32_t device, host_device;
 	unsigned char host;
+	bool is_guest;
+	const char *file; /* text of the guest's /inc/a.h; NULL: there is none */
 };
+
+static void put_file(struct base_blob *blob, const char *name, const char *text)
+{
+	struct base_blob items = { 0 };
+
+	base_blob_put_str(&items, TRNC_TAG_NAME, name);
+	base_blob_put(&items, TRNC_TAG_SOURCE, text, strlen(text));
+	base_blob_put(blob, TRNC_TAG_FILE, items.data, items.len);
+	base_blob_finish(&items);
+}
 
 static struct parent_fate make(struct build b, struct parent_key *ret)
 {
@@ -46,9 +58,12 @@ static struct parent_fate make(struct build b, struct parent_key *ret)
 	base_blob_put_str(&blob, TRNC_TAG_OPTIONS, b.options ? b.options : "");
 	if (b.cwd)
 		base_blob_put_str(&blob, TRNC_TAG_CWD, b.cwd);
+	if (b.file)
+		put_file(&blob, "/inc/a.h", b.file);
 	assert_int_equal(parent_request_parse(blob.data, blob.len, &q), 0);
 	q.device = b.device;
 	q.host_device = b.host_device;
+	q.is_guest = b.is_guest;
 	parent_key_make(&host, &q, ret, &fate);
 	base_blob_finish(&blob);
 	return fate;
@@ -220,10 +235,44 @@ static void test_requests(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* All that a guest's program includes is in its request: no file of this machine counts, and none is looked at. */
+static void test_guest(void **state)
+{
+	struct build b = B("#include <a.h>\nkernel void k() {}", .options = "-I/inc", .cwd = folder, .is_guest = true, .file = "1");
+	struct build other = b;
+	struct parent_key before, after;
+	struct parent_fate fate;
+	char path[128];
+	FILE *f;
+
+	(void)state;
+	fate = make(b, &before);
+	assert_true(fate.is_storable);
+	assert_false(fate.reads_files);
+	snprintf(path, sizeof(path), "%s/a.h", folder);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fclose(f);
+	make(b, &after);
+	assert_memory_equal(&before, &after, sizeof(before));
+	other.file = "2";
+	assert_false(equal(b, other));
+	other = b;
+	other.cwd = "/";
+	assert_false(equal(b, other));
+	other = b;
+	other.is_guest = false;
+	assert_false(equal(b, other));
+	/* Where nothing is included it does not count from where it was asked. */
+	assert_true(equal(B("kernel void k() {}", .cwd = "/a", .is_guest = true), B("kernel void k() {}", .cwd = "/b/c", .is_guest = true)));
+	assert_false(equal(B("kernel void k() {}", .is_guest = true), B("kernel void k() {}")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_differences), T(test_folders), T(test_fate), T(test_includes), T(test_requests),
+		T(test_differences), T(test_folders), T(test_fate), T(test_guest), T(test_includes),
+		T(test_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

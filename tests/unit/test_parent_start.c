@@ -58,12 +58,30 @@ static void test_taken(void **state)
 	assert_int_equal(parse(p, 2, &s), 0);
 	assert_int_equal(s.id, 7);
 	assert_string_equal(s.env[0], "A=1");
+	assert_false(s.is_guest);
 	assert_string_equal(s.env[1], "");
 	assert_string_equal(s.env[2], "B=");
 	assert_null(s.env[3]);
 	parent_start_finish(&s);
 	parent_start_finish(&s);
 	free(p.data);
+}
+
+static void test_guest(void **state)
+{
+	static const char text[] = "A=1\0TRANCHE_GUEST=1";
+	struct packet p = make(2, text, sizeof(text)), q = make(1, "TRANCHE_GUESTS=1", 17);
+	struct parent_start s;
+
+	(void)state;
+	assert_int_equal(parse(p, 2, &s), 0);
+	assert_true(s.is_guest);
+	parent_start_finish(&s);
+	free(p.data);
+	assert_int_equal(parse(q, 2, &s), 0);
+	assert_false(s.is_guest);
+	parent_start_finish(&s);
+	free(q.data);
 }
 
 static void test_empty_environment(void **state)
@@ -133,6 +151,7 @@ int main(void)
 		cmocka_unit_test(test_taken),	    cmocka_unit_test(test_empty_environment),
 		cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_environment), cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_guest),
 	};
 
 	return unit_run(tests);
