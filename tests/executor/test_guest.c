@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/rmtree.h"
 #include "base/socket.h"
 #include "harness.h"
+#include "tranche/wire/parent.h"
 
 static struct harness h;
 
@@ -477,6 +480,70 @@ static void test_logs_name_the_guests_files(void **state)
 	harness_stop(&h);
 }
 
+/* Runs a compile helper of a guest in a folder of its own. *ret: where the host's driver has put the program. */
+static void run_helper(const char *folder, const struct base_blob *request, char *ret, size_t cap)
+{
+	const struct trnc_broker_compile head = { .device = TRNC_BROKER_MAIN };
+	const char *path = getenv("TRANCHE_EXECUTOR_PATH");
+	int order = memfd_create("tests", 0), status;
+	struct base_blob_reader r;
+	struct base_blob_item it;
+	uint8_t reply[8192];
+	uint32_t cl_err = 1;
+	ssize_t len;
+	pid_t pid;
+	glob_t found;
+	char pattern[300];
+
+	assert_int_equal(write(order, &head, sizeof(head)), sizeof(head));
+	assert_int_equal(write(order, request->data, request->len), request->len);
+	pid = fork();
+	if (pid == 0) {
+		setenv("TMPDIR", folder, 1);
+		setenv("POCL_CACHE_DIR", folder, 1);
+		setenv(TRNC_EXEC_GUEST, "1", 1);
+		dup2(order, TRNC_EXEC_FD);
+		execl(path, path, "--build", (char *)NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	len = pread(order, reply, sizeof(reply), 0);
+	assert_true(len > 0);
+	base_blob_reader_init(&r, reply, (size_t)len);
+	while (base_blob_next(&r, &it))
+		if (it.tag == TRNC_TAG_STATUS)
+			assert_true(base_blob_u32(&it, &cl_err));
+	assert_int_equal(cl_err, 0);
+	close(order);
+	snprintf(pattern, sizeof(pattern), "%s/[A-Z][A-Z]/*/program.bc", folder);
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	assert_int_equal(found.gl_pathc, 1);
+	snprintf(ret, cap, "%s", found.gl_pathv[0] + strlen(folder));
+	globfree(&found);
+}
+
+/* What a helper made is found again by the executor, and by those of other sessions, only if no folder of ours is in it. */
+static void test_programs_do_not_tell_where_they_were_made(void **state)
+{
+	char one[] = "/var/tmp/tranche-test-XXXXXX", two[] = "/var/tmp/tranche-longer-test-XXXXXX", first[300], second[300];
+	struct base_blob b;
+
+	(void)state;
+	assert_non_null(mkdtemp(one));
+	assert_non_null(mkdtemp(two));
+	begin_request(&b, "#include <there/it.h>\n#include \"own.h\"\nkernel void k(global int *a) { a[0] = IT + OWN; }",
+		      "-I /opt/inc", "/home/user");
+	put_file(&b, "/opt/inc/there/it.h", "#define IT 1\n");
+	put_file(&b, "/home/user/own.h", "#define OWN 2\n");
+	run_helper(one, &b, first, sizeof(first));
+	run_helper(two, &b, second, sizeof(second));
+	base_blob_finish(&b);
+	assert_string_equal(first, second);
+	base_rmtree(AT_FDCWD, one);
+	base_rmtree(AT_FDCWD, two);
+}
+
 static void test_bad_files(void **state)
 {
 	static const char *const names[] = { "relative.h", "/a/../b.h", "/..", "/", "", "/a/./b.h" };
@@ -515,6 +582,7 @@ int main(void)
 		cmocka_unit_test(test_sources_name_no_files_of_the_host),
 		cmocka_unit_test(test_headers_travel),
 		cmocka_unit_test(test_logs_name_the_guests_files),
+		cmocka_unit_test(test_programs_do_not_tell_where_they_were_made),
 		cmocka_unit_test(test_bad_files),
 	};
 
