@@ -336,19 +336,22 @@ static int eventfd_arm(struct tranche_context *ctx,
 		kfree(waiter);
 		return ret;
 	}
+	/* Who unplugs wakes everybody, but not before we are in the list. */
+	if (!drm_dev_enter(&tdev->drm, &idx)) {
+		waiter_free(waiter);
+		return -ENODEV;
+	}
 	device_watch(tdev);
 	ret = eventfd_add(ctx, waiter);
 	if (ret) {
 		atomic_dec(&tdev->waits);
 		waiter_free(waiter);
-		return ret;
-	}
-	/* It may have come already; if the device has gone, so it has. */
-	if (drm_dev_enter(&tdev->drm, &idx)) {
+	} else {
+		/* It may have come already. */
 		tranche_context_wake(ctx);
-		drm_dev_exit(idx);
 	}
-	return 0;
+	drm_dev_exit(idx);
+	return ret;
 }
 
 int tranche_eventfd(struct drm_device *drm, void *data, struct drm_file *file)
