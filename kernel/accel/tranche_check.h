@@ -39,6 +39,9 @@ struct tranche_layout {
 	u64 service;
 };
 
+/* No host has more to say; its word alone does not take the guest's memory. */
+#define TRANCHE_PROBE_MAX (16u << 20)
+
 /* Is [offset, offset + len) within size bytes? */
 static inline bool tranche_range_ok(u64 offset, u64 len, u64 size)
 {

@@ -41,7 +41,8 @@ u32 tranche_probe_len(struct tranche_device *tdev)
 {
 	u32 len = reg_read(tdev, TRNC_REG_PROBE_LEN);
 
-	return tranche_range_ok(tdev->layout.probe_offset, len,
+	return len <= TRANCHE_PROBE_MAX &&
+	       tranche_range_ok(tdev->layout.probe_offset, len,
 				tdev->layout.control_size) ? len : 0;
 }
 

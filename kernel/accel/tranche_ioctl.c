@@ -36,8 +36,11 @@ static int tranche_get_info(struct drm_device *drm, void *data,
 	return READ_ONCE(tdev->control.error) == -ENODEV ? -ENODEV : 0;
 }
 
-/* Copied twice, so that no page fault of the caller's holds up an unplug. */
-static void *probe_copy(struct tranche_device *tdev, u32 *ret_len)
+/*
+ * Copied twice, so that no page fault of the caller's holds up an unplug.
+ * NULL: there is no room for it.
+ */
+static void *probe_copy(struct tranche_device *tdev, u32 room, u32 *ret_len)
 {
 	void *copy = ERR_PTR(-ENODATA);
 	u32 len;
@@ -46,7 +49,9 @@ static void *probe_copy(struct tranche_device *tdev, u32 *ret_len)
 	if (!drm_dev_enter(&tdev->drm, &idx))
 		return ERR_PTR(-ENODEV);
 	len = tranche_probe_len(tdev);
-	if (len) {
+	if (len > room) {
+		copy = NULL;
+	} else if (len) {
 		copy = kvmalloc(len, GFP_KERNEL_ACCOUNT);
 		if (copy)
 			memcpy(copy, tdev->aperture + tdev->layout.probe_offset,
@@ -63,16 +68,15 @@ static int tranche_get_probe(struct drm_device *drm, void *data,
 			     struct drm_file *file)
 {
 	struct drm_tranche_get_probe *args = data;
-	u32 room = args->len;
 	int ret = 0;
 	void *copy;
 
 	if (args->pad)
 		return -EINVAL;
-	copy = probe_copy(to_tranche(drm), &args->len);
+	copy = probe_copy(to_tranche(drm), args->len, &args->len);
 	if (IS_ERR(copy))
 		return PTR_ERR(copy);
-	if (args->len <= room &&
+	if (copy &&
 	    copy_to_user(u64_to_user_ptr(args->data), copy, args->len))
 		ret = -EFAULT;
 	kvfree(copy);
