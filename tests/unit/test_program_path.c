@@ -29,8 +29,8 @@ static void test_in_a_build_tree(void **state)
 	self[len] = '\0';
 	assert_non_null(mkdtemp(tree));
 	snprintf(command, sizeof(command),
-		 "cd %s && mkdir -p src/device && cp %s src/device/tranche-device && FIND=1 src/device/tranche-device; rm -r %s", tree, self,
-		 tree);
+		 "cd %s && mkdir -p src/device && cp %s src/device/tranche-device && FIND=1 src/device/tranche-device; rm -r %s",
+		 tree, self, tree);
 	f = popen(command, "r");
 	assert_non_null(f);
 	assert_non_null(fgets(said, sizeof(said), f));
