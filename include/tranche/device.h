@@ -11,6 +11,7 @@
 #ifndef TRANCHE_DEVICE_H
 #define TRANCHE_DEVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -297,6 +298,8 @@ struct trn_device_ops {
 	 * device never touches its holder's memory, both calls then succeed and do nothing. */
 	int (*dma_map)(struct trn_use *use, const struct trn_dma_map *map);
 	int (*dma_unmap)(struct trn_use *use, uint64_t iova, uint64_t len);
+	/* trn_use_dma() is never called either: a server keeps none of the holder's memory, neither mapped nor open. */
+	bool never_dma;
 
 	/* NULL: the device cannot be moved; does not log. */
 	const struct trn_migration_ops *migration;
@@ -505,6 +508,14 @@ int trn_use_set_irqs(struct trn_use *use, const struct trn_irq_set *set);
  * Return: 0 (also when the device never touches such memory), -EINVAL, or the driver's negative errno.
  */
 int trn_use_dma_map(struct trn_use *use, const struct trn_dma_map *map);
+
+/**
+ * trn_use_never_dma - does the device never touch its holder's memory?
+ * @use: open
+ *
+ * Return: never_dma of its struct trn_device_ops.
+ */
+bool trn_use_never_dma(const struct trn_use *use);
 
 /**
  * trn_use_dma_unmap - take memory back

@@ -314,6 +314,11 @@ int trn_use_dma_map(struct trn_use *use, const struct trn_dma_map *map)
 	return r < 0 ? r : 0;
 }
 
+bool trn_use_never_dma(const struct trn_use *use)
+{
+	return core_use_ops(use)->never_dma;
+}
+
 int trn_use_dma_unmap(struct trn_use *use, uint64_t iova, uint64_t len)
 {
 	int r = 0;

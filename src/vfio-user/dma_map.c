@@ -116,6 +116,9 @@ int vfu_handle_dma_map(struct vfu_conn *c, struct vfu_request *req)
 		return -E2BIG;
 	if (req->nr_fds)
 		fd = TAKE_FD(req->fds[0]);
+	/* Only the range is remembered then, for the rules of the protocol. */
+	if (trn_use_never_dma(c->use))
+		fd = base_close(fd);
 	r = vfu_memory_open(&wire, &fd, &map);
 	if (r < 0) {
 		log_debug("DMA_MAP: the memory cannot be used: %s", strerror(-r));

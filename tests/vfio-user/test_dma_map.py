@@ -261,5 +261,19 @@ def test_device_without_dma():
         os.close(fd)
 
 
+def test_device_that_never_touches_memory():
+    """Nothing of it is mapped or open in the device's process, and the rules of the protocol hold all the same."""
+    with device(parent="mtty", kind="mtty-1") as d:
+        c = d.connect()
+        fd, fds = os.memfd_create("holder"), d.fds()
+        os.truncate(fd, 16 * PAGE)
+        c.dma_map(0, 16 * PAGE, fd)
+        assert d.fds() == fds and not d.has_mapped("holder")
+        expect(errno.EEXIST, lambda: c.dma_map(PAGE, PAGE))
+        c.dma_unmap(0, 16 * PAGE)
+        expect(errno.ENOENT, lambda: c.dma_unmap(0, 16 * PAGE))
+        os.close(fd)
+
+
 if __name__ == "__main__":
     vfu.main()

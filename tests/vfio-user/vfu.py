@@ -587,6 +587,11 @@ class Device:
         """Descriptors that the process has open."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def has_mapped(self, name):
+        """Does the process map a memfd of that name?"""
+        with open(f"/proc/{self.process.pid}/maps", encoding="utf-8") as f:
+            return f"/memfd:{name}" in f.read()
+
     def end(self):
         for client in self.clients:
             client.close()

@@ -146,6 +146,7 @@ static const struct trn_device_ops bochs_ops = {
 	/* A display never touches its holder's memory. */
 	.dma_map = NULL,
 	.dma_unmap = NULL,
+	.never_dma = true,
 	.migration = &trn_pci_migration_ops,
 	/* Nothing is ever logged, which spares a VMM to take all its memory as written. */
 	.dma_log = &trn_pci_dma_log_ops,

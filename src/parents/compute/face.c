@@ -278,6 +278,7 @@ const struct trn_device_ops compute_face_ops = {
 	/* All memory that it touches is its own: none of its holder's. */
 	.dma_map = NULL,
 	.dma_unmap = NULL,
+	.never_dma = true,
 	.migration = NULL,
 	.dma_log = NULL,
 };

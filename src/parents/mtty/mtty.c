@@ -224,6 +224,7 @@ static const struct trn_device_ops mtty_ops = {
 	/* The card never touches its holder's memory, and says so when it is asked what it has written. */
 	.dma_map = NULL,
 	.dma_unmap = NULL,
+	.never_dma = true,
 	.migration = &trn_pci_migration_ops,
 	.dma_log = &trn_pci_dma_log_ops,
 };
