@@ -13,13 +13,13 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import guest  # noqa: E402
 from guest import (CONFIG, CONTEXT_DESTROY, FAILED, MEMORY_QUERY, MIB, R_BELL_CHANNEL, R_BELL_CONTROL, R_COMMAND,  # noqa: E402
                    R_GENERATION, R_NONCE, R_PROBE_LEN, R_PROBE_OFFSET, R_STATUS, READY, RESET, RUNNING, SERVICE, SESSION_OPEN, Guest,
-                   device, eventually, ndrange)
-from test_session import B, BUFFERS, FOREVER, K, Q, executor_of, session_with_kernel  # noqa: E402
+                   device, eventually)
+from test_session import BUFFERS, FOREVER, executor_of, run_forever, session_with_kernel  # noqa: E402
 
 
 def busy(g, number=1):
     s, c = session_with_kernel(g, number, source=FOREVER)
-    c.send(ndrange(Q, 1, K, 1, [B]))
+    run_forever(s, c)
     s.write(BUFFERS + 4096, b"x" * (MIB - 4096))
     return s, c
 
@@ -40,7 +40,6 @@ def test_command_with_work_in_flight():
         nonce = g.read64(R_NONCE)
         for generation in range(1, 4):
             busy(g)
-            time.sleep(0.1)
             g.write(R_COMMAND, RESET)
             assert g.read(R_STATUS) in (0, READY)
             assert g.read(R_GENERATION) == generation

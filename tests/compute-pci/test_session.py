@@ -17,7 +17,7 @@ from guest import (AWAKE, BUFFER, CHANNEL, CONTEXT_CREATE, CONTEXT_DESTROY, GIB,
                    ndrange, queue_create, take_pending, user_event_create, user_event_set)
 
 ADD = "kernel void add(global int *a, int n) { a[get_global_id(0)] += n; }"
-FOREVER = "kernel void forever(global volatile int *a) { while (a[0] == 0) ; a[1] = 1; }"
+FOREVER = "kernel void forever(global volatile int *a) { a[2] = 1; while (a[0] == 0) ; a[1] = 1; }"
 CRASH = "kernel void crash(global int *a) { *(volatile int *)16 = 1; }"
 BUFFERS = 16 * MIB
 Q, K, B, P = handle(1), handle(1), handle(1), handle(1)
@@ -32,6 +32,11 @@ def session_with_kernel(g, number=1, source=ADD, **choice):
     build(s, P, source)
     c.send(queue_create(Q, handle(0), s.seq), buffer_create(B, BUFFERS, PAGE, s.seq), kernel_create(K, P))
     return s, c
+
+
+def run_forever(s, c):
+    c.send(ndrange(Q, 1, K, 1, [B]))
+    eventually(lambda: s.read(BUFFERS + 8, 4) == struct.pack("<I", 1), "the kernel runs", 20)
 
 
 def executor_of(d):
@@ -218,8 +223,7 @@ def test_requests_of_a_lost_session_are_answered():
     with device() as d:
         g = d.guest()
         s, c = session_with_kernel(g, source=FOREVER)
-        c.send(ndrange(Q, 1, K, 1, [B]))
-        time.sleep(0.2)
+        run_forever(s, c)
         waiting = s.post(CONTEXT_DESTROY, struct.pack("<II", 1, 0))
         held = s.post(SEGMENT_DESTROY, struct.pack("<QIIQ", BUFFERS, 0, 0, 0))
         assert g.take(0.3) is None
@@ -245,8 +249,7 @@ def test_close_with_work_in_flight():
         g = d.guest()
         empty = d.blocks()
         s, c = session_with_kernel(g, source=FOREVER)
-        c.send(ndrange(Q, 1, K, 1, [B]))
-        time.sleep(0.2)
+        run_forever(s, c)
         waiting = s.post(CONTEXT_DESTROY, struct.pack("<II", 1, 0))
         s.close()
         expect(errno.ESHUTDOWN, lambda: g.wait(waiting))
