@@ -28,6 +28,13 @@
 /* So many rests in a row on the program's CPU, and then it is left: at first; more when that led to a busy one. */
 #define TOGETHER 32u
 #define TOGETHER_MAX 65536u
+/* A guest pays for each wake-up with a trap, and writes its records some time apart: so long after the last one this side
+ * looks by itself, at first often, before it asks to be woken.  Bounds of both: of a nap, and of all naps together. */
+#define NAP_MIN_NS 50000u
+#define NAP_MAX_NS 250000u
+#define NAPS_MIN_NS 2000000u
+#define NAPS_MAX_NS 20000000u
+#define NAPS_GAPS 8u /* so many times the usual time between two records */
 #define KICK_BYTES 4096u /* positions are told to who waits for them at least so often */
 #define CONTROL_POLL_US 200
 #define CONTROL_POLLS 5000u /* a second */
@@ -189,6 +196,33 @@ static bool spin(struct reader *r)
 	return has_work(r);
 }
 
+static uint64_t clamp(uint64_t value, uint64_t min, uint64_t max)
+{
+	return value < min ? min : value > max ? max : value;
+}
+
+/* Others that take turns with us do not wait for naps. */
+static bool may_nap(const struct exec_context *c)
+{
+	return c->is_guest && (!c->ex->gate.page || !exec_gate_is_contended(&c->ex->gate));
+}
+
+/* With the flag clear, so that nobody is asked for a wake-up; exec_context_poke() ends a nap, and so does its end. */
+static bool nap(struct reader *r)
+{
+	_Atomic uint32_t *asleep = (_Atomic uint32_t *)&r->c->user->host_asleep;
+	uint64_t limit = clamp(r->gap_ns * NAPS_GAPS, NAPS_MIN_NS, NAPS_MAX_NS);
+	uint64_t start = base_clock_ns(), passed = 0;
+
+	while (passed < limit && may_nap(r->c)) {
+		base_futex_wait(asleep, 0, (int64_t)clamp(passed / 4, NAP_MIN_NS, NAP_MAX_NS));
+		if (has_work(r))
+			return true;
+		passed = base_clock_ns() - start;
+	}
+	return false;
+}
+
 static void rest(struct reader *r)
 {
 	_Atomic uint32_t *asleep = (_Atomic uint32_t *)&r->c->user->host_asleep;
@@ -196,7 +230,7 @@ static void rest(struct reader *r)
 	uint64_t start = base_clock_ns(), gap;
 
 	/* Who waits for the gate leaves the processors to those who are let. */
-	if (is_parked || !spin(r)) {
+	if (is_parked || (!spin(r) && !nap(r))) {
 		atomic_store(asleep, 1);
 		while (!has_work(r)) {
 			exec_gate_sleep(r->c, asleep);

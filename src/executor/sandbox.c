@@ -20,8 +20,13 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "executor/config.h"
 #include "executor/sandbox_priv.h"
 #include "tranche/wire/executor.h"
+
+#if HAVE_SECCOMP
+#include <seccomp.h>
+#endif
 
 /* Left open on purpose, by tranche-parent? */
 static bool is_broker(int fd)

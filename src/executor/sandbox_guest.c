@@ -22,7 +22,12 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "executor/config.h"
 #include "executor/sandbox_priv.h"
+
+#if HAVE_SECCOMP
+#include <seccomp.h>
+#endif
 
 #define RUN (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_EXECUTE)
 #define MAX_ICD 64
@@ -210,7 +215,7 @@ static const struct {
 	{ SCMP_SYS(clone), { 0, SCMP_CMP_MASKED_EQ, CLONE_NEWIPC, CLONE_NEWIPC } },
 };
 
-int exec_sandbox_fill_guest(scmp_filter_ctx filter)
+int exec_sandbox_fill_guest(void *filter)
 {
 	int r = 0;
 

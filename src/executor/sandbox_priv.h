@@ -4,15 +4,7 @@
 #define EXECUTOR_SANDBOX_PRIV_H
 
 #include <linux/landlock.h>
-#include <stdbool.h>
 #include <stdint.h>
-
-#include "executor/config.h"
-#include "tranche/error.h"
-
-#if HAVE_SECCOMP
-#include <seccomp.h>
-#endif
 
 /* Older headers lack what newer kernels know. */
 #ifndef LANDLOCK_ACCESS_FS_REFER
@@ -35,9 +27,7 @@ void exec_sandbox_allow_guest(int ruleset, uint64_t all);
 /* Gives up what a process of root has beyond its user. */
 void exec_sandbox_drop_capabilities(void);
 
-#if HAVE_SECCOMP
-/* More that a guest's programs must not do. Return: 0 or -errno. */
-int exec_sandbox_fill_guest(scmp_filter_ctx filter);
-#endif
+/* More that a guest's programs must not do.  Only with libseccomp. @filter: a scmp_filter_ctx. Return: 0 or -errno. */
+int exec_sandbox_fill_guest(void *filter);
 
 #endif

@@ -151,7 +151,8 @@ static int receive_setup(struct executor *ex, struct setup *ret, struct prepared
 
 		if (n <= 0)
 			return n < 0 ? (int)n : -EPIPE;
-		if (n == sizeof(early) && ret->nr_fds == 0 && ret->head.type == TRNC_EXEC_PREPARE && ret->head.len == sizeof(early) && !p->is_done) {
+		if (n == sizeof(early) && ret->nr_fds == 0 && ret->head.type == TRNC_EXEC_PREPARE &&
+		    ret->head.len == sizeof(early) && !p->is_done) {
 			memcpy(&early, ret, sizeof(early));
 			prepare(ex, &early.body, p);
 			continue;

@@ -264,7 +264,8 @@ static void test_guest(void **state)
 	other.is_guest = false;
 	assert_false(equal(b, other));
 	/* Where nothing is included it does not count from where it was asked. */
-	assert_true(equal(B("kernel void k() {}", .cwd = "/a", .is_guest = true), B("kernel void k() {}", .cwd = "/b/c", .is_guest = true)));
+	assert_true(equal(B("kernel void k() {}", .cwd = "/a", .is_guest = true),
+			  B("kernel void k() {}", .cwd = "/b/c", .is_guest = true)));
 	assert_false(equal(B("kernel void k() {}", .is_guest = true), B("kernel void k() {}")));
 }
 
