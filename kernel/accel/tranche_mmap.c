@@ -204,6 +204,10 @@ int tranche_object_mmap(struct drm_gem_object *gem, struct vm_area_struct *vma)
 			return -EACCES;
 		vm_flags_clear(vma, VM_MAYWRITE);
 	}
+	/* Nobody runs what the host can write. */
+	if (vma->vm_flags & VM_EXEC)
+		return -EACCES;
+	vm_flags_clear(vma, VM_MAYEXEC);
 	/* Channels are one process's: a child must not write to them. */
 	if (obj->shape != TRANCHE_PLAIN)
 		vm_flags_set(vma, VM_DONTCOPY);
