@@ -43,7 +43,7 @@ static const char *const readable[] = {
 	"/etc/OpenCL", "/usr/share/pocl", "/usr/share/clc", "/usr/share/libdrm", "/usr/share/drirc.d", "/usr/share/nvidia",
 	/* what the machine is like */
 	"/proc/cpuinfo", "/proc/meminfo", "/proc/sys/vm/overcommit_memory", "/sys/devices/system/cpu",
-	"/sys/devices/system/node", "/proc/driver/nvidia", "/sys/devices/virtual/kfd",
+	"/sys/devices/system/node", "/proc/driver/nvidia", "/sys/devices/virtual/kfd", "/sys/bus/pci/devices/0000:00:00.0/vendor",
 	/* of ourselves, but for what lists the machine's connections and mounts */
 	"/proc/self/maps", "/proc/self/status", "/proc/self/stat", "/proc/self/statm", "/proc/self/fd",
 	"/dev/null", "/dev/zero", "/dev/urandom", "/dev/random",
