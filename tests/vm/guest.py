@@ -39,6 +39,8 @@ What a guest does:
     console()                           -> what the kernel wrote so far ("quiet": warnings and errors);  boot_id
     fetcher.kernel(), fetcher.headers() -> folders, for building modules for the guest
 
+TRANCHE_TEST_DEBUG_KERNEL=1 in the environment gives all guests, and modules for them, the debug kernel (tools/vm debug-kernel).
+
 Each wait has a limit and ends in GuestTimeout (a GuestError) with the console's end in its text.  QEMU dies with the test's
 process.  The guest's shell is busybox's; $PATH has the packages' programs first.
 """
@@ -54,6 +56,9 @@ from vm_cache import Cache, CannotFetch  # noqa: E402
 from vm_fetch import Fetcher  # noqa: E402
 from vm_guest import Guest, GuestError, GuestTimeout, vfio_user  # noqa: E402
 
+if os.environ.get("TRANCHE_TEST_DEBUG_KERNEL"):
+    from vm_debug_kernel import DebugFetcher as Fetcher
+
 __all__ = ["Guest", "GuestError", "GuestTimeout", "vfio_user", "eventually", "main", "why_not"]
 
 TEST_SECONDS = 280
@@ -61,7 +66,7 @@ TEST_SECONDS = 280
 
 def eventually(check, what, within=20):
     """As tap.eventually(), at the pace of guests."""
-    return tap.eventually(check, what, within, 0.05)
+    return tap.eventually(check, what, within * Fetcher.patience, 0.05)
 
 
 def why_not(packages=()):
@@ -87,4 +92,4 @@ def main(packages=()):
         return text and f"no virtual machine: {text}"
 
     os.environ.pop("LD_PRELOAD", None)      # a sanitizer's library is not for QEMU
-    tap.main(TEST_SECONDS, reason)
+    tap.main(TEST_SECONDS * Fetcher.patience, reason)

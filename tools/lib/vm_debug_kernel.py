@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A kernel for guests that looks for the driver's faults: KASAN, lockdep, kmemleak, UBSAN and more (debug_kernel.config).
 
-    debug-kernel/VERSION-HASH/RELEASE/  vmlinux; lib/modules/RELEASE; headers, for building modules
+    debug-kernel/VERSION-HASH/RELEASE/  boot and lib/modules as in Debian's package; headers, for building modules
     debug-kernel/build-...              where it is built; who was interrupted goes on there
 
 Debian's source of the stock guest's kernel, built once; HASH is that of the options and the compiler.
@@ -26,8 +26,6 @@ TOOLS = {"gcc": "gcc", "make": "make", "flex": "flex", "bison": "bison", "bc": "
 FILES = 1400            # that are compiled, about
 SAY_SECONDS = 30
 GIB_NEEDED = 5          # while it is built
-# A byte of eight is KASAN's, and what is freed stays in its quarantine for a while.
-MEMORY, BOOT_SECONDS = "1G", 600
 
 
 def wanted_options():
@@ -113,7 +111,7 @@ class Build:
         jobs = os.cpu_count() or 1
         say(f"building the debug kernel: about {FILES} files, {jobs} at a time" + (f"; {done} are there" if done else ""))
         with open(self.log, "w", encoding="utf-8") as log, \
-                subprocess.Popen(self.command(f"-j{jobs}", "vmlinux", "modules"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                subprocess.Popen(self.command(f"-j{jobs}", "bzImage", "modules"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, text=True, errors="replace", env=self.environment()) as make:
             for line in make.stdout:
                 log.write(line)
@@ -132,13 +130,15 @@ class Build:
         made = os.path.join(self.folder, "result")
         shutil.rmtree(made, ignore_errors=True)
         release = release_of(self.tree)
-        headers, modules = os.path.join(made, release, "headers"), os.path.join(made, release, "lib/modules", release)
+        headers, boot, modules = (os.path.join(made, release, name) for name in ("headers", "boot", f"lib/modules/{release}"))
         os.makedirs(headers)
+        os.makedirs(boot)
         self.make("run-command", f"KBUILD_RUN_COMMAND=$(srctree)/scripts/package/install-extmod-build {headers}")
         shutil.copy(os.path.join(self.tree, ".config"), headers)
         os.makedirs(os.path.join(modules, "kernel"))
         shutil.copy(os.path.join(self.tree, "modules.builtin"), modules)
-        subprocess.run(["strip", "-s", "-o", os.path.join(made, release, "vmlinux"), os.path.join(self.tree, "vmlinux")], check=True)
+        shutil.copy(os.path.join(self.tree, "arch/x86/boot/bzImage"), os.path.join(boot, f"vmlinuz-{release}"))
+        subprocess.run(["strip", "-s", "-o", os.path.join(boot, "vmlinux"), os.path.join(self.tree, "vmlinux")], check=True)
         os.rename(made, place)
 
 
@@ -173,16 +173,15 @@ def is_built(fetcher):
 
 
 class DebugFetcher(Fetcher):
-    """Gives guests, and modules for them, the debug kernel: Guest(fetcher=DebugFetcher(Cache()), memory=MEMORY, timeout=BOOT_SECONDS)."""
+    """Gives guests, and modules for them, the debug kernel: Guest(fetcher=DebugFetcher(Cache()), ...)."""
+    memory = "1G"           # a byte of eight is KASAN's, and what is freed stays in its quarantine for a while
+    patience = 8            # it is that much slower
 
     def stock(self):
         return Fetcher(self.cache, self.unsigned, self.fresh)
 
     def kernel(self):
         return debug_kernel(self.stock())
-
-    def kernel_file(self):
-        return os.path.join(self.kernel(), "vmlinux")
 
     def headers(self):
         return os.path.join(self.kernel(), "headers")

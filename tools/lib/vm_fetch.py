@@ -36,6 +36,9 @@ def unpack_kernel(path):
 
 
 class Fetcher:
+    memory = None           # what guests with this kernel need, whatever they ask for
+    patience = 1            # all limits of time are that much longer
+
     def __init__(self, cache, unsigned=False, update=False):
         self.cache, self.unsigned, self.fresh = cache, unsigned, update
         self.read = set()       # whose lists were read anew

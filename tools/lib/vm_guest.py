@@ -105,7 +105,7 @@ class Guest:
         try:
             image = Image(self.fetcher, [*modules, *(USR_MODULES if usr else [])], packages, files, programs, modules_dir)
             append = f"{append} vm.usr" if usr else append
-            self.command = [*self.fetcher.qemu(), *self.machine(memory, share, cpus, accel, intel_iommu),
+            self.command = [*self.fetcher.qemu(), *self.machine(self.fetcher.memory or memory, share, cpus, accel, intel_iommu),
                             *self.kernel_words(kernel, image, intel_iommu, shell, append), *self.channels(shell),
                             *self.slots(ports, reserve), *self.disk(usr), *(w for d in devices for w in ("-device", device_word(d))), *qemu_args]
             self.start(shell, console)
@@ -192,6 +192,7 @@ class Guest:
         self.output.come.clear()
 
     def until(self, check, timeout, what):
+        timeout *= self.fetcher.patience
         end = time.monotonic() + timeout
         while not check():
             if all(wire.ended for wire in self.wires):
@@ -354,7 +355,7 @@ class Guest:
     def wait(self, timeout=60):
         """Waits until QEMU has ended of itself.  Return: its exit status"""
         try:
-            return self.process.wait(timeout)
+            return self.process.wait(timeout * self.fetcher.patience)
         except subprocess.TimeoutExpired:
             raise GuestTimeout(f"QEMU has not ended within {timeout} s{self.last_words()}") from None
 

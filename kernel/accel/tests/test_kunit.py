@@ -22,7 +22,7 @@ def boot(**options):
     fetcher = vm_debug_kernel.DebugFetcher(guest.Cache())
     folder = vm_module.build(fetcher)
     modules = [os.path.join(folder, f"{name}.ko") for name in ("tranche_accel", "tranche_accel_test")]
-    return guest.Guest(fetcher=fetcher, memory=vm_debug_kernel.MEMORY, timeout=vm_debug_kernel.BOOT_SECONDS, modules=modules, **options)
+    return guest.Guest(fetcher=fetcher, modules=modules, **options)
 
 
 def test_kunit():
