@@ -17,8 +17,7 @@
 #include "tranche/wire/compute_pci.h"
 #include "drm/tranche_accel.h"
 
-#define TRANCHE_EVENT_BLOCK_SIZE \
-	(TRNC_EVENT_BLOCK_SLOTS * sizeof(struct trnc_event_slot))
+#define TRANCHE_EVENT_BLOCK_SIZE (TRNC_EVENT_BLOCK_SLOTS * sizeof(struct trnc_event_slot))
 
 /* What the registers said, once at START. */
 struct tranche_layout {
@@ -53,21 +52,18 @@ static inline bool tranche_size_ok(u64 size, u64 limit)
 	return size && IS_ALIGNED(size, TRNC_PAGE) && size <= limit;
 }
 
-static inline bool tranche_layout_ok(const struct tranche_layout *l,
-				     u64 aperture)
+static inline bool tranche_layout_ok(const struct tranche_layout *l, u64 aperture)
 {
-	return l->nonce && l->nonce != U64_MAX &&
-	       in_range(l->nr_sessions, 1, 64) &&
+	return l->nonce && l->nonce != U64_MAX && in_range(l->nr_sessions, 1, 64) &&
 	       is_power_of_2(l->window_align) && l->window_align >= TRNC_PAGE &&
-	       l->control_size >= TRNC_CONTROL_MIN &&
-	       l->control_size <= aperture &&
+	       l->control_size >= TRNC_CONTROL_MIN && l->control_size <= aperture &&
 	       l->probe_offset <= l->control_size &&
 	       tranche_range_ok(l->shared_offset, l->shared_size, aperture) &&
 	       IS_ALIGNED(l->shared_offset | l->shared_size, TRNC_PAGE) &&
 	       (!l->shared_size || l->shared_offset >= l->control_size) &&
 	       l->windows_offset >= l->control_size &&
 	       l->windows_offset >= l->shared_offset + l->shared_size &&
-	       l->windows_offset < aperture &&
+	       tranche_range_ok(l->windows_offset, l->window_align, aperture) &&
 	       IS_ALIGNED(l->windows_offset, l->window_align) &&
 	       tranche_size_ok(l->window_size, aperture) &&
 	       IS_ALIGNED(l->window_size, l->window_align);
@@ -101,8 +97,7 @@ static inline bool tranche_producer_ok(u64 consumer, u64 producer)
 
 static inline u32 tranche_slot_offset(u32 ring, u64 position)
 {
-	return ring +
-	       (u32)(position % TRNC_CONTROL_SLOTS) * TRNC_CONTROL_SLOT_SIZE;
+	return ring + (u32)(position % TRNC_CONTROL_SLOTS) * TRNC_CONTROL_SLOT_SIZE;
 }
 
 /* Bytes of the bodies of a request and of its reply. */
@@ -115,70 +110,45 @@ struct tranche_sizes {
 
 static inline struct tranche_sizes tranche_sizes(u32 type)
 {
+#define B(name) sizeof(struct trnc_##name)
 	static const struct tranche_sizes sizes[] = {
-		[TRNC_MSG_SEGMENT_CREATE] = {
-			sizeof(struct trnc_segment_create),
-			sizeof(struct trnc_segment_reply) },
-		[TRNC_MSG_SEGMENT_DESTROY] = {
-			sizeof(struct trnc_segment_destroy),
-			sizeof(struct trnc_segment_reply), true },
-		[TRNC_MSG_CONTEXT_CREATE] = {
-			sizeof(struct trnc_context_create) },
-		[TRNC_MSG_CONTEXT_DESTROY] = {
-			sizeof(struct trnc_context_destroy), 0, true },
-		[TRNC_MSG_EVENT_BLOCK_ADD] = {
-			sizeof(struct trnc_event_block_add) },
-		[TRNC_MSG_OUTPUT_SET] = { sizeof(struct trnc_output_set) },
-		[TRNC_MSG_PROGRAM_BUILD] = {
-			sizeof(struct trnc_program_build),
-			sizeof(struct trnc_blob_reply), true },
-		[TRNC_MSG_PROGRAM_QUERY] = {
-			sizeof(struct trnc_program_query),
-			sizeof(struct trnc_blob_reply), true },
-		[TRNC_MSG_MEMORY_QUERY] = {
-			0, sizeof(struct trnc_memory_reply) },
-		[TRNC_MSG_SESSION_OPEN] = {
-			sizeof(struct trnc_session_open),
-			sizeof(struct trnc_session_reply) },
+		[TRNC_MSG_SEGMENT_CREATE] = { B(segment_create), B(segment_reply) },
+		[TRNC_MSG_SEGMENT_DESTROY] = { B(segment_destroy), B(segment_reply), true },
+		[TRNC_MSG_CONTEXT_CREATE] = { B(context_create) },
+		[TRNC_MSG_CONTEXT_DESTROY] = { B(context_destroy), 0, true },
+		[TRNC_MSG_EVENT_BLOCK_ADD] = { B(event_block_add) },
+		[TRNC_MSG_OUTPUT_SET] = { B(output_set) },
+		[TRNC_MSG_PROGRAM_BUILD] = { B(program_build), B(blob_reply), true },
+		[TRNC_MSG_PROGRAM_QUERY] = { B(program_query), B(blob_reply), true },
+		[TRNC_MSG_MEMORY_QUERY] = { 0, B(memory_reply) },
+		[TRNC_MSG_SESSION_OPEN] = { B(session_open), B(session_reply) },
 		[TRNC_MSG_SESSION_CLOSE] = { 0 },
-		[TRNC_MSG_SHARED_CREATE] = {
-			sizeof(struct trnc_shared_range),
-			sizeof(struct trnc_segment_reply) },
-		[TRNC_MSG_SHARED_DESTROY] = {
-			sizeof(struct trnc_shared_range) },
-		[TRNC_MSG_SHARED_ATTACH] = {
-			sizeof(struct trnc_shared_range),
-			sizeof(struct trnc_segment_reply) },
-		[TRNC_MSG_SHARED_DETACH] = {
-			sizeof(struct trnc_segment_destroy),
-			sizeof(struct trnc_segment_reply), true },
+		[TRNC_MSG_SHARED_CREATE] = { B(shared_range), B(segment_reply) },
+		[TRNC_MSG_SHARED_DESTROY] = { B(shared_range) },
+		[TRNC_MSG_SHARED_ATTACH] = { B(shared_range), B(segment_reply) },
+		[TRNC_MSG_SHARED_DETACH] = { B(segment_destroy), B(segment_reply), true },
 	};
+#undef B
 
-	return type < ARRAY_SIZE(sizes) ? sizes[type] :
-					  (struct tranche_sizes){ };
+	return type < ARRAY_SIZE(sizes) ? sizes[type] : (struct tranche_sizes){};
 }
 
 /* Is this (a copy of) a reply to a request of that type and session? */
-static inline bool tranche_reply_ok(const struct trnc_control_slot *slot,
-				    u32 session, u32 type)
+static inline bool tranche_reply_ok(const struct trnc_control_slot *slot, u32 session, u32 type)
 {
-	u32 body = slot->msg.status ? sizeof(struct trnc_error_body) :
-				      tranche_sizes(type).reply;
+	u32 body = slot->msg.status ? sizeof(struct trnc_error_body) : tranche_sizes(type).reply;
 
 	return le32_to_cpu(slot->session) == session && !slot->reserved &&
 	       le32_to_cpu(slot->msg.type) == (type | TRNC_MSG_REPLY) &&
-	       le32_to_cpu(slot->msg.len) == sizeof(slot->msg) + body &&
-	       !slot->msg.flags;
+	       le32_to_cpu(slot->msg.len) == sizeof(slot->msg) + body && !slot->msg.flags;
 }
 
 /* Is it the news that a session is lost? */
 static inline bool tranche_lost_ok(const struct trnc_control_slot *slot)
 {
-	return in_range(le32_to_cpu(slot->session), 1, 64) &&
-	       !slot->reserved && !slot->msg.id &&
+	return in_range(le32_to_cpu(slot->session), 1, 64) && !slot->reserved && !slot->msg.id &&
 	       le32_to_cpu(slot->msg.type) == TRNC_MSG_SESSION_LOST &&
-	       le32_to_cpu(slot->msg.len) ==
-		       sizeof(slot->msg) + sizeof(struct trnc_error_body);
+	       le32_to_cpu(slot->msg.len) == sizeof(slot->msg) + sizeof(struct trnc_error_body);
 }
 
 /*
@@ -207,14 +177,12 @@ static inline void tranche_text(u8 *to, const char *from, size_t len)
 /* The numbers of struct trnc_host_page's lost that are known. */
 static inline u32 tranche_lost(u32 lost)
 {
-	return in_range(lost, TRNC_LOST_EXECUTOR, 4) ? lost :
-						       TRNC_LOST_EXECUTOR;
+	return in_range(lost, TRNC_LOST_EXECUTOR, 4) ? lost : TRNC_LOST_EXECUTOR;
 }
 
 static inline bool tranche_ring_len_ok(u32 len)
 {
-	return is_power_of_2(len) && len >= TRNC_RING_MIN &&
-	       len <= TRNC_RING_MAX;
+	return is_power_of_2(len) && len >= TRNC_RING_MIN && len <= TRNC_RING_MAX;
 }
 
 static inline u64 tranche_channel_size(u32 ring_len)
@@ -228,24 +196,20 @@ enum tranche_rights { TRANCHE_NONE, TRANCHE_READ, TRANCHE_WRITE };
  * What user space may do with [offset, offset + len) of a channel; a mapping
  * covers pages of one part only.
  */
-static inline enum tranche_rights
-tranche_channel_rights(u32 ring_len, u64 offset, u64 len)
+static inline enum tranche_rights tranche_channel_rights(u32 ring_len, u64 offset, u64 len)
 {
 	u64 ring_end = TRNC_CHANNEL_RING + (u64)ring_len;
+	u64 end = tranche_channel_size(ring_len);
 
 	if (offset < TRNC_CHANNEL_HOST)
-		return tranche_range_ok(offset, len, TRNC_CHANNEL_HOST) ?
-			       TRANCHE_WRITE : TRANCHE_NONE;
-	if (offset < TRNC_CHANNEL_KERNEL)
-		return tranche_range_ok(offset, len, TRNC_CHANNEL_KERNEL) ?
-			       TRANCHE_READ : TRANCHE_NONE;
-	if (offset < TRNC_CHANNEL_RING)
+		end = TRNC_CHANNEL_HOST;
+	else if (offset < TRNC_CHANNEL_KERNEL)
+		end = TRNC_CHANNEL_KERNEL;
+	else if (offset < ring_end)
+		end = ring_end;
+	if (in_range(offset, TRNC_CHANNEL_KERNEL, TRNC_PAGE) || !tranche_range_ok(offset, len, end))
 		return TRANCHE_NONE;
-	if (offset < ring_end)
-		return tranche_range_ok(offset, len, ring_end) ?
-			       TRANCHE_WRITE : TRANCHE_NONE;
-	return tranche_range_ok(offset, len, tranche_channel_size(ring_len)) ?
-		       TRANCHE_READ : TRANCHE_NONE;
+	return end == TRNC_CHANNEL_HOST || end == ring_end ? TRANCHE_WRITE : TRANCHE_READ;
 }
 
 /* A range of text: its head, then a ring. */

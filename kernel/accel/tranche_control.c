@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests to the host and its answers: two rings of 32 slots in the control
- * area. A request is made ahead of time where its failure would be awkward
- * (SEGMENT_DESTROY, SESSION_CLOSE), so that to submit it cannot fail and never
- * waits; without room in the ring it waits in the backlog. A waiter that is
- * killed leaves its request behind, and what it is about stays until the host
- * has answered.
+ * Requests to the host and its answers: two rings of 32 slots in the control area. Where it
+ * would be awkward to fail (SEGMENT_DESTROY, SESSION_CLOSE) a request is made ahead of time;
+ * to submit one cannot fail and never waits: without room in the ring it joins the backlog.
+ * A waiter that is killed leaves its request behind, and what it is about stays until the
+ * host has answered.
  *
- * The host is not trusted: a reply is copied once, and what does not fit
- * resets the device.
+ * The host is not trusted: a reply is copied once, and what does not fit resets the device.
  */
-#include <linux/interrupt.h>
 #include <linux/slab.h>
 
 #include <drm/drm_managed.h>
@@ -36,53 +33,42 @@ void tranche_control_kick(struct tranche_device *tdev)
 	mod_delayed_work(tdev->wq, &tdev->work, 0);
 }
 
-struct tranche_request *tranche_request_new(struct tranche_device *tdev,
-					    u32 type)
+struct tranche_request *tranche_request_new(struct tranche_device *tdev, u32 type)
 {
 	struct tranche_control *c = &tdev->control;
-	struct tranche_request *req;
-	int ret;
+	struct tranche_request *req = kzalloc(sizeof(*req), GFP_KERNEL_ACCOUNT);
 
-	req = kzalloc(sizeof(*req), GFP_KERNEL_ACCOUNT);
 	if (!req)
 		return NULL;
 	req->tdev = tdev;
 	req->type = type;
 	kref_init(&req->ref);
-	INIT_LIST_HEAD(&req->link);
 	init_completion(&req->completion);
-	ret = xa_alloc_cyclic(&c->requests, &req->id, req, xa_limit_32b,
-			      &c->next_id, GFP_KERNEL_ACCOUNT);
-	if (ret < 0) {
+	if (xa_alloc_cyclic(&c->requests, &req->id, req, xa_limit_32b, &c->next_id,
+			    GFP_KERNEL_ACCOUNT) < 0) {
 		kfree(req);
 		return NULL;
 	}
 	return req;
 }
 
+/* Not left to the release alone: the context may be who keeps the request. */
 static void request_unpin(struct tranche_request *req)
 {
-	struct tranche_context *ctx = req->context;
-	int i;
-
-	req->context = NULL;
-	tranche_context_put(ctx);
-	for (i = 0; i < ARRAY_SIZE(req->object); i++) {
-		tranche_object_put(req->object[i]);
-		req->object[i] = NULL;
-	}
+	tranche_object_put(req->object[0]);
+	tranche_object_put(req->object[1]);
+	memset(req->object, 0, sizeof(req->object));
+	tranche_context_put(xchg(&req->context, NULL));
 }
 
 static void request_release(struct kref *ref)
 {
-	struct tranche_request *req =
-		container_of(ref, struct tranche_request, ref);
+	struct tranche_request *req = container_of(ref, struct tranche_request, ref);
 	struct tranche_control *c = &req->tdev->control;
 
-	/* control_reply() looks it up and at its state under this lock. */
-	spin_lock(&c->lock);
-	xa_erase(&c->requests, req->id);
-	spin_unlock(&c->lock);
+	/* control_reply() looks for it under this lock. */
+	scoped_guard(spinlock, &c->lock)
+		xa_erase(&c->requests, req->id);
 	request_unpin(req);
 	kfree(req->open);
 	kfree(req);
@@ -90,7 +76,7 @@ static void request_release(struct kref *ref)
 
 void tranche_request_put(struct tranche_request *req)
 {
-	if (req)
+	if (!IS_ERR_OR_NULL(req))
 		kref_put(&req->ref, request_release);
 }
 
@@ -106,12 +92,10 @@ static void request_finish(struct tranche_request *req, int status)
 	tranche_request_put(req);
 }
 
-static void control_fill(struct tranche_device *tdev,
-			 struct tranche_request *req)
+static void control_fill(struct tranche_device *tdev, struct tranche_request *req)
 {
-	struct trnc_control_slot *slot =
-		tdev->aperture + tranche_slot_offset(TRNC_CONTROL_REQUESTS,
-						     tdev->control.producer);
+	struct trnc_control_slot *slot = tdev->aperture +
+		tranche_slot_offset(TRNC_CONTROL_REQUESTS, tdev->control.producer);
 	u32 len = tranche_sizes(req->type).body;
 
 	slot->session = cpu_to_le32(req->slot);
@@ -128,24 +112,21 @@ static void control_fill(struct tranche_device *tdev,
 static void control_pump(struct tranche_device *tdev)
 {
 	struct tranche_control *c = &tdev->control;
-	u64 producer = c->producer;
-	u64 consumer;
+	u64 consumer, producer = c->producer;
+	struct tranche_request *req, *next;
 
 	lockdep_assert_held(&c->lock);
 	/* Pairs with the host's release: it has copied the slots before. */
-	consumer = le64_to_cpu(smp_load_acquire(
-		&control_host(tdev)->request_consumer));
+	consumer = le64_to_cpu(smp_load_acquire(&control_host(tdev)->request_consumer));
 	if (!tranche_consumer_ok(c->consumer, consumer, producer)) {
 		c->broken = true;
 		tranche_control_kick(tdev);
 		return;
 	}
 	c->consumer = consumer;
-	while (!list_empty(&c->backlog) &&
-	       tranche_ring_room(c->producer, consumer)) {
-		struct tranche_request *req = list_first_entry(
-			&c->backlog, struct tranche_request, link);
-
+	list_for_each_entry_safe(req, next, &c->backlog, link) {
+		if (!tranche_ring_room(c->producer, consumer))
+			break;
 		control_fill(tdev, req);
 		req->state = TRANCHE_REQUEST_SENT;
 		list_move_tail(&req->link, &c->sent);
@@ -154,58 +135,51 @@ static void control_pump(struct tranche_device *tdev)
 	if (c->producer == producer)
 		return;
 	/* The slots are written before the host sees the new position. */
-	smp_store_release(&control_guest(tdev)->request_producer,
-			  cpu_to_le64(c->producer));
+	smp_store_release(&control_guest(tdev)->request_producer, cpu_to_le64(c->producer));
 	writel(1, tdev->regs + TRNC_REG_DOORBELL_CONTROL);
 }
 
 static int request_error(struct tranche_request *req)
 {
 	struct tranche_session *session = req->session;
+	struct tranche_device *tdev = req->tdev;
 
-	if (req->tdev->control.error)
-		return req->tdev->control.error;
-	if (req->epoch && req->epoch != req->tdev->epoch)
+	if (tdev->control.error)
+		return tdev->control.error;
+	if ((req->epoch && req->epoch != tdev->epoch) || (session && !req->slot))
 		return -ESHUTDOWN;
-	if (!session)
-		return 0;
-	if (!req->slot)
+	if (session && req->type != TRNC_MSG_SESSION_CLOSE &&
+	    (READ_ONCE(session->lost) || READ_ONCE(session->closing)))
 		return -ESHUTDOWN;
-	if (req->type == TRNC_MSG_SESSION_CLOSE)
-		return 0;
-	return READ_ONCE(session->lost) || READ_ONCE(session->closing) ?
-		       -ESHUTDOWN : 0;
+	return 0;
 }
 
 static int request_queue(struct tranche_request *req)
 {
 	struct tranche_device *tdev = req->tdev;
-	struct tranche_control *c = &tdev->control;
-	int error, idx;
+	int error = -ENODEV;
 
-	if (!drm_dev_enter(&tdev->drm, &idx))
-		return -ENODEV;
-	spin_lock(&c->lock);
-	req->slot = req->session ? req->session->slot : 0;
+	CLASS(tranche_use, use)(tdev);
+	if (!use.ok)
+		return error;
+	spin_lock(&tdev->control.lock);
+	req->slot = req->session ? READ_ONCE(req->session->slot) : 0;
 	error = request_error(req);
 	if (!error) {
 		req->state = TRANCHE_REQUEST_QUEUED;
-		list_add_tail(&req->link, &c->backlog);
+		list_add_tail(&req->link, &tdev->control.backlog);
 		control_pump(tdev);
 	}
-	spin_unlock(&c->lock);
-	drm_dev_exit(idx);
+	spin_unlock(&tdev->control.lock);
 	return error;
 }
 
 /*
- * Sends it, never waits. @done is called in any case, from here if it cannot
- * be sent: so none of the driver's locks may be held.
+ * Sends it, never waits. If it cannot be sent it ends here, and done() is called: so none of
+ * the driver's locks but the first two may be held.
  */
-void tranche_request_submit(struct tranche_request *req,
-			    struct tranche_session *session)
+void tranche_request_submit(struct tranche_request *req, struct tranche_session *session)
 {
-	struct tranche_device *tdev = req->tdev;
 	int error;
 
 	kref_get(&req->ref);
@@ -215,43 +189,37 @@ void tranche_request_submit(struct tranche_request *req,
 	req->deadline = jiffies + REQUEST_TIMEOUT;
 	error = request_queue(req);
 	if (!error) {
-		queue_delayed_work(tdev->wq, &tdev->work, LOOK_AGAIN);
+		queue_delayed_work(req->tdev->wq, &req->tdev->work, LOOK_AGAIN);
 		return;
 	}
 	req->state = TRANCHE_REQUEST_DONE;
 	request_finish(req, error);
 }
 
-/* Killed, the caller has nothing to say any more: see @abandoned. */
+/* Killed, the caller has nothing to say any more: see req->abandoned. */
 int tranche_request_wait(struct tranche_request *req)
 {
-	struct tranche_control *c = &req->tdev->control;
 	int ret = wait_for_completion_killable(&req->completion);
 
 	if (!ret)
 		return req->status;
-	spin_lock(&c->lock);
-	if (req->state == TRANCHE_REQUEST_DONE)
-		ret = 0;
-	else
-		req->abandoned = true;
-	spin_unlock(&c->lock);
-	if (ret)
-		return ret;
+	scoped_guard(spinlock, &req->tdev->control.lock) {
+		req->abandoned = req->state != TRANCHE_REQUEST_DONE;
+		if (req->abandoned)
+			return ret;
+	}
 	/* It is being finished at this moment. */
 	wait_for_completion(&req->completion);
 	return req->status;
 }
 
-int tranche_request_call(struct tranche_request *req,
-			 struct tranche_session *session)
+int tranche_request_call(struct tranche_request *req, struct tranche_session *session)
 {
 	tranche_request_submit(req, session);
 	return tranche_request_wait(req);
 }
 
-static bool control_reply(struct tranche_device *tdev,
-			  const struct trnc_control_slot *slot)
+static bool control_reply(struct tranche_device *tdev, const struct trnc_control_slot *slot)
 {
 	struct tranche_control *c = &tdev->control;
 	u64 id = le64_to_cpu(slot->msg.id);
@@ -259,17 +227,15 @@ static bool control_reply(struct tranche_device *tdev,
 
 	if (!id)
 		return tranche_session_lost(tdev, slot);
-	spin_lock(&c->lock);
-	req = id <= U32_MAX ? xa_load(&c->requests, id) : NULL;
-	if (!req || req->state != TRANCHE_REQUEST_SENT ||
-	    !tranche_reply_ok(slot, req->slot, req->type)) {
-		spin_unlock(&c->lock);
-		return false;
+	scoped_guard(spinlock, &c->lock) {
+		req = id <= U32_MAX ? xa_load(&c->requests, id) : NULL;
+		if (!req || req->state != TRANCHE_REQUEST_SENT ||
+		    !tranche_reply_ok(slot, req->slot, req->type))
+			return false;
+		list_del(&req->link);
+		req->state = TRANCHE_REQUEST_DONE;
 	}
-	list_del_init(&req->link);
-	req->state = TRANCHE_REQUEST_DONE;
-	spin_unlock(&c->lock);
-	memcpy(req->reply.bytes, slot->body, tranche_sizes(req->type).reply);
+	memcpy(&req->reply, slot->body, tranche_sizes(req->type).reply);
 	request_finish(req, tranche_errno(le32_to_cpu(slot->msg.status)));
 	return true;
 }
@@ -278,31 +244,30 @@ static bool control_reply(struct tranche_device *tdev,
 static int control_replies(struct tranche_device *tdev)
 {
 	struct tranche_control *c = &tdev->control;
-	u64 first = c->replies;
-	u64 producer;
+	u64 producer, first = c->replies;
+	bool full;
 
-	/* Pairs with the host's release: the slots are written. */
-	while ((producer = le64_to_cpu(smp_load_acquire(
-			&control_host(tdev)->reply_producer))) != c->replies) {
-		bool full = producer - c->replies == TRNC_CONTROL_SLOTS;
-
+	for (;;) {
+		/* Pairs with the host's release: the slots are written. */
+		producer = le64_to_cpu(smp_load_acquire(&control_host(tdev)->reply_producer));
+		if (producer == c->replies)
+			return c->replies != first;
 		if (!tranche_producer_ok(c->replies, producer))
 			return -EPROTO;
+		full = producer - c->replies == TRNC_CONTROL_SLOTS;
 		for (; c->replies != producer; c->replies++) {
-			memcpy(c->copy, tdev->aperture + tranche_slot_offset(
-				       TRNC_CONTROL_REPLIES, c->replies),
-			       sizeof(*c->copy));
+			u32 at = tranche_slot_offset(TRNC_CONTROL_REPLIES, c->replies);
+
+			memcpy(c->copy, tdev->aperture + at, sizeof(*c->copy));
 			if (!control_reply(tdev, c->copy))
 				return -EPROTO;
 		}
 		/* The host may write over what was copied. */
-		smp_store_release(&control_guest(tdev)->reply_consumer,
-				  cpu_to_le64(c->replies));
+		smp_store_release(&control_guest(tdev)->reply_consumer, cpu_to_le64(c->replies));
 		if (full)
 			writel(1, tdev->regs + TRNC_REG_DOORBELL_CONTROL);
 		cond_resched();
 	}
-	return c->replies != first;
 }
 
 static bool list_is_late(struct list_head *list)
@@ -310,8 +275,7 @@ static bool list_is_late(struct list_head *list)
 	struct tranche_request *req;
 
 	list_for_each_entry(req, list, link)
-		if (!tranche_sizes(req->type).unbounded &&
-		    time_after(jiffies, req->deadline))
+		if (!tranche_sizes(req->type).unbounded && time_after(jiffies, req->deadline))
 			return true;
 	return false;
 }
@@ -325,70 +289,62 @@ static bool control_look(struct tranche_device *tdev)
 	spin_lock(&c->lock);
 	if (!list_empty(&c->backlog))
 		control_pump(tdev);
-	ok = !c->broken && !list_is_late(&c->sent) &&
-	     !list_is_late(&c->backlog);
+	ok = !c->broken && !list_is_late(&c->sent) && !list_is_late(&c->backlog);
 	spin_unlock(&c->lock);
 	return ok;
+}
+
+/* Replies, time limits, news of STATUS. NULL, or why the device is to be reset. */
+static const char *control_run(struct tranche_device *tdev)
+{
+	int replies = control_replies(tdev);
+
+	if (replies < 0)
+		return "answers what cannot be";
+	if (!control_look(tdev))
+		return "does not read or answer";
+	if (time_before(jiffies, tdev->status_at + LOOK_AGAIN) &&
+	    (replies || !READ_ONCE(tdev->look)))
+		return NULL;
+	WRITE_ONCE(tdev->look, false);
+	return tranche_device_check(tdev) ? NULL : "has stopped";
 }
 
 /* How soon to look again if no interrupt comes; 0: not at all. */
 static unsigned long control_rest(struct tranche_device *tdev)
 {
 	struct tranche_control *c = &tdev->control;
-	unsigned long rest = 0;
+	bool waits = READ_ONCE(tdev->look) || atomic_read(&tdev->waits);
 
-	spin_lock(&c->lock);
-	if (!c->error) {
-		if (!list_empty(&c->backlog))
-			rest = 1;
-		else if (!list_empty(&c->sent) || READ_ONCE(tdev->look) ||
-			 atomic_read(&tdev->waits))
-			rest = LOOK_AGAIN;
-	}
-	spin_unlock(&c->lock);
-	return rest;
+	if (READ_ONCE(c->error))
+		return 0;
+	if (!list_empty_careful(&c->backlog))
+		return 1;
+	return waits || !list_empty_careful(&c->sent) ? LOOK_AGAIN : 0;
 }
 
-/* Replies, time limits, news of STATUS. False: the device is to be reset. */
-static bool control_run(struct tranche_device *tdev)
-{
-	int replies = control_replies(tdev);
-
-	if (replies < 0 || !control_look(tdev)) {
-		drm_err_ratelimited(&tdev->drm, "the host %s: reset\n",
-				    replies < 0 ? "answers what cannot be" :
-						  "does not read or answer");
-		return false;
-	}
-	if (time_before(jiffies, tdev->status_at + LOOK_AGAIN) &&
-	    (replies || !READ_ONCE(tdev->look)))
-		return true;
-	WRITE_ONCE(tdev->look, false);
-	return tranche_device_check(tdev);
-}
-
+/* By interrupt, and every half second while somebody waits. */
 static void control_work(struct work_struct *work)
 {
-	struct tranche_device *tdev =
-		container_of(to_delayed_work(work), struct tranche_device, work);
+	struct tranche_device *tdev = container_of(work, struct tranche_device, work.work);
+	const char *why = NULL;
 	unsigned long rest;
-	bool ok = true;
-	int idx;
 
-	mutex_lock(&tdev->reset_lock);
-	if (!tdev->control.error && drm_dev_enter(&tdev->drm, &idx)) {
-		ok = control_run(tdev);
-		drm_dev_exit(idx);
+	scoped_guard(mutex, &tdev->reset_lock) {
+		if (!tdev->control.error) {
+			CLASS(tranche_use, use)(tdev);
+			if (use.ok)
+				why = control_run(tdev);
+		}
+		if (why)
+			tranche_device_reset(tdev, why);
 	}
-	if (!ok)
-		tranche_device_reset(tdev);
-	mutex_unlock(&tdev->reset_lock);
 	rest = control_rest(tdev);
 	if (rest)
 		queue_delayed_work(tdev->wq, &tdev->work, rest);
 }
 
-/* The rings are empty and zero: START comes next. */
+/* The rings are empty and zero: START has come. */
 void tranche_control_start(struct tranche_device *tdev)
 {
 	struct tranche_control *c = &tdev->control;
@@ -410,17 +366,15 @@ void tranche_control_stop(struct tranche_device *tdev, int error)
 	LIST_HEAD(list);
 
 	lockdep_assert_held(&tdev->reset_lock);
-	spin_lock(&c->lock);
-	c->error = error;
-	list_splice_init(&c->sent, &list);
-	list_splice_tail_init(&c->backlog, &list);
-	list_for_each_entry(req, &list, link)
-		req->state = TRANCHE_REQUEST_DONE;
-	spin_unlock(&c->lock);
-	list_for_each_entry_safe(req, next, &list, link) {
-		list_del_init(&req->link);
-		request_finish(req, error);
+	scoped_guard(spinlock, &c->lock) {
+		c->error = error;
+		list_splice_init(&c->sent, &list);
+		list_splice_tail_init(&c->backlog, &list);
+		list_for_each_entry(req, &list, link)
+			req->state = TRANCHE_REQUEST_DONE;
 	}
+	list_for_each_entry_safe(req, next, &list, link)
+		request_finish(req, error);
 }
 
 static void control_release(struct drm_device *drm, void *data)
@@ -456,23 +410,21 @@ irqreturn_t tranche_irq(int irq, void *data)
 {
 	struct tranche_vector *vector = data;
 	struct tranche_device *tdev = vector->tdev;
-	struct trnc_control_pending *pending =
-		tdev->aperture + TRNC_CONTROL_PENDING;
+	struct trnc_control_pending *pending = tdev->aperture + TRNC_CONTROL_PENDING;
 	struct tranche_session *session;
 	u64 bits, word;
 
 	word = le64_to_cpu(xchg(&pending[vector->index].sessions, 0));
-	rcu_read_lock();
-	for (bits = word; bits; bits &= bits - 1) {
-		session = rcu_dereference(tdev->sessions[__ffs64(bits)]);
-		if (session)
-			tranche_session_wake(session);
-	}
-	rcu_read_unlock();
-	if (!vector->index) {
-		if (!word)
-			WRITE_ONCE(tdev->look, true);
-		tranche_control_kick(tdev);
-	}
+	scoped_guard(rcu)
+		for (bits = word; bits; bits &= bits - 1) {
+			session = rcu_dereference(tdev->sessions[__ffs64(bits)]);
+			if (session)
+				tranche_session_wake(session);
+		}
+	if (vector->index)
+		return IRQ_HANDLED;
+	if (!word)
+		WRITE_ONCE(tdev->look, true);
+	tranche_control_kick(tdev);
 	return IRQ_HANDLED;
 }

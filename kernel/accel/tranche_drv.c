@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The PCI function: its registers, START, reset, and its end. A device that is
- * reset, restored from a snapshot or replaced behind our back is told by NONCE
- * and GENERATION; then all sessions are lost and it is started anew.
+ * The PCI function: its registers, START, reset, and its end. A device that was reset, or is
+ * another one after a restore, is told by NONCE and GENERATION: then all sessions are lost
+ * and it is started anew.
  */
 #include <linux/delay.h>
-#include <linux/interrupt.h>
 #include <linux/module.h>
 #include <linux/pm.h>
 #include <linux/unaligned.h>
@@ -16,7 +15,7 @@
 #include "tranche_drv.h"
 
 #define READY_TIMEOUT (10 * HZ)
-#define REGISTERS_GONE U32_MAX
+#define ALL_ONES U32_MAX /* a device that is gone */
 
 static u32 reg_read(struct tranche_device *tdev, u32 reg)
 {
@@ -30,51 +29,20 @@ static u64 reg_read64(struct tranche_device *tdev, u32 reg)
 	return low | (u64)reg_read(tdev, reg + 4) << 32;
 }
 
-static void reg_write64(struct tranche_device *tdev, u32 reg, u64 value)
+static void reg_write(struct tranche_device *tdev, u32 reg, u32 value)
 {
-	writel(lower_32_bits(value), tdev->regs + reg);
-	writel(upper_32_bits(value), tdev->regs + reg + 4);
+	writel(value, tdev->regs + reg);
 }
 
-/* The device's process sets it before it answers the first SESSION_OPEN. */
+/* The host sets it before it answers the first SESSION_OPEN. */
 u32 tranche_probe_len(struct tranche_device *tdev)
 {
+	const struct tranche_layout *l = &tdev->layout;
 	u32 len = reg_read(tdev, TRNC_REG_PROBE_LEN);
 
-	return len <= TRANCHE_PROBE_MAX &&
-	       tranche_range_ok(tdev->layout.probe_offset, len,
-				tdev->layout.control_size) ? len : 0;
-}
-
-/* Waits for READY, which a reset takes away until all is clean. */
-static int device_wait_ready(struct tranche_device *tdev)
-{
-	unsigned long end = jiffies + READY_TIMEOUT;
-	bool reset = false;
-	int idx;
-
-	for (;;) {
-		u32 status;
-
-		if (!drm_dev_enter(&tdev->drm, &idx))
-			return -ENODEV;
-		status = reg_read(tdev, TRNC_REG_STATUS);
-		if (status != REGISTERS_GONE && !reset &&
-		    status & (TRNC_STATUS_RUNNING | TRNC_STATUS_FAILED)) {
-			/* Somebody has left it like this. */
-			writel(TRNC_COMMAND_RESET, tdev->regs + TRNC_REG_COMMAND);
-			status = 0;
-			reset = true;
-		}
-		drm_dev_exit(idx);
-		if (status == REGISTERS_GONE)
-			return -ENODEV;
-		if (status & TRNC_STATUS_READY)
-			return 0;
-		if (time_after(jiffies, end))
-			return -ETIMEDOUT;
-		fsleep(2000);
-	}
+	if (len > TRANCHE_PROBE_MAX || !tranche_range_ok(l->probe_offset, len, l->control_size))
+		return 0;
+	return len;
 }
 
 static int device_read_layout(struct tranche_device *tdev)
@@ -90,12 +58,11 @@ static int device_read_layout(struct tranche_device *tdev)
 		return -EPROTONOSUPPORT;
 	l.generation = reg_read(tdev, TRNC_REG_GENERATION);
 	l.nonce = reg_read64(tdev, TRNC_REG_NONCE);
-	l.features = reg_read64(tdev, TRNC_REG_FEATURES) &
-		     (TRNC_FEATURE_SVM | TRNC_FEATURE_SHARING);
+	l.features = reg_read64(tdev, TRNC_REG_FEATURES);
+	l.features &= TRNC_FEATURE_SVM | TRNC_FEATURE_SHARING;
 	l.nr_sessions = reg_read(tdev, TRNC_REG_NR_SESSIONS);
 	for (i = 0; i < sizeof(l.uuid); i += sizeof(u32))
-		put_unaligned_le32(reg_read(tdev, TRNC_REG_UUID + i),
-				   l.uuid + i);
+		put_unaligned_le32(reg_read(tdev, TRNC_REG_UUID + i), l.uuid + i);
 	l.control_size = reg_read(tdev, TRNC_REG_CONTROL_SIZE);
 	l.probe_offset = reg_read(tdev, TRNC_REG_PROBE_OFFSET);
 	l.shared_offset = reg_read64(tdev, TRNC_REG_SHARED_OFFSET);
@@ -113,14 +80,14 @@ static int device_read_layout(struct tranche_device *tdev)
 
 static void mm_renew(struct drm_mm *mm, u64 start, u64 size)
 {
-	if (drm_mm_initialized(mm)) {
+	if (drm_mm_initialized(mm))
 		drm_mm_takedown(mm);
-		memset(mm, 0, sizeof(*mm));
-	}
+	memset(mm, 0, sizeof(*mm));
 	if (size)
 		drm_mm_init(mm, start, size);
 }
 
+/* READY: reads what it is, agrees, places windows anew, START. */
 static int device_negotiate(struct tranche_device *tdev)
 {
 	struct tranche_layout *l = &tdev->layout;
@@ -128,18 +95,18 @@ static int device_negotiate(struct tranche_device *tdev)
 
 	if (ret)
 		return ret;
-	writel(l->version, tdev->regs + TRNC_REG_DRIVER_VERSION);
-	reg_write64(tdev, TRNC_REG_DRIVER_FEATURES, l->features);
+	reg_write(tdev, TRNC_REG_DRIVER_VERSION, l->version);
+	reg_write(tdev, TRNC_REG_DRIVER_FEATURES, lower_32_bits(l->features));
+	reg_write(tdev, TRNC_REG_DRIVER_FEATURES + 4, upper_32_bits(l->features));
 	if (reg_read(tdev, TRNC_REG_DRIVER_VERSION) != l->version ||
 	    reg_read64(tdev, TRNC_REG_DRIVER_FEATURES) != l->features)
 		return -EPROTONOSUPPORT;
-	mutex_lock(&tdev->lock);
-	mm_renew(&tdev->shared, 0, l->shared_size);
-	mm_renew(&tdev->windows, l->windows_offset,
-		 round_down(tdev->aperture_size - l->windows_offset,
-			    l->window_align));
-	mutex_unlock(&tdev->lock);
-	writel(TRNC_COMMAND_START, tdev->regs + TRNC_REG_COMMAND);
+	scoped_guard(mutex, &tdev->lock) {
+		mm_renew(&tdev->shared, 0, l->shared_size);
+		mm_renew(&tdev->windows, l->windows_offset,
+			 round_down(tdev->aperture_size - l->windows_offset, l->window_align));
+	}
+	reg_write(tdev, TRNC_REG_COMMAND, TRNC_COMMAND_START);
 	if (!(reg_read(tdev, TRNC_REG_STATUS) & TRNC_STATUS_RUNNING))
 		return -EIO;
 	tdev->status_at = jiffies;
@@ -148,93 +115,104 @@ static int device_negotiate(struct tranche_device *tdev)
 	return 0;
 }
 
+/* One step of device_start(): -EAGAIN while the device is not READY. */
+static int device_try_start(struct tranche_device *tdev)
+{
+	u32 status;
+
+	CLASS(tranche_use, use)(tdev);
+	if (!use.ok)
+		return -ENODEV;
+	status = reg_read(tdev, TRNC_REG_STATUS);
+	if (status == ALL_ONES)
+		return -ENODEV;
+	if (status & (TRNC_STATUS_RUNNING | TRNC_STATUS_FAILED))
+		reg_write(tdev, TRNC_REG_COMMAND, TRNC_COMMAND_RESET);
+	else if (status & TRNC_STATUS_READY)
+		return device_negotiate(tdev);
+	return -EAGAIN;
+}
+
+/* Resets it if it runs, and waits until it is clean. */
 static int device_start(struct tranche_device *tdev)
 {
-	int ret, idx;
+	unsigned long end = jiffies + READY_TIMEOUT;
+	int ret;
 
 	lockdep_assert_held(&tdev->reset_lock);
-	ret = device_wait_ready(tdev);
-	if (ret)
-		return ret;
-	if (!drm_dev_enter(&tdev->drm, &idx))
-		return -ENODEV;
-	ret = device_negotiate(tdev);
-	drm_dev_exit(idx);
+	while ((ret = device_try_start(tdev)) == -EAGAIN) {
+		if (time_after(jiffies, end))
+			return -ETIMEDOUT;
+		fsleep(2000);
+	}
 	return ret;
 }
 
-/* Everything is lost: requests fail with error, waits and mappings end. */
+/* Everything is lost: requests fail with the error, waits and mappings end. */
 void tranche_device_stop(struct tranche_device *tdev, int error)
 {
 	struct tranche_session *session;
 	struct drm_mm_node *node, *next;
 	int i;
 
-	lockdep_assert_held(&tdev->reset_lock);
 	tranche_control_stop(tdev, error);
-	mutex_lock(&tdev->lock);
-	down_write(&tdev->map_lock);
-	tdev->epoch++;
-	up_write(&tdev->map_lock);
-	for (i = 0; i < TRANCHE_MAX_SESSIONS; i++) {
-		session = rcu_dereference_protected(
-			tdev->sessions[i], lockdep_is_held(&tdev->lock));
-		if (!session)
-			continue;
-		tranche_session_lose(session, TRNC_LOST_DEVICE, NULL);
-		tranche_session_free_slot(session);
+	scoped_guard(mutex, &tdev->lock) {
+		scoped_guard(rwsem_write, &tdev->map_lock)
+			tdev->epoch++;
+		for (i = 0; i < TRANCHE_MAX_SESSIONS; i++) {
+			session = rcu_dereference_protected(tdev->sessions[i],
+							    lockdep_is_held(&tdev->lock));
+			if (!session)
+				continue;
+			tranche_session_lose(session, TRNC_LOST_DEVICE, NULL);
+			tranche_session_free_slot(session);
+		}
+		if (drm_mm_initialized(&tdev->shared))
+			drm_mm_for_each_node_safe(node, next, &tdev->shared)
+				drm_mm_remove_node(node);
 	}
-	if (drm_mm_initialized(&tdev->shared))
-		drm_mm_for_each_node_safe(node, next, &tdev->shared)
-			drm_mm_remove_node(node);
-	mutex_unlock(&tdev->lock);
 	tranche_device_zap(tdev);
 }
 
 /* Reads STATUS. False: the device does not run (any more). */
 bool tranche_device_check(struct tranche_device *tdev)
 {
-	char *leave[] = { "TRANCHE=leave", NULL };
 	u32 status = reg_read(tdev, TRNC_REG_STATUS);
-	bool leaving;
+	bool leaving = status & TRNC_STATUS_LEAVE;
 
 	tdev->status_at = jiffies;
-	if (status == REGISTERS_GONE ||
-	    (status & (TRNC_STATUS_RUNNING | TRNC_STATUS_FAILED)) !=
-		    TRNC_STATUS_RUNNING) {
-		drm_err_ratelimited(&tdev->drm, "the device has %s\n",
-				    status == REGISTERS_GONE ? "gone" :
-							       "stopped");
+	if (status == ALL_ONES || status & TRNC_STATUS_FAILED || !(status & TRNC_STATUS_RUNNING))
 		return false;
-	}
 	if (status & TRNC_STATUS_CHANGED)
-		WRITE_ONCE(tdev->layout.quota,
-			   reg_read64(tdev, TRNC_REG_QUOTA));
-	leaving = status & TRNC_STATUS_LEAVE;
+		WRITE_ONCE(tdev->layout.quota, reg_read64(tdev, TRNC_REG_QUOTA));
 	if (leaving && !tdev->leaving)
-		kobject_uevent_env(&tdev->drm.dev->kobj, KOBJ_CHANGE, leave);
+		kobject_uevent_env(&tdev->drm.dev->kobj, KOBJ_CHANGE,
+				   (char *[]){ "TRANCHE=leave", NULL });
 	WRITE_ONCE(tdev->leaving, leaving);
 	return true;
 }
 
-/* All is lost, and the device begins anew if it can. */
-int tranche_device_reset(struct tranche_device *tdev)
+static bool device_is_gone(struct tranche_device *tdev)
 {
-	int error = -ENODEV;
-	int ret, idx;
+	CLASS(tranche_use, use)(tdev);
+	return !use.ok || reg_read(tdev, TRNC_REG_STATUS) == ALL_ONES;
+}
 
-	if (drm_dev_enter(&tdev->drm, &idx)) {
-		if (reg_read(tdev, TRNC_REG_STATUS) != REGISTERS_GONE)
-			error = -EIO;
-		drm_dev_exit(idx);
-	}
-	tranche_device_stop(tdev, error);
+/* All is lost, and the device begins anew if it can. NULL: the guest wanted it so. */
+int tranche_device_reset(struct tranche_device *tdev, const char *why)
+{
+	bool gone = device_is_gone(tdev);
+	int ret;
+
+	if (gone || why)
+		drm_err_ratelimited(&tdev->drm, "the device %s\n", gone ? "is gone" : why);
+	tranche_device_stop(tdev, gone ? -ENODEV : -EIO);
 	ret = device_start(tdev);
-	if (ret && error != -ENODEV)
-		drm_err_ratelimited(&tdev->drm,
-				    "the device does not start again: %d\n", ret);
-	if (ret)
-		tranche_control_stop(tdev, -ENODEV);
+	if (!ret)
+		return 0;
+	if (!gone)
+		drm_err_ratelimited(&tdev->drm, "it does not start again: %d\n", ret);
+	tranche_control_stop(tdev, -ENODEV);
 	return ret;
 }
 
@@ -248,11 +226,11 @@ static bool device_is_same(struct tranche_device *tdev)
 	       tranche_device_check(tdev);
 }
 
+/* The lock is held until tranche_reset_done(), which the PCI core calls next. */
 static void tranche_reset_prepare(struct pci_dev *pdev)
 {
 	struct tranche_device *tdev = pci_get_drvdata(pdev);
 
-	/* Until tranche_reset_done(), which the PCI core calls next. */
 	mutex_lock(&tdev->reset_lock);
 	tranche_device_stop(tdev, -ESHUTDOWN);
 }
@@ -261,7 +239,7 @@ static void tranche_reset_done(struct pci_dev *pdev)
 {
 	struct tranche_device *tdev = pci_get_drvdata(pdev);
 
-	tranche_device_reset(tdev);
+	tranche_device_reset(tdev, NULL);
 	mutex_unlock(&tdev->reset_lock);
 }
 
@@ -279,83 +257,72 @@ static int tranche_resume(struct device *dev)
 	struct tranche_session *session;
 	int i;
 
-	mutex_lock(&tdev->reset_lock);
-	if (!device_is_same(tdev))
-		tranche_device_reset(tdev);
-	mutex_unlock(&tdev->reset_lock);
+	scoped_guard(mutex, &tdev->reset_lock)
+		if (!device_is_same(tdev))
+			tranche_device_reset(tdev, NULL);
 	enable_delayed_work(&tdev->work);
 	/* Interrupts may have been lost. */
-	rcu_read_lock();
+	guard(rcu)();
 	for (i = 0; i < TRANCHE_MAX_SESSIONS; i++) {
 		session = rcu_dereference(tdev->sessions[i]);
 		if (session)
 			tranche_session_wake(session);
 	}
-	rcu_read_unlock();
 	tranche_control_kick(tdev);
 	return 0;
 }
 
-static int device_check_cap(struct pci_dev *pdev)
+static bool device_is_ours(struct pci_dev *pdev)
 {
-	u8 len, cap = pci_find_capability(pdev, PCI_CAP_ID_VNDR);
+	u8 len = 0, cap = pci_find_capability(pdev, PCI_CAP_ID_VNDR);
 	u32 magic = 0;
 
 	if (!cap)
-		return -ENODEV;
-	pci_read_config_byte(pdev, cap + offsetof(struct trnc_pci_cap, len),
-			     &len);
-	pci_read_config_dword(pdev, cap + offsetof(struct trnc_pci_cap, magic),
-			      &magic);
-	return len >= sizeof(struct trnc_pci_cap) && magic == TRNC_MAGIC ?
-		       0 : -ENODEV;
+		return false;
+	pci_read_config_byte(pdev, cap + offsetof(struct trnc_pci_cap, len), &len);
+	pci_read_config_dword(pdev, cap + offsetof(struct trnc_pci_cap, magic), &magic);
+	return len >= sizeof(struct trnc_pci_cap) && magic == TRNC_MAGIC &&
+	       pci_resource_len(pdev, TRNC_PCI_BAR_REGS) >= TRNC_PCI_REGS_SIZE &&
+	       pci_resource_len(pdev, TRNC_PCI_BAR_APERTURE) >= TRNC_CONTROL_MIN;
 }
 
 static int device_map(struct tranche_device *tdev, struct pci_dev *pdev)
 {
 	int ret;
 
-	tdev->aperture_start = pci_resource_start(pdev, TRNC_PCI_BAR_APERTURE);
-	tdev->aperture_size = pci_resource_len(pdev, TRNC_PCI_BAR_APERTURE);
-	if (pci_resource_len(pdev, TRNC_PCI_BAR_REGS) < TRNC_PCI_REGS_SIZE ||
-	    tdev->aperture_size < TRNC_CONTROL_MIN)
-		return -ENODEV;
 	tdev->regs = pcim_iomap_region(pdev, TRNC_PCI_BAR_REGS, "tranche");
 	if (IS_ERR(tdev->regs))
 		return PTR_ERR(tdev->regs);
 	ret = pcim_request_region(pdev, TRNC_PCI_BAR_APERTURE, "tranche");
 	if (ret)
 		return ret;
+	tdev->aperture_start = pci_resource_start(pdev, TRNC_PCI_BAR_APERTURE);
+	tdev->aperture_size = pci_resource_len(pdev, TRNC_PCI_BAR_APERTURE);
 	/*
-	 * The whole of it: large pages, so hardly any memory; and user
-	 * mappings would be uncached if nobody held it as write-back.
+	 * All of it: by large pages, so it takes hardly any memory; and mappings of programs
+	 * would be uncached if nobody held it as write-back.
 	 */
-	tdev->aperture = devm_memremap(&pdev->dev, tdev->aperture_start,
-				       tdev->aperture_size, MEMREMAP_WB);
+	tdev->aperture = devm_memremap(&pdev->dev, tdev->aperture_start, tdev->aperture_size,
+				       MEMREMAP_WB);
 	return PTR_ERR_OR_ZERO(tdev->aperture);
 }
 
-static int device_request_irqs(struct tranche_device *tdev,
-			       struct pci_dev *pdev)
+/* One for replies, the others for sessions; one for all will do. */
+static int device_request_irqs(struct tranche_device *tdev, struct pci_dev *pdev)
 {
-	int nr, i, ret;
+	int most = min_t(int, TRANCHE_MAX_VECTORS, 1 + num_online_cpus());
+	int nr = pci_alloc_irq_vectors(pdev, 1, most, PCI_IRQ_MSIX);
+	int i, ret = 0;
 
-	/* One for replies, the others for sessions; one for all will do. */
-	nr = pci_alloc_irq_vectors(pdev, 1, min_t(int, TRANCHE_MAX_VECTORS,
-						  1 + num_online_cpus()),
-				   PCI_IRQ_MSIX);
 	if (nr < 0)
 		return nr;
 	tdev->nr_vectors = nr;
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < nr && !ret; i++) {
 		tdev->vectors[i] = (struct tranche_vector){ tdev, i };
-		ret = devm_request_irq(&pdev->dev, pci_irq_vector(pdev, i),
-				       tranche_irq, 0, "tranche",
-				       &tdev->vectors[i]);
-		if (ret)
-			return ret;
+		ret = devm_request_irq(&pdev->dev, pci_irq_vector(pdev, i), tranche_irq, 0,
+				       "tranche", &tdev->vectors[i]);
 	}
-	return 0;
+	return ret;
 }
 
 static void device_release(struct drm_device *drm, void *data)
@@ -366,28 +333,31 @@ static void device_release(struct drm_device *drm, void *data)
 	mm_renew(&tdev->shared, 0, 0);
 }
 
-static int device_init(struct tranche_device *tdev)
+static int device_init(struct tranche_device *tdev, struct pci_dev *pdev)
 {
-	int ret = drmm_mutex_init(&tdev->drm, &tdev->reset_lock);
+	int ret;
 
-	if (!ret)
-		ret = drmm_mutex_init(&tdev->drm, &tdev->lock);
-	if (!ret)
-		ret = drmm_add_action_or_reset(&tdev->drm, device_release,
-					       NULL);
-	init_rwsem(&tdev->map_lock);
 	tdev->epoch = 1;
-	return ret ?: tranche_control_init(tdev);
+	init_rwsem(&tdev->map_lock);
+	ret = drmm_mutex_init(&tdev->drm, &tdev->reset_lock) ?:
+	      drmm_mutex_init(&tdev->drm, &tdev->lock) ?:
+	      drmm_add_action_or_reset(&tdev->drm, device_release, NULL) ?:
+	      tranche_control_init(tdev) ?:
+	      pcim_enable_device(pdev) ?:
+	      device_map(tdev, pdev);
+	if (ret)
+		return ret;
+	pci_set_master(pdev); /* it does no DMA: for MSI-X alone */
+	return device_request_irqs(tdev, pdev);
 }
 
 /* After this no work runs, nobody waits, and the host has nothing of ours. */
 static void device_end(struct tranche_device *tdev)
 {
 	disable_delayed_work_sync(&tdev->work);
-	mutex_lock(&tdev->reset_lock);
+	guard(mutex)(&tdev->reset_lock);
 	tranche_device_stop(tdev, -ENODEV);
-	writel(TRNC_COMMAND_RESET, tdev->regs + TRNC_REG_COMMAND);
-	mutex_unlock(&tdev->reset_lock);
+	reg_write(tdev, TRNC_REG_COMMAND, TRNC_COMMAND_RESET);
 }
 
 static int tranche_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -395,30 +365,17 @@ static int tranche_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	struct tranche_device *tdev;
 	int ret;
 
-	tdev = devm_drm_dev_alloc(&pdev->dev, &tranche_driver,
-				  struct tranche_device, drm);
+	if (!device_is_ours(pdev))
+		return -ENODEV;
+	tdev = devm_drm_dev_alloc(&pdev->dev, &tranche_driver, struct tranche_device, drm);
 	if (IS_ERR(tdev))
 		return PTR_ERR(tdev);
 	pci_set_drvdata(pdev, tdev);
-	ret = device_init(tdev);
+	ret = device_init(tdev, pdev);
 	if (ret)
-		return ret;
-	ret = pcim_enable_device(pdev);
-	if (ret)
-		return ret;
-	ret = device_check_cap(pdev);
-	if (ret)
-		return ret;
-	ret = device_map(tdev, pdev);
-	if (ret)
-		return dev_err_probe(&pdev->dev, ret, "cannot map its BARs\n");
-	pci_set_master(pdev); /* it does no DMA: for MSI-X alone */
-	ret = device_request_irqs(tdev, pdev);
-	if (ret)
-		return dev_err_probe(&pdev->dev, ret, "no interrupts\n");
-	mutex_lock(&tdev->reset_lock);
-	ret = device_start(tdev);
-	mutex_unlock(&tdev->reset_lock);
+		return dev_err_probe(&pdev->dev, ret, "no BARs, interrupts or memory\n");
+	scoped_guard(mutex, &tdev->reset_lock)
+		ret = device_start(tdev);
 	if (ret)
 		return dev_err_probe(&pdev->dev, ret, "it does not start\n");
 	ret = drm_dev_register(&tdev->drm, 0);
@@ -436,8 +393,8 @@ static void tranche_remove(struct pci_dev *pdev)
 }
 
 static const struct pci_device_id tranche_ids[] = {
-	{ PCI_DEVICE_SUB(TRNC_PCI_VENDOR, TRNC_PCI_DEVICE,
-			 TRNC_PCI_SUBSYSTEM_VENDOR, TRNC_PCI_SUBSYSTEM) },
+	{ PCI_DEVICE_SUB(TRNC_PCI_VENDOR, TRNC_PCI_DEVICE, TRNC_PCI_SUBSYSTEM_VENDOR,
+			 TRNC_PCI_SUBSYSTEM) },
 	{ }
 };
 MODULE_DEVICE_TABLE(pci, tranche_ids);

@@ -7,19 +7,17 @@
 #include <linux/uaccess.h>
 
 #include <drm/drm_accel.h>
-#include <drm/drm_ioctl.h>
 
 #include "tranche_drv.h"
 
-static int tranche_get_info(struct drm_device *drm, void *data,
-			    struct drm_file *file)
+static int tranche_get_info(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct tranche_device *tdev = to_tranche(drm);
-	struct drm_tranche_info *info = data;
 	const struct tranche_layout *l = &tdev->layout;
-	int idx;
+	struct drm_tranche_info *info = data;
 
-	if (!drm_dev_enter(drm, &idx))
+	CLASS(tranche_use, use)(tdev);
+	if (!use.ok || READ_ONCE(tdev->control.error) == -ENODEV)
 		return -ENODEV;
 	*info = (struct drm_tranche_info){
 		.version = l->version,
@@ -32,40 +30,29 @@ static int tranche_get_info(struct drm_device *drm, void *data,
 		.probe_len = tranche_probe_len(tdev),
 	};
 	memcpy(info->uuid, l->uuid, sizeof(info->uuid));
-	drm_dev_exit(idx);
-	return READ_ONCE(tdev->control.error) == -ENODEV ? -ENODEV : 0;
+	return 0;
 }
 
-/*
- * Copied twice, so that no page fault of the caller's holds up an unplug.
- * NULL: there is no room for it.
- */
+/* Copied twice, so that no page fault of the caller's holds up an unplug. NULL: no room. */
 static void *probe_copy(struct tranche_device *tdev, u32 room, u32 *ret_len)
 {
-	void *copy = ERR_PTR(-ENODATA);
-	u32 len;
-	int idx;
+	void *copy;
 
-	if (!drm_dev_enter(&tdev->drm, &idx))
+	CLASS(tranche_use, use)(tdev);
+	if (!use.ok)
 		return ERR_PTR(-ENODEV);
-	len = tranche_probe_len(tdev);
-	if (len > room) {
-		copy = NULL;
-	} else if (len) {
-		copy = kvmalloc(len, GFP_KERNEL_ACCOUNT);
-		if (copy)
-			memcpy(copy, tdev->aperture + tdev->layout.probe_offset,
-			       len);
-		else
-			copy = ERR_PTR(-ENOMEM);
-	}
-	drm_dev_exit(idx);
-	*ret_len = len;
-	return copy;
+	*ret_len = tranche_probe_len(tdev);
+	if (!*ret_len)
+		return ERR_PTR(-ENODATA);
+	if (*ret_len > room)
+		return NULL;
+	copy = kvmalloc(*ret_len, GFP_KERNEL_ACCOUNT);
+	if (!copy)
+		return ERR_PTR(-ENOMEM);
+	return memcpy(copy, tdev->aperture + tdev->layout.probe_offset, *ret_len);
 }
 
-static int tranche_get_probe(struct drm_device *drm, void *data,
-			     struct drm_file *file)
+static int tranche_get_probe(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct drm_tranche_get_probe *args = data;
 	int ret = 0;
@@ -76,54 +63,48 @@ static int tranche_get_probe(struct drm_device *drm, void *data,
 	copy = probe_copy(to_tranche(drm), args->len, &args->len);
 	if (IS_ERR(copy))
 		return PTR_ERR(copy);
-	if (copy &&
-	    copy_to_user(u64_to_user_ptr(args->data), copy, args->len))
+	if (copy && copy_to_user(u64_to_user_ptr(args->data), copy, args->len))
 		ret = -EFAULT;
 	kvfree(copy);
 	return ret;
 }
 
-static int tranche_session_status(struct drm_device *drm, void *data,
-				  struct drm_file *file)
+static int tranche_session_status(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct tranche_session *session = file->driver_priv;
 	struct drm_tranche_session_status *status = data;
 
 	if (READ_ONCE(session->state) != TRANCHE_SESSION_OPEN)
 		return -ENOTCONN;
-	mutex_lock(&session->lock);
+	guard(mutex)(&session->lock);
 	status->lost = session->lost;
 	memcpy(status->name, session->lost_name, sizeof(status->name));
 	memcpy(status->text, session->lost_text, sizeof(status->text));
-	mutex_unlock(&session->lock);
 	return 0;
 }
 
-static int tranche_memory_query(struct drm_device *drm, void *data,
-				struct drm_file *file)
+static int tranche_memory_query(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct tranche_session *session = tranche_session_of(file);
+	struct tranche_request *req __free(tranche_request) = NULL;
 	struct drm_tranche_memory *memory = data;
-	struct tranche_request *req;
+	const struct trnc_memory_reply *reply;
 	int ret;
 
 	if (IS_ERR(session))
 		return PTR_ERR(session);
-	req = tranche_request_new(to_tranche(drm), TRNC_MSG_MEMORY_QUERY);
+	req = tranche_request_new(session->tdev, TRNC_MSG_MEMORY_QUERY);
 	if (!req)
 		return -ENOMEM;
 	ret = tranche_request_call(req, session);
-	if (!ret)
-		*memory = (struct drm_tranche_memory){
-			.quota = le64_to_cpu(req->reply.memory.quota),
-			.used = le64_to_cpu(req->reply.memory.used),
-			.session_used =
-				le64_to_cpu(req->reply.memory.session_used),
-			.service_used =
-				le64_to_cpu(req->reply.memory.service_used),
-		};
-	tranche_request_put(req);
-	return ret;
+	if (ret)
+		return ret;
+	reply = &req->reply.memory;
+	memory->quota = le64_to_cpu(reply->quota);
+	memory->used = le64_to_cpu(reply->used);
+	memory->session_used = le64_to_cpu(reply->session_used);
+	memory->service_used = le64_to_cpu(reply->service_used);
+	return 0;
 }
 
 static const struct drm_ioctl_desc tranche_ioctls[] = {
@@ -148,36 +129,32 @@ static const struct drm_ioctl_desc tranche_ioctls[] = {
 };
 
 /*
- * Of the core's calls those that this node is for. Others are about screens
- * and their masters, which files of accel nodes do not have: GET_UNIQUE and
- * GET_MAGIC go through a NULL pointer then, for whoever may open the node.
+ * Of the core's calls those that this node is for. Others are about screens and their masters,
+ * which files of accel nodes do not have: GET_UNIQUE and GET_MAGIC go through a NULL pointer
+ * then, for whoever may open the node.
  */
 static bool is_call(unsigned int cmd)
 {
-	unsigned int nr = DRM_IOCTL_NR(cmd);
-
-	switch (nr) {
+	switch (DRM_IOCTL_NR(cmd)) {
 	case DRM_IOCTL_NR(DRM_IOCTL_VERSION):
 	case DRM_IOCTL_NR(DRM_IOCTL_GET_CAP):
 	case DRM_IOCTL_NR(DRM_IOCTL_SET_CLIENT_CAP):
 	case DRM_IOCTL_NR(DRM_IOCTL_GEM_CLOSE):
 	case DRM_IOCTL_NR(DRM_IOCTL_PRIME_HANDLE_TO_FD):
 	case DRM_IOCTL_NR(DRM_IOCTL_PRIME_FD_TO_HANDLE):
+	case DRM_COMMAND_BASE ... DRM_COMMAND_END - 1:
 		return true;
-	default:
-		return nr >= DRM_COMMAND_BASE && nr < DRM_COMMAND_END;
 	}
+	return false;
 }
 
-static long tranche_unlocked_ioctl(struct file *filp, unsigned int cmd,
-				   unsigned long arg)
+static long tranche_unlocked_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	return is_call(cmd) ? drm_ioctl(filp, cmd, arg) : -ENOTTY;
 }
 
 #ifdef CONFIG_COMPAT
-static long tranche_compat_ioctl(struct file *filp, unsigned int cmd,
-				 unsigned long arg)
+static long tranche_compat_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	return is_call(cmd) ? drm_compat_ioctl(filp, cmd, arg) : -ENOTTY;
 }

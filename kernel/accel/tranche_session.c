@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sessions: what an open file has of the device. The file's close never waits:
- * SESSION_CLOSE goes out and its answer gives slot and window back. Objects,
- * contexts and requests that are still under way then end with it, without
- * messages of their own.
+ * Sessions: what an open file has of the device. The file's close never waits: SESSION_CLOSE
+ * goes out, and its answer gives slot and window back. Objects, contexts and requests that
+ * are still under way end with it, without messages of their own.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -17,13 +16,11 @@
 
 int tranche_open(struct drm_device *drm, struct drm_file *file)
 {
-	struct tranche_session *session;
+	struct tranche_session *session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
 
-	session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
 	if (!session)
 		return -ENOMEM;
 	session->tdev = to_tranche(drm);
-	session->file = file;
 	kref_init(&session->ref);
 	mutex_init(&session->lock);
 	mutex_init(&session->attach_lock);
@@ -34,16 +31,12 @@ int tranche_open(struct drm_device *drm, struct drm_file *file)
 
 static void session_release(struct kref *ref)
 {
-	struct tranche_session *session =
-		container_of(ref, struct tranche_session, ref);
+	struct tranche_session *session = container_of(ref, struct tranche_session, ref);
 
 	if (drm_mm_initialized(&session->mm))
 		drm_mm_takedown(&session->mm);
 	tranche_request_put(session->close);
 	xa_destroy(&session->attached);
-	mutex_destroy(&session->attach_lock);
-	mutex_destroy(&session->lock);
-	/* An interrupt handler may still look at it. */
 	kfree_rcu(session, rcu);
 }
 
@@ -58,11 +51,10 @@ struct tranche_session *tranche_session_of(struct drm_file *file)
 {
 	struct tranche_session *session = file->driver_priv;
 
+	/* Pairs with session_opened(). */
 	if (smp_load_acquire(&session->state) != TRANCHE_SESSION_OPEN)
 		return ERR_PTR(-ENOTCONN);
-	if (READ_ONCE(session->lost))
-		return ERR_PTR(-ESHUTDOWN);
-	return session;
+	return READ_ONCE(session->lost) ? ERR_PTR(-ESHUTDOWN) : session;
 }
 
 /* Gives slot and window back, if it has them (any more). */
@@ -81,35 +73,31 @@ void tranche_session_free_slot(struct tranche_session *session)
 static int session_take_window(struct tranche_session *session)
 {
 	struct tranche_device *tdev = session->tdev;
-	u64 align = tdev->layout.window_align;
 	u64 size = tdev->layout.window_size;
-	int ret;
+	u32 align = tdev->layout.window_align;
 
-	do {
-		ret = drm_mm_insert_node_generic(&tdev->windows,
-						 &session->window, size, align,
-						 0, DRM_MM_INSERT_LOW);
-		if (!ret)
-			break;
+	while (drm_mm_insert_node_generic(&tdev->windows, &session->window, size, align, 0,
+					  DRM_MM_INSERT_LOW)) {
 		size = round_down(size / 2, align);
-	} while (size >= WINDOW_MIN);
-	if (ret)
-		return ret;
+		if (size < WINDOW_MIN)
+			return -ENOSPC;
+	}
 	session->window_start = session->window.start;
 	session->window_size = size;
-	memset(&session->mm, 0, sizeof(session->mm));
 	drm_mm_init(&session->mm, 0, size);
 	return 0;
 }
 
-static int session_take_slot_locked(struct tranche_session *session)
+static int session_take_slot(struct tranche_session *session)
 {
 	struct tranche_device *tdev = session->tdev;
 	int ret, i;
 
+	guard(mutex)(&tdev->lock);
+	guard(mutex)(&session->lock);
 	if (session->state != TRANCHE_SESSION_NONE)
 		return -EALREADY;
-	if (tdev->control.error || READ_ONCE(tdev->leaving))
+	if (READ_ONCE(tdev->control.error) || READ_ONCE(tdev->leaving))
 		return -ENODEV;
 	for (i = 0; i < tdev->layout.nr_sessions; i++)
 		if (!rcu_access_pointer(tdev->sessions[i]))
@@ -121,32 +109,16 @@ static int session_take_slot_locked(struct tranche_session *session)
 		return ret;
 	session->slot = i + 1;
 	WRITE_ONCE(session->lost, 0);
-	WRITE_ONCE(session->state, TRANCHE_SESSION_OPENING);
+	session->state = TRANCHE_SESSION_OPENING;
 	rcu_assign_pointer(tdev->sessions[i], session);
 	return 0;
-}
-
-static int session_take_slot(struct tranche_session *session)
-{
-	struct tranche_device *tdev = session->tdev;
-	int ret;
-
-	mutex_lock(&tdev->lock);
-	mutex_lock(&session->lock);
-	ret = session_take_slot_locked(session);
-	mutex_unlock(&session->lock);
-	mutex_unlock(&tdev->lock);
-	return ret;
 }
 
 /* The host has nothing of it any more; drops the file's reference. */
 static void session_gone(struct tranche_session *session)
 {
-	struct tranche_device *tdev = session->tdev;
-
-	mutex_lock(&tdev->lock);
-	tranche_session_free_slot(session);
-	mutex_unlock(&tdev->lock);
+	scoped_guard(mutex, &session->tdev->lock)
+		tranche_session_free_slot(session);
 	tranche_session_detach_all(session);
 	tranche_session_put(session);
 }
@@ -158,44 +130,43 @@ static void session_closed(struct tranche_request *req)
 
 static void session_end(struct tranche_session *session)
 {
-	if (session->state == TRANCHE_SESSION_OPEN) {
-		session->close->done = session_closed;
-		tranche_request_submit(session->close, session);
-	} else {
+	if (session->state != TRANCHE_SESSION_OPEN) {
 		session_gone(session);
+		return;
 	}
+	session->close->done = session_closed;
+	tranche_request_submit(session->close, session);
 }
 
 static void session_opened(struct tranche_request *req)
 {
 	struct tranche_session *session = req->session;
-	struct tranche_device *tdev = session->tdev;
 	bool ended;
 
-	mutex_lock(&tdev->lock);
-	mutex_lock(&session->lock);
-	if (req->status) {
-		tranche_session_free_slot(session);
-		drm_mm_takedown(&session->mm);
-		memset(&session->mm, 0, sizeof(session->mm));
-		WRITE_ONCE(session->state, TRANCHE_SESSION_NONE);
-	} else {
-		session->reply = req->reply.session;
-		smp_store_release(&session->state, TRANCHE_SESSION_OPEN);
+	scoped_guard(mutex, &session->tdev->lock) {
+		guard(mutex)(&session->lock);
+		if (req->status) {
+			tranche_session_free_slot(session);
+			drm_mm_takedown(&session->mm);
+			memset(&session->mm, 0, sizeof(session->mm));
+			session->state = TRANCHE_SESSION_NONE;
+		} else {
+			session->reply = req->reply.session;
+			/* Pairs with tranche_session_of(). */
+			smp_store_release(&session->state, TRANCHE_SESSION_OPEN);
+		}
+		ended = session->ended;
 	}
-	ended = session->ended;
-	mutex_unlock(&session->lock);
-	mutex_unlock(&tdev->lock);
 	if (ended)
 		session_end(session);
 }
 
+/* The core closes handles before tranche_postclose(): none of them needs a message. */
 int tranche_release(struct inode *inode, struct file *filp)
 {
 	struct drm_file *file = filp->private_data;
 	struct tranche_session *session = file->driver_priv;
 
-	/* The core closes handles first: none of them needs a message. */
 	WRITE_ONCE(session->closing, true);
 	return drm_release(inode, filp);
 }
@@ -203,133 +174,109 @@ int tranche_release(struct inode *inode, struct file *filp)
 void tranche_postclose(struct drm_device *drm, struct drm_file *file)
 {
 	struct tranche_session *session = file->driver_priv;
-	struct tranche_object *output = NULL;
 	struct tranche_context *ctx;
 	bool opening;
 	int i;
 
-	WRITE_ONCE(session->closing, true);
 	for (i = 1; i <= TRNC_MAX_CONTEXTS; i++) {
 		ctx = tranche_context_get(session, i);
 		if (ctx)
 			tranche_context_drop(ctx);
 		tranche_context_put(ctx);
 	}
-	mutex_lock(&session->lock);
-	swap(output, session->output);
-	session->ended = true;
-	opening = session->state == TRANCHE_SESSION_OPENING;
-	mutex_unlock(&session->lock);
-	tranche_object_put(output);
+	scoped_guard(mutex, &session->lock) {
+		session->ended = true;
+		opening = session->state == TRANCHE_SESSION_OPENING;
+	}
+	/* Nobody sets it any more. */
+	tranche_object_put(session->output);
+	/* Else session_opened() does it. */
 	if (!opening)
 		session_end(session);
 }
 
-static int session_check_args(struct tranche_device *tdev,
-			      struct drm_tranche_session_create *args)
+/* SESSION_OPEN, but for the window, which has not been found yet. */
+static struct tranche_request *session_request(struct tranche_session *session,
+					       const struct drm_tranche_session_create *args)
 {
-	bool svm = args->flags & DRM_TRANCHE_SESSION_SVM;
-
-	if (args->flags & ~(DRM_TRANCHE_SESSION_SVM |
-			    DRM_TRANCHE_SESSION_SHARING) ||
-	    args->pad || args->cwd_len >= sizeof_field(struct trnc_session_open, cwd) ||
-	    !PAGE_ALIGNED(args->window_base) || (svm && !args->window_base))
-		return -EINVAL;
-	if (args->flags & DRM_TRANCHE_SESSION_SHARING &&
-	    !(tdev->layout.features & TRNC_FEATURE_SHARING))
-		return -EOPNOTSUPP;
-	return 0;
-}
-
-/* All of the message but for the window, which has not been found yet. */
-static struct tranche_request *
-session_request(struct tranche_session *session,
-		struct drm_tranche_session_create *args)
-{
+	u64 features = args->flags & DRM_TRANCHE_SESSION_SHARING ? TRNC_FEATURE_SHARING : 0;
 	struct tranche_device *tdev = session->tdev;
-	struct tranche_request *req =
-		tranche_request_new(tdev, TRNC_MSG_SESSION_OPEN);
-	struct trnc_session_open *open;
-	u64 features = 0;
+	struct trnc_session_open *open = kzalloc(sizeof(*open), GFP_KERNEL_ACCOUNT);
+	struct tranche_request *req = tranche_request_new(tdev, TRNC_MSG_SESSION_OPEN);
 
-	if (!req)
-		return ERR_PTR(-ENOMEM);
-	open = kzalloc(sizeof(*open), GFP_KERNEL_ACCOUNT);
-	req->open = open;
-	if (!open || copy_from_user(open->cwd, u64_to_user_ptr(args->cwd),
-				    args->cwd_len)) {
+	if (!open || !req) {
+		kfree(open);
 		tranche_request_put(req);
-		return ERR_PTR(open ? -EFAULT : -ENOMEM);
+		return ERR_PTR(-ENOMEM);
 	}
-	if (args->flags & DRM_TRANCHE_SESSION_SVM &&
-	    tdev->layout.features & TRNC_FEATURE_SVM) {
+	req->open = open;
+	req->done = session_opened;
+	if (copy_from_user(open->cwd, u64_to_user_ptr(args->cwd), args->cwd_len)) {
+		tranche_request_put(req);
+		return ERR_PTR(-EFAULT);
+	}
+	if (args->flags & DRM_TRANCHE_SESSION_SVM && tdev->layout.features & TRNC_FEATURE_SVM) {
 		features |= TRNC_FEATURE_SVM;
 		open->window_base = cpu_to_le64(args->window_base);
 	}
-	if (args->flags & DRM_TRANCHE_SESSION_SHARING)
-		features |= TRNC_FEATURE_SHARING;
 	open->features = cpu_to_le64(features);
-	req->done = session_opened;
+	/* The first is for replies. */
+	if (tdev->nr_vectors > 1)
+		open->vector = cpu_to_le32(1 + args->vector_hint % (tdev->nr_vectors - 1));
 	return req;
 }
 
-static int session_open(struct tranche_session *session,
-			struct tranche_request *req, u32 vector_hint)
+static int session_open(struct tranche_session *session, struct tranche_request *req)
 {
 	struct tranche_device *tdev = session->tdev;
-	int ret;
+	int ret = 0;
 
 	/* A reset that is under way is waited for. */
-	ret = mutex_lock_killable(&tdev->reset_lock);
+	scoped_cond_guard(mutex_intr, return -ERESTARTSYS, &tdev->reset_lock) {
+		if (!session->close)
+			session->close = tranche_request_new(tdev, TRNC_MSG_SESSION_CLOSE);
+		ret = session->close ? session_take_slot(session) : -ENOMEM;
+	}
 	if (ret)
 		return ret;
-	if (!session->close)
-		session->close = tranche_request_new(tdev,
-						     TRNC_MSG_SESSION_CLOSE);
-	ret = session->close ? session_take_slot(session) : -ENOMEM;
-	mutex_unlock(&tdev->reset_lock);
-	if (ret)
-		return ret;
-	session->sharing =
-		req->open->features & cpu_to_le64(TRNC_FEATURE_SHARING);
-	session->vector = tdev->nr_vectors == 1 ? 0 :
-			  1 + vector_hint % (tdev->nr_vectors - 1);
-	req->open->vector = cpu_to_le32(session->vector);
+	session->sharing = req->open->features & cpu_to_le64(TRNC_FEATURE_SHARING);
 	req->open->window = cpu_to_le64(session->window_start);
 	req->open->window_size = cpu_to_le64(session->window_size);
 	return tranche_request_call(req, session);
 }
 
-int tranche_session_create(struct drm_device *drm, void *data,
-			   struct drm_file *file)
+int tranche_session_create(struct drm_device *drm, void *data, struct drm_file *file)
 {
+	struct tranche_request *req __free(tranche_request) = NULL;
 	struct tranche_session *session = file->driver_priv;
 	struct drm_tranche_session_create *args = data;
-	struct tranche_request *req;
+	const struct trnc_session_reply *reply = &session->reply;
 	int ret;
 
-	ret = session_check_args(session->tdev, args);
-	if (ret)
-		return ret;
+	if (args->flags & ~(DRM_TRANCHE_SESSION_SVM | DRM_TRANCHE_SESSION_SHARING) || args->pad ||
+	    args->cwd_len >= sizeof_field(struct trnc_session_open, cwd) ||
+	    !PAGE_ALIGNED(args->window_base) ||
+	    (args->flags & DRM_TRANCHE_SESSION_SVM && !args->window_base))
+		return -EINVAL;
+	if (args->flags & DRM_TRANCHE_SESSION_SHARING &&
+	    !(session->tdev->layout.features & TRNC_FEATURE_SHARING))
+		return -EOPNOTSUPP;
 	req = session_request(session, args);
 	if (IS_ERR(req))
 		return PTR_ERR(req);
-	ret = session_open(session, req, args->vector_hint);
-	if (!ret) {
-		const struct trnc_session_reply *reply = &session->reply;
-
-		args->session = le64_to_cpu(reply->session);
-		args->session_flags = le64_to_cpu(reply->flags);
-		args->quota = le64_to_cpu(reply->quota);
-		args->service = le64_to_cpu(reply->service);
-		args->window_size = session->window_size;
-		args->probe_len = le64_to_cpu(reply->probe_len);
-	}
-	tranche_request_put(req);
-	return ret;
+	ret = session_open(session, req);
+	if (ret)
+		return ret;
+	args->session = le64_to_cpu(reply->session);
+	args->session_flags = le64_to_cpu(reply->flags);
+	args->quota = le64_to_cpu(reply->quota);
+	args->service = le64_to_cpu(reply->service);
+	args->window_size = session->window_size;
+	args->probe_len = le64_to_cpu(reply->probe_len);
+	return 0;
 }
 
-/* Ends its waits and mappings; who calls takes the latter away. */
+/* Ends its waits; whoever calls takes mappings away. */
 void tranche_session_lose(struct tranche_session *session, u32 lost,
 			  const struct trnc_error_body *why)
 {
@@ -338,18 +285,15 @@ void tranche_session_lose(struct tranche_session *session, u32 lost,
 		.text = "the device was reset, stopped or taken away",
 	};
 
-	mutex_lock(&session->lock);
-	if (!session->lost) {
-		why = why ?: &gone;
-		tranche_text(session->lost_name, why->name,
-			     sizeof(session->lost_name));
-		tranche_text(session->lost_text, why->text,
-			     sizeof(session->lost_text));
-		down_write(&session->tdev->map_lock);
+	why = why ?: &gone;
+	scoped_guard(mutex, &session->lock) {
+		if (session->lost)
+			break;
+		tranche_text(session->lost_name, why->name, sizeof(session->lost_name));
+		tranche_text(session->lost_text, why->text, sizeof(session->lost_text));
+		guard(rwsem_write)(&session->tdev->map_lock);
 		WRITE_ONCE(session->lost, lost);
-		up_write(&session->tdev->map_lock);
 	}
-	mutex_unlock(&session->lock);
 	tranche_session_wake(session);
 }
 
@@ -359,89 +303,69 @@ void tranche_session_wake(struct tranche_session *session)
 	struct tranche_context *ctx;
 	int i;
 
-	rcu_read_lock();
+	guard(rcu)();
 	for (i = 0; i < TRNC_MAX_CONTEXTS; i++) {
 		ctx = rcu_dereference(session->contexts[i]);
 		if (ctx)
 			tranche_context_wake(ctx);
 	}
-	rcu_read_unlock();
 }
 
-static u32 session_lost_reason(struct tranche_session *session)
+/* Sums what the host says of commands; tells why it says that they are lost. */
+static u64 session_commands(struct tranche_session *session, u32 *ret_lost)
 {
+	u64 commands = session->commands;
 	struct tranche_context *ctx;
-	u32 lost = 0;
 	int i;
 
-	rcu_read_lock();
-	for (i = 0; i < TRNC_MAX_CONTEXTS && !lost; i++) {
+	lockdep_assert_held(&session->lock);
+	guard(rcu)();
+	for (i = 0; i < TRNC_MAX_CONTEXTS && !session->lost; i++) {
 		ctx = rcu_dereference(session->contexts[i]);
-		if (ctx)
-			lost = le32_to_cpu(READ_ONCE(ctx->host->lost));
+		if (!ctx)
+			continue;
+		commands += le64_to_cpu(READ_ONCE(ctx->host->commands));
+		*ret_lost = le32_to_cpu(READ_ONCE(ctx->host->lost)) ?: *ret_lost;
 	}
-	rcu_read_unlock();
-	return tranche_lost(lost);
+	return commands;
 }
 
 /* The host's news. False: it broke a rule. */
-bool tranche_session_lost(struct tranche_device *tdev,
-			  const struct trnc_control_slot *slot)
+bool tranche_session_lost(struct tranche_device *tdev, const struct trnc_control_slot *slot)
 {
-	u32 nr = le32_to_cpu(slot->session);
+	u32 lost = 0, nr = le32_to_cpu(slot->session);
 	struct tranche_session *session;
-	bool ok;
 
 	if (!tranche_lost_ok(slot))
 		return false;
-	mutex_lock(&tdev->lock);
-	session = rcu_dereference_protected(tdev->sessions[nr - 1],
-					    lockdep_is_held(&tdev->lock));
-	ok = session && !session->lost;
-	if (ok)
+	scoped_guard(mutex, &tdev->lock) {
+		session = rcu_dereference_protected(tdev->sessions[nr - 1],
+						    lockdep_is_held(&tdev->lock));
+		if (!session || session->lost)
+			return false;
 		kref_get(&session->ref);
-	mutex_unlock(&tdev->lock);
-	if (!ok)
-		return false;
-	tranche_session_lose(session, session_lost_reason(session),
-			     (const void *)slot->body);
+	}
+	scoped_guard(mutex, &session->lock)
+		session_commands(session, &lost);
+	tranche_session_lose(session, tranche_lost(lost), (const void *)slot->body);
 	tranche_device_zap(tdev);
-	dev_notice_ratelimited(tdev->drm.dev, "session %u is lost: %s\n", nr,
-			       session->lost_name);
+	dev_notice_ratelimited(tdev->drm.dev, "session %u is lost: %s\n", nr, session->lost_name);
 	tranche_session_put(session);
 	return true;
-}
-
-static u64 session_commands(struct tranche_session *session)
-{
-	struct tranche_context *ctx;
-	u64 commands = session->commands;
-	int i;
-
-	rcu_read_lock();
-	for (i = 0; i < TRNC_MAX_CONTEXTS; i++) {
-		ctx = rcu_dereference(session->contexts[i]);
-		if (ctx && !READ_ONCE(session->lost))
-			commands += le64_to_cpu(READ_ONCE(ctx->host->commands));
-	}
-	rcu_read_unlock();
-	return commands;
 }
 
 void tranche_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 {
 	struct tranche_session *session = file->driver_priv;
-	u64 buffer, service, shared, commands;
+	u32 lost = 0;
+	u64 sum;
 
-	mutex_lock(&session->lock);
-	shared = session->bytes[0];
-	buffer = session->bytes[DRM_TRANCHE_GEM_BUFFER];
-	service = session->bytes[DRM_TRANCHE_GEM_SERVICE];
-	commands = session_commands(session);
-	mutex_unlock(&session->lock);
-	drm_printf(p, "drm-total-aperture:\t%llu KiB\n",
-		   (buffer + service + shared) / SZ_1K);
-	drm_printf(p, "drm-shared-aperture:\t%llu KiB\n", shared / SZ_1K);
-	drm_printf(p, "tranche-service:\t%llu KiB\n", service / SZ_1K);
-	drm_printf(p, "tranche-commands:\t%llu\n", commands);
+	guard(mutex)(&session->lock);
+	sum = session->bytes[0] + session->bytes[DRM_TRANCHE_GEM_BUFFER] +
+	      session->bytes[DRM_TRANCHE_GEM_SERVICE];
+	drm_printf(p, "drm-total-aperture:\t%llu KiB\n", sum / SZ_1K);
+	drm_printf(p, "drm-shared-aperture:\t%llu KiB\n", session->bytes[0] / SZ_1K);
+	drm_printf(p, "tranche-service:\t%llu KiB\n",
+		   session->bytes[DRM_TRANCHE_GEM_SERVICE] / SZ_1K);
+	drm_printf(p, "tranche-commands:\t%llu\n", session_commands(session, &lost));
 }
