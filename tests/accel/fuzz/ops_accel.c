@@ -46,14 +46,21 @@ static long get_info(struct worker *w)
 	return CALL(w, fuzz_file(w), GET_INFO, args);
 }
 
+/* Only where nothing of ours is overwritten, however long a hostile host says that the blob is. */
 static long get_probe(struct worker *w)
 {
 	static __thread char blob[65536];
-	struct drm_tranche_get_probe args = { .len = sizeof(blob) };
-	uint8_t *there = fuzz_one_in(w, 4) ? fuzz_some_address(w) : NULL;
+	uint8_t *there = fuzz_some_address(w);
+	struct drm_tranche_get_probe args = { .data = (uintptr_t)blob, .len = fuzz_one_in(w, 4) ? fuzz_below(w, 64) : sizeof(blob) };
 
-	args.data = there ? (uintptr_t)there : (uintptr_t)blob;
-	return CALL(w, fuzz_file(w), GET_PROBE, args);
+	if (fuzz_one_in(w, 4) && there < fuzz_slot_at(w->world, NR_SLOTS - 1)) {
+		args.data = (uintptr_t)there;
+		args.len = fuzz_one_in(w, 2) ? (uint32_t)fuzz_odd_number(w) : 4096;
+	} else if (fuzz_one_in(w, 16)) {
+		args.data = fuzz_one_in(w, 2) ? 0 : UINT64_MAX - 64;
+	}
+	args.pad = fuzz_one_in(w, 32);
+	return fuzz_ioctl(w, fuzz_file(w)->fd, DRM_IOCTL_TRANCHE_GET_PROBE, &args, sizeof(args));
 }
 
 static long session_create(struct worker *w)

@@ -96,6 +96,20 @@ def test_registers_odd():
         all_cases(b, [(lines,) for lines in odd], may_bind=None)
 
 
+def test_large_areas():
+    """Sizes that are possible in a large aperture alone: the guest's memory is not the host's to take."""
+    with new_bench("--aperture", "8192") as b:
+        b.host.say(f"reg {CONTROL_SIZE} 0xc0000000", f"reg {PROBE_LEN} 0xa0000000", *reg64(SHARED_SIZE, 0), *reg64(WINDOWS_OFFSET, 4096 * MIB))
+        assert b.bind()
+        assert "GET_PROBE: No data available" in b.walk()[1]
+        b.heal()
+        b.host.say(*reg64(WINDOW_SIZE, 4096 * MIB))
+        assert b.bind()
+        b.walk()
+        b.heal()
+        b.check_good()
+
+
 def test_capability():
     """What is not this device, or says that it is another one."""
     with new_bench() as b:
