@@ -172,7 +172,10 @@ static int wait_sleep(struct tranche_context *ctx, struct tranche_waiter *waiter
 
 	for (;;) {
 		prepare_to_wait(&ctx->queue, &entry, TASK_INTERRUPTIBLE);
-		ret = wait_look(ctx, waiter, true);
+		/* What stays armed brings an interrupt that nobody waits for. */
+		ret = wait_look(ctx, waiter, false);
+		if (ret == -EAGAIN)
+			ret = wait_look(ctx, waiter, true);
 		if (ret == -EAGAIN && late)
 			ret = -ETIME;
 		else if (ret == -EAGAIN && signal_pending(current))
