@@ -45,7 +45,6 @@ ICD = str(BUILD / "src/opencl/libtranche-opencl.so")
 DRIVER = "tranche_accel"
 PCI_DRIVER = "/sys/bus/pci/drivers/tranche_accel"
 FIRST = "0000:00:01.0"              # where the first device stands
-GUEST_ICD = "/usr/lib/x86_64-linux-gnu/libtranche-opencl.so"
 NAMES = control.STATS_NAMES[:15] + ["traps", "doorbells", "interrupts"]
 USUAL = re.compile(r"tranche-device: (device \S+|port \d) is at .*|vm: .*")
 BOOTS = {"memory": "512M"}
@@ -110,8 +109,8 @@ class Device:
         return len(pids)
 
     def is_idle(self):
-        s = self.stats()
-        return not s["used"] and not s["executors_now"]
+        """No buffer, and no executor that serves a guest (one may be kept ready)."""
+        return not self.stats()["used"] and not self.executors()
 
     def kill(self):
         """The device process alone, as if it had crashed."""
@@ -243,24 +242,15 @@ def check_splats(lines):
     assert not found, f"the guest's kernel complained, {len(found)} times, first:\n{found[0]}"
 
 
-def guest_files(folder):
-    """What changes from run to run: our driver of OpenCL, and where the loader finds it."""
-    icd = os.path.join(folder, "tranche.icd")
-    with open(icd, "w", encoding="ascii") as f:
-        f.write(GUEST_ICD + "\n")
-    return [f"{ICD}:{GUEST_ICD}", f"{icd}:/etc/OpenCL/vendors/tranche.icd"]
-
-
 @contextlib.contextmanager
 def machine(*memories, programs=(), files=(), load=True, modules=(), devices=None, **options):
     """A device for each of {memories}, or those of {devices}, and a guest with them; see Guest for other options."""
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="accel-files-"))
         made = devices if devices is not None else [stack.enter_context(device(memory)) for memory in memories]
         fetcher = Fetcher(Cache())
         g = stack.enter_context(Guest(
             devices=[d.for_qemu(id=f"dev{n}") for n, d in enumerate(made)], modules=[vm_module.module(fetcher), *modules],
-            files=[*guest_files(folder), *files], programs=programs, usr=vm_root.usr_image(fetcher), fetcher=fetcher, **{**BOOTS, **options}))
+            files=[*vm_root.opencl_files(BUILD), *files], programs=programs, usr=vm_root.usr_image(fetcher), fetcher=fetcher, **{**BOOTS, **options}))
         m = Machine(g, made)
         try:
             if load:
@@ -286,13 +276,16 @@ class Shared:
 
     def __init__(self, *memories, **options):
         self.memories, self.options, self.stack, self.machine = memories, options, None, None
-        atexit.register(self.end)
+        self.is_registered = False
 
     @contextlib.contextmanager
     def __call__(self):
         if not self.machine:
             self.stack = contextlib.ExitStack()
             self.machine = self.stack.enter_context(machine(*self.memories, **self.options))
+            if not self.is_registered:      # (after what temporary folders have registered: before their end)
+                atexit.register(self.end)
+            self.is_registered = True
         try:
             yield self.machine
             check_splats(self.machine.news())

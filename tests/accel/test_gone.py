@@ -8,14 +8,9 @@ from test_loss import spin
 PROGRAMS = ours("spin", "load") + [program("apps/vadd")]
 
 
-def register(m, offset=0):
-    base = int(m.ok(f"head -1 /sys/bus/pci/devices/{FIRST}/resource").split()[0], 16)
-    return int(m.ok(f"devmem {base + offset:#x} 32"), 16)
-
-
 def test_killed():
     with machine("256M", "64M", programs=PROGRAMS) as m:
-        assert register(m) == 0x434e5254
+        m.news()
         load, job = m.launch("load 120 /tmp/begun"), spin(m)
         m.ok("until [ -e /tmp/begun ]; do usleep 50000; done")
         m.device.kill()
@@ -23,8 +18,8 @@ def test_killed():
         assert status == 0, text
         status, text = load.wait(20)
         assert status == 3, f"{status}: {text}"
-        assert register(m) == 0xffffffff
-        assert len(m.told()) <= 2
+        told = m.told()
+        assert told and len(told) <= 3 and any("gone" in line for line in told), told
         # A new program does not find it, or is told so; it finds the other device.
         status, text = m.run("clinfo -l")
         assert status == 0, text

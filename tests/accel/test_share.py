@@ -2,9 +2,17 @@
 # SPDX-License-Identifier: MIT
 """Memory that one process of a guest gives another, on the same device; and memory that is not taken."""
 import accel
-from accel import Shared, ours
+from accel import Shared, ours, program
 
-shared = Shared("256M", "64M", programs=ours("foreign"))
+shared = Shared("256M", "64M", programs=ours("foreign") + [program("client/client_share")])
+
+
+def test_shared():
+    """A buffer that one process exports and another imports by its descriptor is the very same memory."""
+    with shared() as m:
+        status, text = m.run("client_share", timeout=60)
+        assert status == 0 and "FAILED" not in text and text.count("ok: ") >= 3, f"{status}: {text}"
+        m.idle()
 
 
 def test_foreign():

@@ -116,3 +116,9 @@ def usr_image(fetcher):
                 version = hashlib.sha256(repr(sorted(wanted.items())).encode()).hexdigest()[:12]
                 fetcher.keep("OpenCL programs for guests", apt, wanted, "root", version, name, finish=lambda tree: make_image(tree, maker))
     return os.path.join(fetcher.cache.current("root", name), "usr.squashfs")
+
+
+def opencl_files(build):
+    """For Guest(files=...): the OpenCL driver of a build folder, at its very path, and what tells the loader of it."""
+    library = os.path.join(os.path.abspath(build), "src/opencl/libtranche-opencl.so")
+    return [f"{library}:{library}", os.path.join(os.path.dirname(library), "tranche.icd") + ":/etc/OpenCL/vendors/tranche.icd"]

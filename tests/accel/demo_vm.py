@@ -1,0 +1,228 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A virtual machine with two slices of this machine's OpenCL device, step by step, with the commands that do it.
+
+    demo_vm.py [--build DIR] [--parent NAME] [--shell]
+
+tranched is one of the demo's own; the guest is a stock Debian kernel with Debian's OpenCL programs and no OpenCL driver but ours.
+Exit status: 0 when all that is said is true, 1 when something is not, 77 when no virtual machine can be had here.
+"""
+import argparse
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+APPS = ROOT / "tests/apps"
+sys.path[:0] = [str(APPS), str(HERE)]
+import demo_daemon  # noqa: E402
+from demo_daemon import GIB, MIB, Tenant, bold, headline, load_tranched, red  # noqa: E402
+from sides import Failure, Skip, die_skipped, end_cleanly_on_sigterm, say  # noqa: E402
+
+LARGE, SMALL = "1a46e000-0000-4000-8000-000000000001", "5a11c000-0000-4000-8000-000000000002"
+SHOWN = ("Platform Name", "Device Name", "Device Version", "Max compute units", "Global memory size")
+LAUNCHES = 400          # of the load program's rounds, at least: for counts a launch
+
+
+class Stage(demo_daemon.Stage):
+    """A tranched of its own, a guest, and their commands."""
+
+    def __init__(self, args):
+        self.args, self.wrong, self.guest = args, [], None
+        self.tenants = [Tenant("large", LARGE, GIB, 0, None), Tenant("small", SMALL, GIB // 4, 0, None)]
+        os.environ["TRANCHE_BUILD"] = os.environ["TRANCHE_TEST_BUILD"] = str(args.build)
+        import accel        # (it reads the build's place when it is loaded)
+        self.accel = accel
+        self.daemon = load_tranched().Tranched("", name="demo-vm")
+        top = self.daemon.top
+        for name in ("home", "bin"):
+            (top / name).mkdir()
+        (top / "bin/tranche").symlink_to(args.build / "src/cli/tranche")
+        self.env = self.environment(top)
+        self.daemon.env = self.env
+
+    # --- the guest ---
+
+    def inside(self, command, fails=False, show=True, keep=None, timeout=120):
+        """Says a command of the guest, runs it there, shows what it prints (lines that fit {keep}).  Return: all of it"""
+        say(bold("guest$ ") + command)
+        status, text = self.guest.run(command, timeout=timeout)
+        lines = [line.rstrip() for line in text.splitlines() if not keep or re.search(keep, line)]
+        if show or (status != 0) != fails:
+            say("\n".join(lines))
+        self.expect((status != 0) == fails, f"\"{command}\" ended with {status} in the guest")
+        return text
+
+    def stats(self, tenant):
+        return next(d for d in self.api("list") if d["uuid"] == tenant.uuid)["stats"]
+
+    # --- steps ---
+
+    def begin(self):
+        headline("1. tranched cuts two devices for a virtual machine out of this machine's OpenCL device")
+        say(bold("$ ") + f"tranched --runtime-dir {self.daemon.run} --definitions-dir {self.daemon.definitions} &")
+        self.daemon.start(within=60)
+        self.choose_parent()
+        for t in self.tenants:
+            size = f"{t.memory // GIB}G" if t.memory >= GIB else f"{t.memory // MIB}M"
+            self.shell(f"tranche define -u {t.uuid} -p {self.parent} -t compute-pci --memory {size} --vm demo")
+            self.shell(f"tranche start {t.uuid}")
+        self.shell("tranche list")
+
+    def qemu_words(self, tenant):
+        """What a QEMU needs to be told, as people get it."""
+        done = subprocess.run(["tranche", "attach", "--print", "qemu", tenant.uuid], env=self.env, timeout=60, check=False, capture_output=True,
+                              text=True, executable=str(self.daemon.top / "bin/tranche"))
+        if done.returncode:
+            raise Failure(f"tranche attach: {done.stderr}")
+        found = re.search(r"-device '(.*)'", done.stdout)
+        if not found:
+            raise Failure(f"tranche attach says nothing of -device: {done.stdout}")
+        return found[1]
+
+    def boot(self):
+        headline("2. A stock Debian kernel under QEMU, with Debian's OpenCL programs, and no OpenCL but ours")
+        accel, fetcher = self.accel, self.accel.Fetcher(self.accel.Cache())
+        words = [self.qemu_words(t) for t in self.tenants]
+        for t, word in zip(self.tenants, words):
+            say(f"{bold('$ ')}tranche attach --print qemu {t.short}\n-device '{word}'")
+        usr, module = accel.vm_root.usr_image(fetcher), accel.vm_module.module(fetcher)
+        say(f"(the driver: kernel/accel, {os.path.getsize(module) >> 10} KiB, built for that kernel)")
+        begin = time.monotonic()
+        files = [*accel.vm_root.opencl_files(self.args.build), f"{HERE}/programs/julia.py", f"{APPS}/demo_hoard.py"]
+        self.guest = accel.Guest(devices=words, modules=[module], programs=[*accel.ours("load"), str(self.args.build / "tests/apps/vadd")],
+                                 files=files, usr=usr, memory="640M", fetcher=fetcher)
+        say(f"(the guest was up after {time.monotonic() - begin:.1f} s)")
+        self.inside("uname -r; lspci 2>/dev/null | grep -i accel; true")
+        self.inside("time -f 'the driver was loaded in %e s of the guest' modprobe tranche_accel")
+        self.inside("until [ -e /dev/accel/accel1 ]; do usleep 10000; done; ls -l /dev/accel")
+        self.inside("dmesg | grep tranche", fails=False)
+
+    def show_device(self):
+        headline("3. What unmodified programs see: each device with its quota")
+        text = self.inside("clinfo", keep=r"^\s*(" + "|".join(SHOWN) + r")\s")
+        for t in self.tenants:
+            self.expect(re.search(rf"Global memory size\s+{t.memory}\b", text), f"clinfo does not tell of {t.memory} bytes")
+
+    def compute(self):
+        headline("4. PyOpenCL computes a picture, on the host's device")
+        text = self.inside("python3 /root/julia.py")
+        self.expect(text.count("#") > 20 and text.count("\n") > 15, "there is no picture")
+        text = self.inside("vadd 1")
+        self.expect("0 wrong" in text, "a sum is wrong")
+
+    def count(self):
+        headline("5. What that costs the guest: programs write to shared memory, and the kernel is seldom asked")
+        before = self.stats(self.tenants[0])
+        text = self.inside("load 5")
+        after = self.stats(self.tenants[0])
+        did = {name: after[name] - before[name] for name in ("commands", "traps", "doorbells", "interrupts")}
+        self.expect("all right" in text and did["commands"] > LAUNCHES, f"{text}: {did}")
+        say(bold("the host: ") + f"{did['commands']} commands; the guest was stopped {did['traps']} times for registers "
+            f"({did['doorbells']} doorbells), and interrupted {did['interrupts']} times: "
+            f"{did['traps'] / max(did['commands'], 1):.3f} and {did['interrupts'] / max(did['commands'], 1):.3f} a command")
+
+    def refuse(self):
+        headline("6. More than the quota is refused, with OpenCL's own error; what was granted stays good")
+        self.inside("ls /dev/accel")
+        job = self.guest.launch("CL_DEVICE=0 python3 /root/demo_hoard.py")
+        peak = 0
+        while not job.is_done():
+            peak = max(peak, self.stats(self.tenants[0])["used"])
+            time.sleep(0.05)
+        status, text = job.wait()
+        say(f"{bold('guest$ ')}python3 demo_hoard.py\n{text.rstrip()}")
+        say(bold("the host: ") + f"{peak // MIB} MiB of the first device were in use, none of the second")
+        self.expect(status == 0 and "MEM_OBJECT_ALLOCATION_FAILURE" in text, "the quota did not hold, or not with OpenCL's error")
+        s = self.stats(self.tenants[1])
+        self.expect(s["used"] == 0, f"the second device has {s['used']} bytes in use")
+
+    def crash(self):
+        headline("7. A program dies in the middle: nothing is left")
+        self.inside("load 60 & sleep 2; kill -9 $!; wait $! 2>/dev/null; echo killed")
+        end = time.monotonic() + 20
+        while self.stats(self.tenants[0])["used"] and time.monotonic() < end:
+            time.sleep(0.1)
+        self.expect(not self.stats(self.tenants[0])["used"], "memory is in use still")
+        self.shell("tranche list")
+
+    def finish(self):
+        headline("8. The driver is unloaded, the guest switched off, all is given back")
+        self.inside("rmmod tranche_accel; ls /dev/accel 2>/dev/null | wc -l; dmesg | grep -cE 'WARNING|BUG:|Oops' || true")
+        self.accel.check_splats(self.guest.run("dmesg")[1].splitlines())
+        self.guest.poweroff()
+        for t in self.tenants:
+            self.shell(f"tranche stop --wait=20 {t.uuid}")
+            self.shell(f"tranche undefine {t.uuid}")
+        self.expect(not self.api("list") and not self.api("list", "-d"), "something is left")
+
+    def play(self):
+        self.begin()
+        self.boot()
+        self.show_device()
+        self.compute()
+        self.count()
+        self.refuse()
+        self.crash()
+        self.finish()
+
+    def close(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        if self.guest:
+            with contextlib.suppress(OSError):
+                self.guest.kill()
+        self.daemon.destroy()
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="where all was built")
+    parser.add_argument("--parent", metavar="NAME", help="which host device: cpu0, gpu0, ... (default: the first CPU)")
+    args = parser.parse_args()
+    args.build = args.build.resolve()
+    return args
+
+
+def main():
+    begin = time.monotonic()
+    args = parse()
+    end_cleanly_on_sigterm()
+    signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+    os.environ.pop("LD_PRELOAD", None)
+    stage = None
+    try:
+        if not os.access(args.build / "src/daemon/tranched", os.X_OK):
+            raise Skip(f"{args.build} has no tranched: run tools/setup and tools/build")
+        stage = Stage(args)
+        reason = stage.accel.why_not(())
+        if reason:
+            raise Skip(reason)
+        stage.play()
+    except Skip as reason:
+        die_skipped(reason)
+    except (Failure, AssertionError, subprocess.TimeoutExpired) as failure:
+        say(red(f"\n{failure}"))
+        return 1
+    except KeyboardInterrupt:
+        say("\ninterrupted: cleaning up")
+        return 130
+    finally:
+        if stage:
+            stage.close()
+    if stage.wrong:
+        say(red(f"\nNot all is as it should be: {'; '.join(stage.wrong)}"))
+        return 1
+    say(bold(f"\nAll of this was checked, and all of it held, in {time.monotonic() - begin:.0f} s."))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
