@@ -330,6 +330,33 @@ def test_svm():
         expect(errno.EINVAL, lambda: g.open(2, features=SVM, base=2**64 - PAGE))
 
 
+def writable_memory(pid):
+    """The bytes of a process that are its own."""
+    found = b""
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            place, rights = line.split()[:2]
+            start, end = (int(a, 16) for a in place.split("-"))
+            if rights == "rw-p" and end - start <= 64 * MIB:
+                try:
+                    mem.seek(start)
+                    found += mem.read(end - start)
+                except OSError:
+                    pass
+    return found
+
+
+def test_environment_of_the_host():
+    """An executor's memory, which a guest's programs can read, has nothing of what the device process was started with."""
+    with device(env={"DATABASE_PASSWORD": "open-sesame-4711", "POCL_TEST_MARK": "kept-4711"}) as d:
+        s, _ = session_with_kernel(d.guest())
+        pid = executor_of(d)[0]
+        memory = writable_memory(pid)
+        assert b"kept-4711" in memory
+        assert b"open-sesame-4711" not in memory
+        s.close()
+
+
 def test_text_of_kernels():
     with device() as d:
         g = d.guest()

@@ -37,6 +37,26 @@ static bool is_changed(const char *entry)
 	return false;
 }
 
+/*
+ * A guest's programs can read the memory of their executor: they get what drivers and libraries of the host's OpenCL go by,
+ * and nothing else that this process was started with.  A name, or the beginning of names that ends with '_'.
+ */
+static const char *const for_guests[] = {
+	"ASAN_OPTIONS", "CUDA_", "GPU_", "HIP_", "HOME", "HSA_", "HWLOC_", "LANG", "LC_", "LD_LIBRARY_PATH", "LLVM_", "NV_", "NVIDIA_",
+	"OCL_", "OPENCL_", "PATH", "POCL_", "ROCR_", "TRANCHE_", "TSAN_OPTIONS", "UBSAN_OPTIONS", "XDG_", "ZE_",
+};
+
+static bool is_for_guests(const char *entry)
+{
+	for (size_t i = 0; i < sizeof(for_guests) / sizeof(for_guests[0]); i++) {
+		size_t len = strlen(for_guests[i]);
+
+		if (strncmp(entry, for_guests[i], len) == 0 && (for_guests[i][len - 1] == '_' || entry[len] == '='))
+			return true;
+	}
+	return false;
+}
+
 void compute_environment_free(char **env)
 {
 	for (char **e = env; e && *e; e++)
@@ -44,24 +64,48 @@ void compute_environment_free(char **env)
 	free(env);
 }
 
-int compute_environment_make(const char *folder, bool is_guest, char ***ret)
+/* Those of environ that wanted() takes, with room for more. Return: how many there are, or -ENOMEM. */
+static ssize_t copy(bool (*wanted)(const char *entry), size_t more, char ***ret)
 {
 	size_t nr = 0;
 	char **env;
 
 	while (environ[nr])
 		nr++;
-	env = calloc(nr + NR_CHANGES + 2, sizeof(char *));
+	env = calloc(nr + more + 1, sizeof(char *));
 	if (!env)
 		return -ENOMEM;
 	nr = 0;
 	for (char **e = environ; *e; e++) {
-		if (is_changed(*e))
+		if (!wanted(*e))
 			continue;
 		env[nr] = strdup(*e);
-		if (!env[nr++])
-			goto no_memory;
+		if (!env[nr++]) {
+			compute_environment_free(env);
+			return -ENOMEM;
+		}
 	}
+	*ret = env;
+	return (ssize_t)nr;
+}
+
+static bool is_kept(const char *entry)
+{
+	return !is_changed(entry);
+}
+
+static bool is_kept_for_guests(const char *entry)
+{
+	return !is_changed(entry) && is_for_guests(entry);
+}
+
+int compute_environment_make(const char *folder, bool is_guest, char ***ret)
+{
+	char **env;
+	ssize_t nr = copy(is_guest ? is_kept_for_guests : is_kept, NR_CHANGES + 1, &env);
+
+	if (nr < 0)
+		return (int)nr;
 	for (size_t i = 0; i < NR_CHANGES; i++) {
 		const char *value = changes[i].value ? changes[i].value : folder;
 
@@ -85,4 +129,11 @@ int compute_environment_make(const char *folder, bool is_guest, char ***ret)
 no_memory:
 	compute_environment_free(env);
 	return -ENOMEM;
+}
+
+int compute_environment_for_guests(char ***ret)
+{
+	ssize_t nr = copy(is_for_guests, 0, ret);
+
+	return nr < 0 ? (int)nr : 0;
 }

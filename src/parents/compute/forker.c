@@ -14,8 +14,9 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/socket.h"
-#include "parents/compute/priv.h"
+#include "parents/compute/environment.h"
 #include "parents/compute/launch.h"
+#include "parents/compute/priv.h"
 #include "tranche/wire/parent.h"
 
 #define MAX_DEATHS 16	   /* then there is something wrong that another one does not mend */
@@ -231,14 +232,20 @@ static int start(struct compute_forker *f)
 	char *argv[] = { (char[]){ "tranche-parent" }, (char[]){ "--executor" }, executor,
 			 config->forker_execs ? (char[]){ "--no-fork" } : NULL, NULL };
 	_cleanup_close_ int theirs = -1;
-	int ends[2], r = base_socket_pair(ends);
+	char **env = NULL;
+	int ends[2], r = f->device->face ? compute_environment_for_guests(&env) : 0;
 
-	if (r < 0)
+	if (r == 0)
+		r = base_socket_pair(ends);
+	if (r < 0) {
+		compute_environment_free(env);
 		return r;
+	}
 	f->sock = ends[0];
 	f->counts = (struct trnc_parent_counts){ 0 };
 	theirs = ends[1];
-	r = compute_launch(config->forker_path, argv, environ, theirs, &f->pid);
+	r = compute_launch(config->forker_path, argv, env ? env : environ, theirs, &f->pid);
+	compute_environment_free(env);
 	if (r < 0) {
 		f->pid = 0;
 		return r;
