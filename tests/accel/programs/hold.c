@@ -16,7 +16,8 @@ static cl_device_id find_device(unsigned int number)
 	cl_platform_id platform;
 	cl_uint nr = 0;
 
-	if (clGetPlatformIDs(1, &platform, NULL) || clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, devices, &nr) || number >= nr) {
+	if (clGetPlatformIDs(1, &platform, NULL) || clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, devices, &nr) ||
+	    number >= nr) {
 		printf("there is no device %u\n", number);
 		exit(77);
 	}
