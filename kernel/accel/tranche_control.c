@@ -180,6 +180,7 @@ static int request_queue(struct tranche_request *req)
  */
 void tranche_request_submit(struct tranche_request *req, struct tranche_session *session)
 {
+	struct tranche_device *tdev = req->tdev;
 	int error;
 
 	kref_get(&req->ref);
@@ -189,7 +190,8 @@ void tranche_request_submit(struct tranche_request *req, struct tranche_session 
 	req->deadline = jiffies + REQUEST_TIMEOUT;
 	error = request_queue(req);
 	if (!error) {
-		queue_delayed_work(req->tdev->wq, &req->tdev->work, LOOK_AGAIN);
+		/* It may have been answered and freed. */
+		queue_delayed_work(tdev->wq, &tdev->work, LOOK_AGAIN);
 		return;
 	}
 	req->state = TRANCHE_REQUEST_DONE;
