@@ -104,6 +104,8 @@ void client_event_free(struct client_context *c, uint64_t event);
 int32_t client_event_status(struct client_context *c, uint64_t event);
 /* The slot; times are valid once the event is complete. */
 const struct trnc_event_slot *client_event_slot(struct client_context *c, uint64_t event);
+/* The clock of these times, which is the host's: for what the program does itself. */
+uint64_t client_clock_ns(struct client_context *c);
 
 /* -------------------------------------------------------------- memory */
 
@@ -256,15 +258,15 @@ int client_program_query(struct client_context *c, uint64_t program, enum trnc_q
 			 size_t *ret_len, struct trn_error *err);
 
 /*
- * Adds to a build request the files of this machine that its texts may include, with the options of the build
- * (TRNC_TAG_FILE).  Nothing where the host has the same files.
+ * Adds to a build request its options (NULL: none) and, where the host has not the same files, those of this machine that its
+ * texts may include (TRNC_TAG_FILE).
  */
 struct client_text_piece {
 	const char *text;
 	size_t len;
 };
-void client_program_add_files(const struct client_context *c, struct base_blob *request,
-			      const struct client_text_piece *texts, size_t nr, const char *options);
+void client_program_add_options(const struct client_context *c, struct base_blob *request,
+				const struct client_text_piece *texts, size_t nr, const char *options);
 
 /* ------------------------------------------------------------ output */
 

@@ -24,6 +24,7 @@ static struct client_context *new_context(struct client_session *s)
 	base_list_init(&c->exact);
 	pthread_mutex_init(&c->ring_lock, NULL);
 	pthread_mutex_init(&c->handles_lock, NULL);
+	pthread_mutex_init(&c->clock.lock, NULL);
 	for (int i = 0; i < CLIENT_NR_KINDS; i++)
 		client_ids_init(&c->handles[i], TRNC_MAX_OBJECTS);
 	/* A build goes another way than the ring and may overtake the PROGRAM_DESTROY of the index's last owner. */
@@ -39,6 +40,7 @@ static void free_context(struct client_context *c)
 	client_memory_finish(c);
 	for (int i = 0; i < CLIENT_NR_KINDS; i++)
 		client_ids_finish(&c->handles[i]);
+	pthread_mutex_destroy(&c->clock.lock);
 	pthread_mutex_destroy(&c->handles_lock);
 	pthread_mutex_destroy(&c->ring_lock);
 	free(c);

@@ -29,6 +29,14 @@ struct client_deferred {
 	uint64_t event; /* complete: the host has let go */
 };
 
+/* What is known of the host's clock (clock.c); in a guest. */
+struct client_clock {
+	pthread_mutex_t lock;
+	int64_t offset;	    /* of the host's clock to ours, at most */
+	uint64_t looked_at; /* ours; 0: never */
+	uint64_t last;	    /* what was said last: it never goes back */
+};
+
 struct client_context {
 	struct client_session *session; /* counted */
 	struct base_list node;		/* in session->contexts */
@@ -65,6 +73,8 @@ struct client_context {
 	_Atomic uint32_t nr_followers;
 	/* through a guest's driver (accel_wait.c) */
 	_Atomic uint32_t nr_sleepers; /* threads that are in WAIT, or about to be */
+
+	struct client_clock clock;
 
 	pthread_mutex_t handles_lock;
 	struct client_ids handles[CLIENT_NR_KINDS];

@@ -226,7 +226,7 @@ int client_cmd_begin(struct client_context *c, const struct client_cmd *cmd, voi
 	atomic_store_explicit(&cmd->queue->issued, head->seq, memory_order_release);
 	head->event = cmd->event;
 	/* Nobody can ask a command without an event, or in a queue that keeps no times. */
-	head->queued_ns = cmd->event && cmd->queue->properties & QUEUE_PROFILING ? base_clock_raw_ns() : 0;
+	head->queued_ns = cmd->event && cmd->queue->properties & QUEUE_PROFILING ? client_clock_ns(c) : 0;
 	head->nr_waits = cmd->nr_waits;
 
 	rec = (uint8_t *)head;

@@ -97,6 +97,7 @@ static int map_channel(struct exec_context *c, const struct trnc_context_create 
 	c->is_guest = c->ex->window.is_guest;
 	if (c->is_guest)
 		exec_waker_add(&c->ex->waker, &c->sleeper, c->page, (void *)((uint8_t *)addr + TRNC_CHANNEL_KERNEL));
+	exec_context_tell_time(c, base_clock_raw_ns());
 	atomic_store(&c->blocks[0].slots, block);
 	return 0;
 }
@@ -176,6 +177,12 @@ void exec_context_signal_news(struct exec_context *c)
 		exec_sleeper_news(&c->sleeper);
 	else
 		base_futex_signal((_Atomic uint32_t *)&c->user->user_asleep);
+}
+
+void exec_context_tell_time(struct exec_context *c, uint64_t now_ns)
+{
+	if (c->is_guest)
+		atomic_store_explicit((_Atomic uint64_t *)&c->page->clock_ns, now_ns, memory_order_release);
 }
 
 void exec_context_poke(struct exec_context *c)

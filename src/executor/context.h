@@ -94,6 +94,8 @@ void exec_context_refuse(struct exec_context *c, int32_t cl_err);
 void exec_context_signal(struct exec_context *c);
 /* The same, after anything else that a program may wait for was published. Any thread. */
 void exec_context_signal_news(struct exec_context *c);
+/* A guest's program learns our clock by what it sees of it, before it sees an end at that time. */
+void exec_context_tell_time(struct exec_context *c, uint64_t now_ns);
 
 /* Counts down what exec_context_destroy() waits for. */
 void exec_context_unpend_locked(struct exec_context *c, uint64_t nr);

@@ -125,6 +125,7 @@ void exec_event_end_locked(struct exec_context *c, struct exec_event *e, int32_t
 		e->slot->submit_ns = times->submit;
 		e->slot->start_ns = times->start;
 		e->slot->end_ns = times->end;
+		exec_context_tell_time(c, times->end);
 	}
 	e->status = status;
 	e->host = NULL;

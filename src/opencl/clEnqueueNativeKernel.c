@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/futex.h"
 #include "opencl/commands.h"
 #include "opencl/device.h"
 
@@ -31,7 +30,7 @@ static void run_native(struct worker_item *item, cl_int status)
 	struct native *n = base_container_of(item, struct native, item);
 
 	if (status >= CL_COMPLETE) {
-		uint64_t start_ns = base_clock_raw_ns();
+		uint64_t start_ns = client_clock_ns(item->event->context->client);
 
 		n->fn(n->args);
 		client_command_end(item->event, CL_COMPLETE, start_ns);

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/futex.h"
 #include "opencl/svm.h"
 
 struct free_item {
@@ -20,7 +19,7 @@ static void run_free(struct worker_item *item, cl_int status)
 	cl_event event = item->event;
 
 	if (status >= CL_COMPLETE) {
-		uint64_t start_ns = base_clock_raw_ns();
+		uint64_t start_ns = client_clock_ns(event->context->client);
 
 		if (f->fn)
 			f->fn(event->queue, f->nr, f->pointers, f->data);

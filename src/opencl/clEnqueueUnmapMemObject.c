@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
-#include "base/futex.h"
 #include "opencl/image.h"
 
 /* The mapping that gave out ptr, off the buffer's list; NULL when there is none. */
@@ -33,7 +32,7 @@ static void put_mapping_back(cl_mem mem, struct mapping *m)
 static cl_int unmap_in_place(struct command *c, cl_mem mem, const struct mapping *m)
 {
 	if (c->ret_event)
-		c->queued_ns = base_clock_raw_ns();
+		c->queued_ns = client_clock_ns(c->queue->context->client);
 	if (command_is_ready(c))
 		return command_complete(c);
 	return host_unmap(c, mem, m->handle);

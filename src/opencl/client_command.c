@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands whose work is done by this process, in a thread of its own: the host only tells when. */
-#include "base/futex.h"
 #include "opencl/commands.h"
 
 void client_command_end(cl_event event, cl_int status, uint64_t start_ns)
@@ -15,7 +14,7 @@ void client_command_end(cl_event event, cl_int status, uint64_t start_ns)
 	rec->event = event->handle;
 	rec->status = status;
 	rec->start_ns = start_ns;
-	rec->end_ns = base_clock_raw_ns();
+	rec->end_ns = client_clock_ns(client);
 	client_rec_end(client);
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* One clEnqueue* call: its wait list, its event, its record, and what must come before it. */
-#include "base/futex.h"
 #include "opencl/command_buffer.h"
 #include "opencl/commands.h"
 
@@ -183,7 +182,7 @@ cl_int command_wait_ready(struct command *c)
 	if (!r && client_context_is_lost(client))
 		return CL_OUT_OF_RESOURCES;
 	if (c->ret_event)
-		c->start_ns = base_clock_raw_ns();
+		c->start_ns = client_clock_ns(c->queue->context->client);
 	return cl_error_from(r);
 }
 
@@ -200,7 +199,7 @@ cl_int command_complete(struct command *c)
 		c->event = NULL;
 	}
 	if (!queued_ns)
-		queued_ns = base_clock_raw_ns();
+		queued_ns = client_clock_ns(c->queue->context->client);
 	c->event = event_new_complete(c->queue, c->type, queued_ns, start_ns ? start_ns : queued_ns);
 	if (!c->event)
 		return CL_OUT_OF_HOST_MEMORY;

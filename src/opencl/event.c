@@ -2,7 +2,6 @@
 /* Events: their life, their status, and the slots that outlive them. */
 #include <stdlib.h>
 
-#include "base/futex.h"
 #include "opencl/commands.h"
 
 /* How many zombies are looked at whenever a new event is made: keeps their number near the number of commands in
@@ -164,7 +163,7 @@ cl_event event_new_complete(cl_command_queue queue, cl_command_type type, uint64
 	e->local_status = CL_COMPLETE;
 	e->queued_ns = queued_ns;
 	e->submit_ns = e->start_ns = start_ns;
-	e->end_ns = base_clock_raw_ns();
+	e->end_ns = client_clock_ns(queue->context->client);
 	return e;
 }
 

@@ -2,7 +2,6 @@
 /* What mapping a buffer and mapping an image have in common. */
 #include <stdlib.h>
 
-#include "base/futex.h"
 #include "opencl/commands.h"
 #include "opencl/map.h"
 
@@ -63,7 +62,7 @@ static cl_int map_in_place(struct command *c, cl_mem buffer, const struct mappin
 	cl_int code;
 
 	if (c->ret_event)
-		c->queued_ns = base_clock_raw_ns();
+		c->queued_ns = client_clock_ns(c->queue->context->client);
 	if (!blocking && !command_is_ready(c))
 		return map_by_host(c, buffer, m, false);
 	/* Not when it is ready: what another thread enqueued meanwhile would be waited for, too. */

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/futex.h"
 #include "opencl/marker.h"
 #include "opencl/svm.h"
 
@@ -115,7 +114,7 @@ static void run_work(struct worker_item *item, cl_int status)
 	struct work_item *w = base_container_of(item, struct work_item, item);
 
 	if (status >= CL_COMPLETE) {
-		uint64_t start_ns = base_clock_raw_ns();
+		uint64_t start_ns = client_clock_ns(item->event->context->client);
 
 		do_work(&w->work);
 		client_command_end(item->event, CL_COMPLETE, start_ns);
@@ -143,7 +142,7 @@ cl_int svm_work_enqueue(struct command *c, const struct svm_work *w, bool blocki
 	cl_int code;
 
 	if (c->ret_event)
-		c->queued_ns = base_clock_raw_ns();
+		c->queued_ns = client_clock_ns(c->queue->context->client);
 	if (!blocking && (w->size > AT_ONCE_MAX || !command_is_ready(c))) {
 		code = by_host(c, w);
 		return code == CL_INVALID_MEM_OBJECT ? later(c, w) : code;

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/futex.h"
 #include "opencl/command_buffer.h"
 #include "opencl/commands.h"
 
@@ -62,7 +61,7 @@ static void run_copy(struct worker_item *item, cl_int status)
 	struct copy_item *copy = base_container_of(item, struct copy_item, item);
 
 	if (status >= CL_COMPLETE) {
-		uint64_t start_ns = base_clock_raw_ns();
+		uint64_t start_ns = client_clock_ns(item->event->context->client);
 
 		transfer_copy(&copy->transfer);
 		client_command_end(item->event, CL_COMPLETE, start_ns);
@@ -272,7 +271,7 @@ static cl_int enqueue_coherent(struct command *c, cl_mem mem, size_t offset, con
 	cl_int code;
 
 	if (c->ret_event)
-		c->queued_ns = base_clock_raw_ns();
+		c->queued_ns = client_clock_ns(c->queue->context->client);
 	if (!blocking && (transfer_size(t) > AT_ONCE_MAX || !command_is_ready(c)))
 		return enqueue_later(c, mem, offset, t);
 	/* Not when it is ready: what another thread enqueued meanwhile would be waited for, too. */

@@ -279,7 +279,8 @@ struct trnc_host_page {
 	__le64 commands;	   /* commands completed */
 	__le64 quick;	   /* of them, those that needed no worker of the host */
 	__le64 attention;  /* in a VM: counted up for news that are no completion, before the wake-up */
-	__le32 reserved2[4];
+	__le64 clock_ns;	   /* in a VM: CLOCK_MONOTONIC_RAW of the host when it was last written, before the end that it tells of */
+	__le32 reserved2[2];
 };
 TRNC_ASSERT_SIZE(trnc_host_page, 128);
 
