@@ -299,6 +299,70 @@ static void put_file(struct base_blob *request, const struct seen *file)
 	base_blob_end(request, mark);
 }
 
+/* ------------------------------------------------------- macros of folders */
+
+static bool has_files_below(const struct collector *c, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	for (size_t i = 0; i < c->nr_seen; i++)
+		if (c->seen[i].text && strncmp(c->seen[i].path, folder, len) == 0 && c->seen[i].path[len] == '/')
+			return true;
+	return false;
+}
+
+/* def: NAME=VALUE.  Return: is the value a folder of files that go along? */
+static bool is_folder_macro(const struct collector *c, const char *def, char folder[static PATH_MAX])
+{
+	const char *value = strchr(def, '=');
+
+	return value && value[1] == '/' && client_path_join(NULL, value + 1, folder) && has_files_below(c, folder);
+}
+
+static void put_folder_macro(FILE *f, const char *def, const char *folder)
+{
+	fprintf(f, "-D %.*s=. -I\"%s\"", (int)strcspn(def, "="), def, folder);
+}
+
+/* The options, word by word as they stand, but for such macros. */
+static void put_options(FILE *f, const struct collector *c)
+{
+	char word[PATH_MAX], folder[PATH_MAX];
+	const char *p = c->options, *start = p;
+
+	for (; client_option_next(&p, word, sizeof(word)); start = p) {
+		const char *def = word + 2;
+
+		if (strncmp(word, "-D", 2) == 0 && !word[2]) {
+			client_option_next(&p, word, sizeof(word));
+			def = word;
+		} else if (strncmp(word, "-D", 2) != 0) {
+			def = "";
+		}
+		if (is_folder_macro(c, def, folder)) {
+			fputc(' ', f);
+			put_folder_macro(f, def, folder);
+		} else {
+			fwrite(start, 1, (size_t)(p - start), f);
+		}
+	}
+}
+
+static char *make_options(const struct collector *c)
+{
+	char *out = NULL;
+	size_t size;
+	FILE *f = open_memstream(&out, &size);
+
+	if (!f)
+		return NULL;
+	put_options(f, c);
+	if (fclose(f) == 0)
+		return out;
+	free(out);
+	return NULL;
+}
+
 static void finish(struct collector *c)
 {
 	for (size_t i = 0; i < c->nr_seen; i++) {
@@ -309,10 +373,11 @@ static void finish(struct collector *c)
 	free(c->folders);
 }
 
-void client_headers_add(struct base_blob *request, const struct client_text_piece *texts, size_t nr, const char *options,
-			const char *cwd)
+char *client_headers_add(struct base_blob *request, const struct client_text_piece *texts, size_t nr, const char *options,
+			 const char *cwd)
 {
 	struct collector c = { .cwd = cwd, .options = options ? options : "" };
+	char *rewritten;
 	size_t before;
 
 	read_options(&c);
@@ -326,5 +391,7 @@ void client_headers_add(struct base_blob *request, const struct client_text_piec
 	for (size_t i = 0; i < c.nr_seen; i++)
 		if (c.seen[i].text)
 			put_file(request, &c.seen[i]);
+	rewritten = make_options(&c);
 	finish(&c);
+	return rewritten;
 }

@@ -15,9 +15,13 @@
 #define CLIENT_HEADERS_MAX 1024u
 #define CLIENT_HEADERS_BYTES (16ull << 20)
 
-/* Adds them to request; cwd: the working folder, or NULL. Not for each caller's use: client_program_add_files(). */
-void client_headers_add(struct base_blob *request, const struct client_text_piece *texts, size_t nr, const char *options,
-			const char *cwd);
+/*
+ * Adds them to request; cwd: the working folder, or NULL. Return: the options to build with (malloc'ed), or NULL without memory:
+ * a macro whose value is a folder in which they lie is "." there, and the folder one of -I, since paths from the root are the
+ * host's.
+ */
+char *client_headers_add(struct base_blob *request, const struct client_text_piece *texts, size_t nr, const char *options,
+			 const char *cwd);
 
 /* include_scan.c */
 

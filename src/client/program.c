@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "client/headers.h"
 #include "client/refuse.h"
 #include "client/transport.h"
@@ -120,11 +121,17 @@ free_request:
 	return r == 1 ? query(c, program, TRNC_QUERY_RESULT, x.reply_len, ret_reply, ret_len, err) : r;
 }
 
-void client_program_add_files(const struct client_context *c, struct base_blob *request,
-			      const struct client_text_piece *texts, size_t nr, const char *options)
+void client_program_add_options(const struct client_context *c, struct base_blob *request,
+				const struct client_text_piece *texts, size_t nr, const char *options)
 {
+	_cleanup_free_ char *rewritten = NULL;
 	char cwd[PATH_MAX];
 
-	if (c->is_guest)
-		client_headers_add(request, texts, nr, options, getcwd(cwd, sizeof(cwd)));
+	if (c->is_guest) {
+		rewritten = client_headers_add(request, texts, nr, options, getcwd(cwd, sizeof(cwd)));
+		if (!rewritten)
+			request->failed = true;
+	}
+	if (options)
+		base_blob_put_str(request, TRNC_TAG_OPTIONS, rewritten ? rewritten : options);
 }

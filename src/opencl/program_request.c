@@ -38,8 +38,8 @@ static void put_cwd(struct base_blob *b)
 		base_blob_put_str(b, TRNC_TAG_CWD, cwd);
 }
 
-/* What is not on the host: files that the texts include. A program's text does not change. */
-static void put_files(struct base_blob *b, cl_program p, const char *options, const struct program_inputs *inputs)
+/* Options, and what is not on the host: files that the texts include. A program's text does not change. */
+static void put_options(struct base_blob *b, cl_program p, const char *options, const struct program_inputs *inputs)
 {
 	cl_uint nr_headers = inputs && inputs->names ? inputs->nr : 0;
 	struct client_text_piece *texts = calloc(nr_headers + 1u, sizeof(*texts));
@@ -55,7 +55,7 @@ static void put_files(struct base_blob *b, cl_program p, const char *options, co
 		if (inputs->programs[i]->source)
 			texts[nr++] = (struct client_text_piece){ inputs->programs[i]->source,
 								  inputs->programs[i]->source_len };
-	client_program_add_files(p->context->client, b, texts, nr, options);
+	client_program_add_options(p->context->client, b, texts, nr, options);
 	free(texts);
 }
 
@@ -64,11 +64,11 @@ cl_int program_request(struct base_blob *request, cl_program p, enum trnc_op op,
 {
 	base_blob_put_u32(request, TRNC_TAG_OP, op);
 	put_contents(request, p, op);
-	if (options)
-		base_blob_put_str(request, TRNC_TAG_OPTIONS, options);
 	if (op == TRNC_OP_BUILD || op == TRNC_OP_COMPILE) {
 		put_cwd(request);
-		put_files(request, p, options, inputs);
+		put_options(request, p, options, inputs);
+	} else if (options) {
+		base_blob_put_str(request, TRNC_TAG_OPTIONS, options);
 	}
 	for (cl_uint i = 0; inputs && i < inputs->nr; i++) {
 		if (inputs->names)

@@ -545,8 +545,7 @@ static void test_build(void **state)
 
 	/* So that blobs do not begin where their objects do. */
 	assert_int_equal(client_staging_alloc(c, 10000, &before, NULL), 0);
-	base_blob_put_str(&request, TRNC_TAG_OPTIONS, "-w");
-	client_program_add_files(c, &request, &text, 1, NULL);
+	client_program_add_options(c, &request, &text, 1, "-w");
 	assert_int_equal(client_program_build(c, 1, &request, &reply, &len, NULL), 0);
 	assert_int_equal(len, request.len);
 	assert_memory_equal(reply, request.data, len);

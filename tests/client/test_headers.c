@@ -42,7 +42,7 @@ static void expect(const char *source, const char *options, const char *names)
 	struct base_blob_item it, item;
 
 	snprintf(cwd, sizeof(cwd), "%s/work", top);
-	client_headers_add(&blob, &piece, 1, options, cwd);
+	free(client_headers_add(&blob, &piece, 1, options, cwd));
 	assert_false(blob.failed);
 	base_blob_reader_init(&r, blob.data, blob.len);
 	while (base_blob_next(&r, &it)) {
@@ -106,6 +106,35 @@ static void test_macros(void **state)
 	       "lib/inc_types.h lib/inc_vendor.h lib/other.h lib/sub/late.cl work/a2.h ");
 }
 
+static void expect_options(const char *source, const char *options, const char *want)
+{
+	const struct client_text_piece piece = { .text = source, .len = strlen(source) };
+	struct base_blob blob = { 0 };
+	char *got = client_headers_add(&blob, &piece, 1, options, top);
+
+	assert_string_equal(got, want);
+	free(got);
+	base_blob_finish(&blob);
+}
+
+/* A macro that names a folder by its whole path, as hashcat has: the host finds the folder's files by -I alone. */
+static void test_folder_macros(void **state)
+{
+	const char *source = "#include M2S(INCLUDE_PATH/inc_vendor.h)\n";
+	char options[PATH_MAX], want[PATH_MAX];
+
+	snprintf(options, sizeof(options), "-w -D INCLUDE_PATH=\"%s/lib/\" -DX='a b' -D Y", top);
+	snprintf(want, sizeof(want), "-w -D INCLUDE_PATH=. -I\"%s/lib\" -DX='a b' -D Y", top);
+	expect_options(source, options, want);
+	snprintf(options, sizeof(options), "-DINCLUDE_PATH=%s/lib", top);
+	snprintf(want, sizeof(want), " -D INCLUDE_PATH=. -I\"%s/lib\"", top);
+	expect_options(source, options, want);
+	/* Nothing of that folder goes along: a path as any other text. */
+	expect_options("", options, options);
+	expect_options(source, "-D INCLUDE_PATH=/nowhere -D", "-D INCLUDE_PATH=/nowhere -D");
+	expect_options(source, NULL, "");
+}
+
 static void test_bounds(void **state)
 {
 	struct base_blob blob = { 0 };
@@ -120,7 +149,7 @@ static void test_bounds(void **state)
 		write_file(name, "x");
 	}
 	snprintf(options, sizeof(options), "-I%s/many", top);
-	client_headers_add(&blob, &piece, 1, options, NULL);
+	free(client_headers_add(&blob, &piece, 1, options, NULL));
 	base_blob_reader_init(&r, blob.data, blob.len);
 	while (base_blob_next(&r, &it))
 		nr++;
@@ -175,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_macros),
+		cmocka_unit_test(test_folder_macros),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_paths),
 	};
