@@ -18,16 +18,6 @@
 #define REQUEST_TIMEOUT (30 * HZ)
 #define LOOK_AGAIN (HZ / 2)
 
-static struct trnc_control_guest *control_guest(struct tranche_device *tdev)
-{
-	return tdev->aperture + TRNC_CONTROL_GUEST;
-}
-
-static struct trnc_control_host *control_host(struct tranche_device *tdev)
-{
-	return tdev->aperture + TRNC_CONTROL_HOST;
-}
-
 void tranche_control_kick(struct tranche_device *tdev)
 {
 	mod_delayed_work(tdev->wq, &tdev->work, 0);
@@ -117,7 +107,7 @@ static void control_pump(struct tranche_device *tdev)
 
 	lockdep_assert_held(&c->lock);
 	/* Pairs with the host's release: it has copied the slots before. */
-	consumer = le64_to_cpu(smp_load_acquire(&control_host(tdev)->request_consumer));
+	consumer = le64_to_cpu(smp_load_acquire(&c->host->request_consumer));
 	if (!tranche_consumer_ok(c->consumer, consumer, producer)) {
 		c->broken = true;
 		tranche_control_kick(tdev);
@@ -135,7 +125,7 @@ static void control_pump(struct tranche_device *tdev)
 	if (c->producer == producer)
 		return;
 	/* The slots are written before the host sees the new position. */
-	smp_store_release(&control_guest(tdev)->request_producer, cpu_to_le64(c->producer));
+	smp_store_release(&c->guest->request_producer, cpu_to_le64(c->producer));
 	writel(1, tdev->regs + TRNC_REG_DOORBELL_CONTROL);
 }
 
@@ -251,7 +241,7 @@ static int control_replies(struct tranche_device *tdev)
 
 	for (;;) {
 		/* Pairs with the host's release: the slots are written. */
-		producer = le64_to_cpu(smp_load_acquire(&control_host(tdev)->reply_producer));
+		producer = le64_to_cpu(smp_load_acquire(&c->host->reply_producer));
 		if (producer == c->replies)
 			return c->replies != first;
 		if (!tranche_producer_ok(c->replies, producer))
@@ -265,7 +255,7 @@ static int control_replies(struct tranche_device *tdev)
 				return -EPROTO;
 		}
 		/* The host may write over what was copied. */
-		smp_store_release(&control_guest(tdev)->reply_consumer, cpu_to_le64(c->replies));
+		smp_store_release(&c->guest->reply_consumer, cpu_to_le64(c->replies));
 		if (full)
 			writel(1, tdev->regs + TRNC_REG_DOORBELL_CONTROL);
 		cond_resched();
@@ -352,6 +342,8 @@ void tranche_control_start(struct tranche_device *tdev)
 	struct tranche_control *c = &tdev->control;
 
 	spin_lock(&c->lock);
+	c->guest = tdev->aperture + TRNC_CONTROL_GUEST;
+	c->host = tdev->aperture + TRNC_CONTROL_HOST;
 	c->error = 0;
 	c->broken = false;
 	c->producer = 0;
@@ -407,25 +399,31 @@ int tranche_control_init(struct tranche_device *tdev)
 	return tdev->wq && c->copy ? 0 : -ENOMEM;
 }
 
-/* Takes the word of the vector's sessions, wakes those who wait. */
+/* Wakes all who wait, of the sessions with these slots. */
+void tranche_control_wake(struct tranche_device *tdev, u64 sessions)
+{
+	struct tranche_session *session;
+
+	guard(rcu)();
+	for (; sessions; sessions &= sessions - 1) {
+		session = rcu_dereference(tdev->sessions[__ffs64(sessions)]);
+		if (session)
+			tranche_session_wake(session);
+	}
+}
+
+/* Takes the word of the vector's sessions; the first vector is for replies, too. */
 irqreturn_t tranche_irq(int irq, void *data)
 {
-	struct tranche_vector *vector = data;
-	struct tranche_device *tdev = vector->tdev;
+	struct tranche_device **vector = data, *tdev = *vector;
 	struct trnc_control_pending *pending = tdev->aperture + TRNC_CONTROL_PENDING;
-	struct tranche_session *session;
-	u64 bits, word;
+	size_t index = vector - tdev->vectors;
+	u64 sessions = le64_to_cpu(xchg(&pending[index].sessions, 0));
 
-	word = le64_to_cpu(xchg(&pending[vector->index].sessions, 0));
-	scoped_guard(rcu)
-		for (bits = word; bits; bits &= bits - 1) {
-			session = rcu_dereference(tdev->sessions[__ffs64(bits)]);
-			if (session)
-				tranche_session_wake(session);
-		}
-	if (vector->index)
+	tranche_control_wake(tdev, sessions);
+	if (index)
 		return IRQ_HANDLED;
-	if (!word)
+	if (!sessions)
 		WRITE_ONCE(tdev->look, true);
 	tranche_control_kick(tdev);
 	return IRQ_HANDLED;

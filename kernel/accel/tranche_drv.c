@@ -254,20 +254,13 @@ static int tranche_suspend(struct device *dev)
 static int tranche_resume(struct device *dev)
 {
 	struct tranche_device *tdev = dev_get_drvdata(dev);
-	struct tranche_session *session;
-	int i;
 
 	scoped_guard(mutex, &tdev->reset_lock)
 		if (!device_is_same(tdev))
 			tranche_device_reset(tdev, NULL);
 	enable_delayed_work(&tdev->work);
 	/* Interrupts may have been lost. */
-	guard(rcu)();
-	for (i = 0; i < TRANCHE_MAX_SESSIONS; i++) {
-		session = rcu_dereference(tdev->sessions[i]);
-		if (session)
-			tranche_session_wake(session);
-	}
+	tranche_control_wake(tdev, U64_MAX);
 	tranche_control_kick(tdev);
 	return 0;
 }
@@ -318,7 +311,7 @@ static int device_request_irqs(struct tranche_device *tdev, struct pci_dev *pdev
 		return nr;
 	tdev->nr_vectors = nr;
 	for (i = 0; i < nr && !ret; i++) {
-		tdev->vectors[i] = (struct tranche_vector){ tdev, i };
+		tdev->vectors[i] = tdev;
 		ret = devm_request_irq(&pdev->dev, pci_irq_vector(pdev, i), tranche_irq, 0,
 				       "tranche", &tdev->vectors[i]);
 	}

@@ -96,11 +96,8 @@ struct tranche_control {
 	u32 next_id;
 	u64 replies; /* consumer of replies; of the worker */
 	struct trnc_control_slot *copy; /* of the reply that is looked at; likewise */
-};
-
-struct tranche_vector {
-	struct tranche_device *tdev;
-	unsigned int index;
+	struct trnc_control_guest *guest; /* in the aperture */
+	struct trnc_control_host *host; /* likewise */
 };
 
 /* One PCI function. */
@@ -111,7 +108,7 @@ struct tranche_device {
 	phys_addr_t aperture_start;
 	u64 aperture_size;
 	unsigned int nr_vectors;
-	struct tranche_vector vectors[TRANCHE_MAX_VECTORS];
+	struct tranche_device *vectors[TRANCHE_MAX_VECTORS]; /* itself, for their handler */
 	struct tranche_layout layout; /* as of the last START */
 	struct tranche_control control;
 	struct workqueue_struct *wq;
@@ -243,6 +240,7 @@ int tranche_control_init(struct tranche_device *tdev);
 void tranche_control_start(struct tranche_device *tdev);
 void tranche_control_stop(struct tranche_device *tdev, int error);
 void tranche_control_kick(struct tranche_device *tdev);
+void tranche_control_wake(struct tranche_device *tdev, u64 sessions);
 irqreturn_t tranche_irq(int irq, void *data);
 struct tranche_request *tranche_request_new(struct tranche_device *tdev, u32 type);
 void tranche_request_put(struct tranche_request *req);

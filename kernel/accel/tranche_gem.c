@@ -379,14 +379,6 @@ void tranche_session_detach_all(struct tranche_session *session)
 
 /* ------------------------------------------------------------------------ GEM's calls */
 
-/* A name of GEM's old kind must not give the window to another file. */
-static int object_open(struct drm_gem_object *gem, struct drm_file *file)
-{
-	struct tranche_session *session = to_object(gem)->session;
-
-	return session && session != file->driver_priv ? -EPERM : 0;
-}
-
 static void object_close(struct drm_gem_object *gem, struct drm_file *file)
 {
 	if (!to_object(gem)->session)
@@ -404,7 +396,6 @@ static struct dma_buf *object_export(struct drm_gem_object *gem, int flags)
  */
 const struct drm_gem_object_funcs tranche_gem_funcs = {
 	.free = object_free,
-	.open = object_open,
 	.close = object_close,
 	.export = object_export,
 	.mmap = tranche_object_mmap,
