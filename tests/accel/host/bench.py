@@ -9,7 +9,7 @@
 Each step in the guest has a time limit: a driver that hangs is as bad as one that crashes.  At the end the module must unload, and
 the kernel must have said nothing that a fault of its own would make it say.
 
-TRANCHE_TEST_DEBUG_KERNEL=1: the kernel of `tools/vm --debug-kernel`.
+TRANCHE_TEST_DEBUG_KERNEL=1: in the debug kernel (tests/vm/guest.py), which looks for leaks, too.
 """
 import contextlib
 import os
@@ -25,13 +25,11 @@ import guest  # noqa: E402
 import tap  # noqa: E402
 from fake_host import PROGRAM, FakeHost  # noqa: E402
 from guest import Cache, CannotFetch, Fetcher, Guest, GuestError  # noqa: E402
-import vm_debug_kernel  # noqa: E402
 import vm_module  # noqa: E402
 import vm_splats  # noqa: E402
 
 FUZZ = os.environ.get("TRANCHE_TEST_FUZZ", str(TOP / "build/tests/accel/fuzz/fuzz"))
-DEBUG = os.environ.get("TRANCHE_TEST_DEBUG_KERNEL") == "1"
-SLOW = 6 if DEBUG else 2        # how much slower than on a quiet machine all may be
+SLOW = 2        # than on a quiet machine
 DEVICE = "0000:00:01.0"
 DRIVER = "/sys/bus/pci/drivers/tranche_accel"
 NODE = "/dev/accel/accel0"
@@ -76,7 +74,7 @@ class Bench:
         return status == 0, output
 
     def start_fuzz(self, *words):
-        return self.guest.launch("fuzz " + " ".join(words))
+        return self.guest.launch(f"fuzz --limit {60 * Fetcher.patience} " + " ".join(words))
 
     def end_fuzz(self, job, seconds):
         """Return: {call: (done, refused)}"""
@@ -105,22 +103,15 @@ class Bench:
         assert is_good, f"a good host's device was refused something:\n{output}"
 
 
-def fetcher():
-    return (vm_debug_kernel.DebugFetcher if DEBUG else Fetcher)(Cache())
-
-
 @contextlib.contextmanager
 def bench(*words, cpus=2, **options):
     """words: for fake-host."""
-    f = fetcher()
-    if DEBUG:
-        options = {"memory": vm_debug_kernel.MEMORY, "timeout": vm_debug_kernel.BOOT_SECONDS, **options}
+    f = Fetcher(Cache())
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, FakeHost(folder, *words) as host, \
             Guest(devices=[host.for_qemu(id="fake")], modules=[vm_module.module(f)], programs=[f"{FUZZ}:/usr/bin/fuzz"], cpus=cpus,
                   fetcher=f, **options) as g:
         b = Bench(g, host)
-        if DEBUG:
-            vm_splats.forget_leaks(g)
+        vm_splats.forget_leaks(g)
         b.load()
         b.unbind()
         try:
@@ -128,8 +119,7 @@ def bench(*words, cpus=2, **options):
             b.heal()
             b.unload()
             b.check_log()
-            if DEBUG:
-                vm_splats.assert_clean(g)
+            vm_splats.assert_clean(g)
         except BaseException:
             print("# the fake host said:\n# " + "\n# ".join(host.errors().splitlines()[-10:]))
             with contextlib.suppress(GuestError, AssertionError):
@@ -146,7 +136,7 @@ def why_not():
     if reason:
         return f"no virtual machine: {reason}"
     try:
-        vm_module.module(fetcher())
+        vm_module.module(Fetcher(Cache()))
     except CannotFetch as error:
         return f"the guest's driver cannot be built: {error}"
     return None
@@ -154,4 +144,4 @@ def why_not():
 
 def main(seconds=280):
     os.environ.pop("LD_PRELOAD", None)
-    tap.main(seconds * SLOW, why_not)
+    tap.main(seconds * SLOW * Fetcher.patience, why_not)

@@ -221,7 +221,7 @@ def chaos(kinds, seconds, pause):
             assert b.bind(), kind
             b.host.say(f"pause {pause}", f"chaos {kind} {SEED + n}")
             b.walk()
-            job = b.start_fuzz(f"--threads 3 --seconds {seconds} --seed {SEED + n} --limit 90")
+            job = b.start_fuzz(f"--threads 3 --seconds {seconds} --seed {SEED + n}")
             b.end_fuzz(job, seconds + 120)
             b.heal()
             b.check_log()
