@@ -282,7 +282,7 @@ static void nap(void)
 }
 
 /* 1: go on sleeping. */
-static int look(struct fake_driver *f, struct drm_tranche_wait *w)
+static int look_locked(struct fake_driver *f, struct drm_tranche_wait *w)
 {
 	struct fake_context *c = find_context(f, w->context);
 
@@ -302,8 +302,12 @@ static int wait_for_news(struct fake_driver *f, struct drm_tranche_wait *w)
 
 	atomic_fetch_add(&f->nr_waits, 1);
 	atomic_fetch_add(&f->nr_asleep, 1);
-	while ((r = look(f, w)) == 1)
+	do {
 		nap();
+		pthread_mutex_lock(&f->fake.lock);
+		r = look_locked(f, w);
+		pthread_mutex_unlock(&f->fake.lock);
+	} while (r == 1);
 	atomic_fetch_sub(&f->nr_asleep, 1);
 	return r;
 }
@@ -474,13 +478,17 @@ struct client_context *fake_driver_context(void)
 void fake_driver_lose(struct fake_driver *f)
 {
 	atomic_store(&f->is_lost, true);
+	while (atomic_load(&f->nr_asleep))
+		nap();
 	for (int i = 1; i <= (int)TRNC_MAX_CONTEXTS; i++) {
 		struct fake_context *c = &f->fake.contexts[i];
 
 		if (!c->id)
 			continue;
 		end_context(f, c);
-		memset(c->channel, 0, CHANNEL_LEN(c->ring_len));
+		/* The program may look at the same time. */
+		for (uint64_t at = 0; at < CHANNEL_LEN(c->ring_len); at += 8)
+			atomic_store((_Atomic uint64_t *)(void *)(c->channel + at), 0);
 	}
 }
 
