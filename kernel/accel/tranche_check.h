@@ -104,7 +104,7 @@ static inline u32 tranche_slot_offset(u32 ring, u64 position)
 struct tranche_sizes {
 	u16 body;
 	u16 reply;
-	/* It may wait for kernels or compilers: no time limit. */
+	/* It waits for the program's own executor: no time limit, lest one stops the device. */
 	bool unbounded;
 };
 
@@ -114,10 +114,10 @@ static inline struct tranche_sizes tranche_sizes(u32 type)
 	static const struct tranche_sizes sizes[] = {
 		[TRNC_MSG_SEGMENT_CREATE] = { B(segment_create), B(segment_reply) },
 		[TRNC_MSG_SEGMENT_DESTROY] = { B(segment_destroy), B(segment_reply), true },
-		[TRNC_MSG_CONTEXT_CREATE] = { B(context_create) },
+		[TRNC_MSG_CONTEXT_CREATE] = { B(context_create), 0, true },
 		[TRNC_MSG_CONTEXT_DESTROY] = { B(context_destroy), 0, true },
-		[TRNC_MSG_EVENT_BLOCK_ADD] = { B(event_block_add) },
-		[TRNC_MSG_OUTPUT_SET] = { B(output_set) },
+		[TRNC_MSG_EVENT_BLOCK_ADD] = { B(event_block_add), 0, true },
+		[TRNC_MSG_OUTPUT_SET] = { B(output_set), 0, true },
 		[TRNC_MSG_PROGRAM_BUILD] = { B(program_build), B(blob_reply), true },
 		[TRNC_MSG_PROGRAM_QUERY] = { B(program_query), B(blob_reply), true },
 		[TRNC_MSG_MEMORY_QUERY] = { 0, B(memory_reply) },

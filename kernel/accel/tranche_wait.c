@@ -24,27 +24,29 @@ struct tranche_waiter {
 	u32 kicks; /* that were seen, by a thread */
 	struct eventfd_ctx *eventfd; /* NULL: a thread */
 	bool fired; /* the eventfd was signalled; kept until somebody can free it */
+	u64 commands; /* as the host said last ... */
+	u64 attention_now;
 };
 
 /*
  * -EAGAIN: nothing has come. Shared memory is not touched when it may be another session's by
  * now, or no more there: before that tranche_session_lose() goes through the context's lock.
  */
-static int context_look(struct tranche_context *ctx, const struct tranche_waiter *waiter)
+static int context_look(struct tranche_context *ctx, struct tranche_waiter *waiter)
 {
-	u64 commands, attention;
 	u32 kicks;
 
+	lockdep_assert_held(&ctx->lock);
 	if (READ_ONCE(ctx->session->lost))
 		return -ESHUTDOWN;
 	if (!READ_ONCE(ctx->is_live))
 		return -ENOENT;
 	kicks = le32_to_cpu(READ_ONCE(ctx->user->kicks));
-	commands = le64_to_cpu(READ_ONCE(ctx->host->commands));
-	attention = le64_to_cpu(READ_ONCE(ctx->host->attention));
+	waiter->commands = le64_to_cpu(READ_ONCE(ctx->host->commands));
+	waiter->attention_now = le64_to_cpu(READ_ONCE(ctx->host->attention));
 	if (READ_ONCE(ctx->host->lost))
 		return -ESHUTDOWN;
-	if (commands >= waiter->sequence || attention != waiter->attention ||
+	if (waiter->commands >= waiter->sequence || waiter->attention_now != waiter->attention ||
 	    (!waiter->eventfd && kicks != waiter->kicks))
 		return 0;
 	return -EAGAIN;
@@ -152,15 +154,20 @@ static int waiter_add(struct tranche_context *ctx, struct tranche_waiter *waiter
  */
 static int wait_look(struct tranche_context *ctx, struct tranche_waiter *waiter, bool arm)
 {
+	int ret;
+
 	CLASS(tranche_use, use)(ctx->session->tdev);
 	if (!use.ok)
 		return -ENODEV;
-	if (arm) {
-		spin_lock_irq(&ctx->lock);
+	spin_lock_irq(&ctx->lock);
+	ret = context_look(ctx, waiter);
+	/* What stays armed brings an interrupt that nobody waits for. */
+	if (ret == -EAGAIN && arm) {
 		context_arm(ctx);
-		spin_unlock_irq(&ctx->lock);
+		ret = context_look(ctx, waiter);
 	}
-	return context_look(ctx, waiter);
+	spin_unlock_irq(&ctx->lock);
+	return ret;
 }
 
 static int wait_sleep(struct tranche_context *ctx, struct tranche_waiter *waiter, s64 timeout_ns)
@@ -172,10 +179,7 @@ static int wait_sleep(struct tranche_context *ctx, struct tranche_waiter *waiter
 
 	for (;;) {
 		prepare_to_wait(&ctx->queue, &entry, TASK_INTERRUPTIBLE);
-		/* What stays armed brings an interrupt that nobody waits for. */
-		ret = wait_look(ctx, waiter, false);
-		if (ret == -EAGAIN)
-			ret = wait_look(ctx, waiter, true);
+		ret = wait_look(ctx, waiter, true);
 		if (ret == -EAGAIN && late)
 			ret = -ETIME;
 		else if (ret == -EAGAIN && signal_pending(current))
@@ -211,11 +215,8 @@ int tranche_wait(struct drm_device *drm, void *data, struct drm_file *file)
 			list_del(&waiter.link);
 		atomic_dec(&ctx->session->tdev->waits);
 	}
-	CLASS(tranche_use, use)(ctx->session->tdev);
-	if (use.ok && (!ret || ret == -ETIME)) {
-		args->commands = le64_to_cpu(READ_ONCE(ctx->host->commands));
-		args->attention_now = le64_to_cpu(READ_ONCE(ctx->host->attention));
-	}
+	args->commands = waiter.commands;
+	args->attention_now = waiter.attention_now;
 	return ret;
 }
 
