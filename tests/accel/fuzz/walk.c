@@ -276,6 +276,21 @@ static void end(struct walk *w)
 	close(w->fd);
 }
 
+/* The core's calls, all of them, with nothing in them: most are not for such a node, and some kernels do not survive those. */
+static void call_everything(struct walk *w)
+{
+	uint8_t buf[256];
+
+	for (unsigned int nr = 0; nr < 0x100; nr++) {
+		if (nr >= DRM_COMMAND_BASE && nr < DRM_COMMAND_END)
+			continue;
+		memset(buf, 0, sizeof(buf));
+		current = "one of DRM's calls";
+		since_ms = fuzz_now_ms();
+		(void)ioctl(w->fd, _IOC(_IOC_READ | _IOC_WRITE, DRM_IOCTL_BASE, nr, sizeof(buf)), buf);
+	}
+}
+
 static void *watch(void *arg)
 {
 	char line[100];
@@ -303,6 +318,7 @@ int fuzz_walk(struct world *world, bool is_quiet)
 	if (!check(&w, "open", w.fd >= 0))
 		return w.nr_refused;
 	w.other_fd = open(world->path, O_RDWR | O_CLOEXEC);
+	call_everything(&w);
 	open_session(&w);
 	use_memory(&w);
 	share_memory(&w);
