@@ -309,7 +309,7 @@ static unsigned long control_rest(struct tranche_device *tdev)
 	bool waits = READ_ONCE(tdev->look) || atomic_read(&tdev->waits);
 
 	if (READ_ONCE(c->error))
-		return 0;
+		return READ_ONCE(c->error) == -ETIMEDOUT ? LOOK_AGAIN : 0;
 	if (!list_empty_careful(&c->backlog))
 		return 1;
 	return waits || !list_empty_careful(&c->sent) ? LOOK_AGAIN : 0;
@@ -330,6 +330,8 @@ static void control_work(struct work_struct *work)
 		}
 		if (why)
 			tranche_device_reset(tdev, why);
+		else if (tdev->control.error == -ETIMEDOUT)
+			tranche_device_retry(tdev);
 	}
 	rest = control_rest(tdev);
 	if (rest)
@@ -375,6 +377,7 @@ static void control_release(struct drm_device *drm, void *data)
 {
 	struct tranche_device *tdev = to_tranche(drm);
 
+	cancel_delayed_work_sync(&tdev->work);
 	if (tdev->wq)
 		destroy_workqueue(tdev->wq);
 	xa_destroy(&tdev->control.requests);

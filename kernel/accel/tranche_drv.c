@@ -199,7 +199,7 @@ static bool device_is_gone(struct tranche_device *tdev)
 }
 
 /* All is lost, and the device begins anew if it can. NULL: the guest wanted it so. */
-int tranche_device_reset(struct tranche_device *tdev, const char *why)
+void tranche_device_reset(struct tranche_device *tdev, const char *why)
 {
 	bool gone = device_is_gone(tdev);
 	int ret;
@@ -209,11 +209,20 @@ int tranche_device_reset(struct tranche_device *tdev, const char *why)
 	tranche_device_stop(tdev, gone ? -ENODEV : -EIO);
 	ret = device_start(tdev);
 	if (!ret)
-		return 0;
+		return;
 	if (!gone)
 		drm_err_ratelimited(&tdev->drm, "it does not start again: %d\n", ret);
-	tranche_control_stop(tdev, -ENODEV);
-	return ret;
+	tranche_control_stop(tdev, ret == -ETIMEDOUT ? ret : -ENODEV);
+	tranche_control_kick(tdev);
+}
+
+/* The host has taken very long to clean up: has it come to an end? */
+void tranche_device_retry(struct tranche_device *tdev)
+{
+	int ret = device_try_start(tdev);
+
+	if (ret && ret != -EAGAIN)
+		tranche_control_stop(tdev, -ENODEV);
 }
 
 /* Is it the very device that was started, still running? */

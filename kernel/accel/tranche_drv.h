@@ -232,7 +232,8 @@ DEFINE_CLASS(tranche_use, struct tranche_use, _T.ok ? drm_dev_exit(_T.idx) : (vo
 /* tranche_drv.c */
 void tranche_device_stop(struct tranche_device *tdev, int error);
 bool tranche_device_check(struct tranche_device *tdev);
-int tranche_device_reset(struct tranche_device *tdev, const char *why);
+void tranche_device_reset(struct tranche_device *tdev, const char *why);
+void tranche_device_retry(struct tranche_device *tdev);
 u32 tranche_probe_len(struct tranche_device *tdev);
 
 /* tranche_control.c */
