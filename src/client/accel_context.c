@@ -123,7 +123,6 @@ int client_accel_context_create(struct client_context *c, struct trnc_event_slot
 void client_accel_context_end(struct client_context *c)
 {
 	unlist_context(c);
-	client_bell_ring(c);
 	destroy_number(c->session, c->id);
 }
 

@@ -180,16 +180,12 @@ static void settle(struct client_session *s)
 
 void client_accel_drain(struct client_session *s, int timeout_ms)
 {
-	struct client_context *c;
 	bool is_dying;
 
 	if (client_session_is_foreign(s) || client_accel_is_lost(s))
 		return;
 	pthread_mutex_lock(&s->lock);
 	is_dying = s->nr_dying;
-	/* Memory comes back when records have been read. */
-	base_list_for_each(c, &s->contexts, node)
-		client_bell_ring(c);
 	pthread_mutex_unlock(&s->lock);
 	if (is_dying)
 		settle(s);

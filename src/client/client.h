@@ -191,9 +191,6 @@ struct client_cmd {
 int client_cmd_begin(struct client_context *c, const struct client_cmd *cmd, void **ret_rec, void **ret_extra,
 		     uint64_t *ret_seq);
 
-/* The host begins what was written; whoever waits need not ask for it. In process mode it has begun. */
-void client_flush(struct client_context *c);
-
 /*
  * Waits up to timeout_ns until the host has read what was written so far: then it has all memory, too, that was granted
  * before. Return: has it?

@@ -58,11 +58,6 @@ struct client_context {
 	uint64_t nr_done;	   /* of these, as the host said last */
 	uint32_t published_cpu;
 
-	/* the host's bell, in a guest (bell.c) */
-	bool is_command;		   /* the record that is being written is one; under ring_lock */
-	_Atomic uint32_t nr_unrung;	   /* commands since it was rung */
-	_Atomic uint64_t rung_ns;
-
 	/* waiting (wait.c) */
 	_Atomic uint32_t spin_ns; /* how long the next wait spins */
 	_Atomic uint32_t crowded; /* waits without spinning that are left */

@@ -158,9 +158,7 @@ uint64_t client_rec_publish(struct client_context *c)
 {
 	int cpu = sched_getcpu();
 	uint64_t pos = c->producer;
-	bool is_command = c->is_command;
 
-	c->is_command = false;
 	if (cpu >= 0 && (uint32_t)cpu != c->published_cpu) {
 		c->published_cpu = (uint32_t)cpu;
 		atomic_store_explicit(client_word32(&c->user->user_cpu), (uint32_t)cpu, memory_order_relaxed);
@@ -168,12 +166,7 @@ uint64_t client_rec_publish(struct client_context *c)
 	/* Sequentially consistent, so that it stands before the look at host_asleep. */
 	atomic_store(client_word64(&c->user->producer), pos);
 	pthread_mutex_unlock(&c->ring_lock);
-	if (!c->is_guest)
-		client_ring_host(c->session, c->id, &c->user->host_asleep);
-	else if (is_command)
-		client_bell_note_command(c);
-	else
-		client_bell_ring(c);
+	client_ring_host(c->session, c->id, &c->user->host_asleep);
 	return pos;
 }
 
@@ -215,7 +208,6 @@ int client_cmd_begin(struct client_context *c, const struct client_cmd *cmd, voi
 		pthread_mutex_unlock(&c->ring_lock);
 		return -ENOBUFS;
 	}
-	c->is_command = true;
 	if (c->is_guest)
 		count_others_locked(c, cmd->queue);
 	c->nr_commands++;
@@ -247,7 +239,6 @@ bool client_wait_read(struct client_context *c, uint64_t timeout_ns)
 
 	if (client_session_is_foreign(c->session))
 		return false;
-	client_flush(c);
 	pthread_mutex_lock(&c->ring_lock);
 	pos = c->producer;
 	pthread_mutex_unlock(&c->ring_lock);

@@ -101,20 +101,13 @@ extern const struct client_transport client_socket;
 extern const struct client_transport client_accel;
 #endif
 
-/* After what the host waits for was published: wakes it if it sleeps. Return: did it? */
-static inline bool client_ring_host(struct client_session *s, uint32_t context, __u32 *word)
+/* After what the host waits for was published: wakes it if it sleeps. */
+static inline void client_ring_host(struct client_session *s, uint32_t context, __u32 *word)
 {
 	_Atomic uint32_t *flag = client_word32(word);
 
-	if (!atomic_load(flag) || !atomic_exchange(flag, 0))
-		return false;
-	s->transport->ring(s, context, flag);
-	return true;
+	if (atomic_load(flag) && atomic_exchange(flag, 0))
+		s->transport->ring(s, context, flag);
 }
-
-/* bell.c: in a guest, after a command was published: rings if that is due. */
-void client_bell_note_command(struct client_context *c);
-/* Whoever waits for what was published rings. */
-void client_bell_ring(struct client_context *c);
 
 #endif

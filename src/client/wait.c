@@ -92,11 +92,8 @@ int client_wait_for(struct client_context *c, const struct client_condition *con
 	if (client_session_is_foreign(c->session))
 		return cond->done(cond->data) ? 0 : -ESHUTDOWN;
 	if (cond->done(cond->data)) {
-		client_output_drain(c->session);
-		return 0;
-	}
-	client_flush(c);
-	if (c->session->has_dear_clock) {
+		r = 0;
+	} else if (c->session->has_dear_clock) {
 		r = c->session->transport->sleep(c, cond, deadline_ns);
 	} else {
 		start_ns = base_clock_ns();
@@ -120,7 +117,6 @@ int client_wait_asleep(struct client_context *c, const struct client_condition *
 
 	if (client_session_is_foreign(c->session))
 		return cond->done(cond->data) ? 0 : -ESHUTDOWN;
-	client_flush(c);
 	r = cond->done(cond->data) ? 0 : c->session->transport->sleep(c, cond, deadline_ns);
 	client_output_drain(c->session);
 	return r;

@@ -13,8 +13,6 @@ CL_API_ENTRY cl_int CL_API_CALL clGetEventInfo(cl_event e, cl_event_info param_n
 	case CL_EVENT_COMMAND_TYPE:
 		return INFO_RETURN(cl_command_type, e->type, cap, dst, size_ret);
 	case CL_EVENT_COMMAND_EXECUTION_STATUS:
-		/* Whoever asks again and again waits. */
-		client_flush(e->context->client);
 		return INFO_RETURN(cl_int, event_status(e), cap, dst, size_ret);
 	case CL_EVENT_REFERENCE_COUNT:
 		return INFO_RETURN(cl_uint, atomic_load(&e->head.refs), cap, dst, size_ret);

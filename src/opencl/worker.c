@@ -246,8 +246,6 @@ cl_int worker_add(cl_context ctx, struct worker **slot, const char *name, struct
 	pthread_mutex_unlock(&w->lock);
 	if (is_late)
 		client_wake(ctx->client);
-	/* It may sleep already, and the program will not wait for it. */
-	client_flush(ctx->client);
 	return CL_SUCCESS;
 }
 

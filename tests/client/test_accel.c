@@ -250,40 +250,6 @@ static void test_children(void **state)
 	fake_driver_stop(f);
 }
 
-/* A host that falls asleep after every command is not woken for each. */
-static void test_bell(void **state)
-{
-	struct fake_driver *f = fake_driver_start();
-	struct client_context *c = fake_driver_context();
-	struct client_queue q;
-	uint64_t seq = 0, before;
-
-	make_queue(c, &q);
-	for (int round = 0; round < 5; round++) {
-		assert_int_equal(client_queue_wait(c, &q, mark(c, &q, 0)), 0);
-		before = atomic_load(&f->nr_doorbells);
-		for (int i = 0; i < 32; i++) {
-			atomic_store(client_word32(&c->user->host_asleep), 1);
-			seq = mark(c, &q, 0);
-		}
-		assert_true(atomic_load(&f->nr_doorbells) - before <= 2);
-		/* Of the last ones it is told when somebody wants to know. */
-		before = atomic_load(&f->nr_doorbells);
-		atomic_store(client_word32(&c->user->host_asleep), 1);
-		client_flush(c);
-		assert_int_equal(atomic_load(&f->nr_doorbells), before + 1);
-		assert_int_equal(client_queue_wait(c, &q, seq), 0);
-	}
-	/* After a rest the first command is told of at once. */
-	poll(NULL, 0, 20);
-	before = atomic_load(&f->nr_doorbells);
-	atomic_store(client_word32(&c->user->host_asleep), 1);
-	mark(c, &q, 0);
-	assert_int_equal(atomic_load(&f->nr_doorbells), before + 1);
-	client_context_destroy(c);
-	fake_driver_stop(f);
-}
-
 /* --------------------------------------------------------------- waiting */
 
 struct waiter {
@@ -684,7 +650,6 @@ int main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_comes_back),
 		cmocka_unit_test(test_children),
-		cmocka_unit_test(test_bell),
 		cmocka_unit_test(test_one_wakeup),
 		cmocka_unit_test(test_two_queues),
 		cmocka_unit_test(test_kicks),
