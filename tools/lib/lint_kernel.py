@@ -14,7 +14,8 @@ from vm_fetch import Fetcher
 from vm_module import DRIVER, NAME, Workshop, build, sources
 from vm_source import source
 
-MOST_LINES = 2500
+MOST_LINES = 2750                       # of code: neither blank nor comment
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 USER = f"{DRIVER}/tests/user/"           # a program, which only looks like the kernel
 UAPI = "uapi/drm/tranche_accel.h"
 # What the kernel's own macros keep: once-only warnings, rate limits, descriptions of debug lines.
@@ -62,9 +63,9 @@ def check_kernel(tree, fetcher):
     """Builds without a warning (W=1), is small, and has no state but the pci_driver."""
     problems = []
     own = [f for f in tree.select(".c", ".h", under=f"{DRIVER}/") if not f.startswith(f"{DRIVER}/tests/") and not f.endswith(".mod.c")]
-    lines = sum(tree.text(f).count("\n") for f in own)
+    lines = sum(bool(line.strip()) for f in own for line in COMMENT.sub("", tree.text(f)).split("\n"))
     if lines > MOST_LINES:
-        problems.append(f"{DRIVER}: {lines} lines, more than {MOST_LINES}")
+        problems.append(f"{DRIVER}: {lines} lines of code, more than {MOST_LINES}")
     module = os.path.join(build(fetcher), f"{NAME}.ko")
     drivers = {m for f in own for m in re.findall(r"^(?:static )?struct pci_driver (\w+)", tree.text(f), re.M)}
     problems += [f"{DRIVER}: {name} ({section}) is state outside of any object" for section, name in writable_objects(module)
