@@ -241,6 +241,7 @@ static void test_dma_ranges_are_checked(void **state)
 	struct trn_dma_map map = { .len = 4096, .fd = -1, .flags = TRN_DMA_READ | TRN_DMA_WRITE };
 
 	assert_int_equal(trn_use_dma_map(use, &map), 0); /* a driver without DMA takes all */
+	assert_false(trn_use_never_dma(use));		 /* and may still do it by trn_use_dma() */
 	map.flags = 4;
 	assert_int_equal(trn_use_dma_map(use, &map), -EINVAL);
 	map.flags = 0;
