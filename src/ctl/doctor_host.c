@@ -39,7 +39,7 @@ static void check_landlock(struct ctl_doctor *d)
 		ctl_doctor_say(d, "landlock", CTL_OK, NULL, "Landlock, ABI %ld, keeps executors from files", abi);
 	else
 		ctl_doctor_say(d, "landlock", CTL_WARN,
-			       "start the kernel with lsm=...,landlock; until then executors have no rules for files, and guests no executors",
+			       "start the kernel with lsm=...,landlock; until then executors have no rules for files, guests none",
 			       "no Landlock: %s", strerror(errno));
 }
 
