@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "opencl/context.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,7 +68,7 @@ static void context_free(cl_context ctx)
 	free(ctx);
 }
 
-static int connect_client(cl_context ctx, struct trn_error *err)
+static int connect_once(cl_context ctx, struct trn_error *err)
 {
 	struct client_session *session;
 	int r;
@@ -78,6 +79,16 @@ static int connect_client(cl_context ctx, struct trn_error *err)
 	ctx->coherent = client_session_is_coherent(session);
 	r = client_context_create(session, &ctx->client, err);
 	client_session_put(session); /* the client context holds its own */
+	return r;
+}
+
+/* A session may turn out to be lost at this very moment, by what another context did in it: then there is a new one. */
+static int connect_client(cl_context ctx, struct trn_error *err)
+{
+	int r = connect_once(ctx, err);
+
+	if (r == -ESHUTDOWN)
+		r = connect_once(ctx, err);
 	return r;
 }
 
