@@ -258,6 +258,8 @@ def machine(*memories, programs=(), files=(), load=True, modules=(), devices=Non
             yield m
             if g.is_running():
                 check_splats(m.lines())
+                leaked = vm_splats.leaks(g)     # in the debug kernel
+                assert not leaked, f"{len(leaked)} objects leaked, first:\n{leaked[0]}"
                 assert g.quit() == 0
         except BaseException:
             print("# the guest's kernel said:\n# " + last_lines(m).replace("\n", "\n# "))
@@ -323,4 +325,4 @@ def why_not(packages):
 def main(packages=(), seconds=280):
     """Runs the test functions of the calling program (tests/tap.py); skips where no such guest can be had."""
     os.environ.pop("LD_PRELOAD", None)
-    tap.main(seconds, lambda: why_not(packages))
+    tap.main(seconds * Fetcher.patience, lambda: why_not(packages))
