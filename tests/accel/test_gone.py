@@ -2,13 +2,28 @@
 # SPDX-License-Identifier: MIT
 """The device's process is killed: its registers read as ones, programs get errors, the guest lives, the module can be unloaded."""
 import accel
-from accel import DRIVER, FIRST, PCI_DRIVER, eventually, machine, ours, program
+from accel import DRIVER, FIRST, PCI_DRIVER, GuestError, eventually, machine, ours, program
 from test_loss import spin
 
 PROGRAMS = ours("spin", "load") + [program("apps/vadd")]
 
 
-def test_killed():
+def but_for_qemu(test):
+    """QEMU 11.1 itself may abort, by an assertion about its own errors, when the device's process dies in the middle of what QEMU
+    asks of it: then there is no guest that could live, and the test is made again."""
+    def again():
+        for _ in range(4):
+            try:
+                return test()
+            except GuestError as error:
+                if "error_setv: Assertion" not in str(error):
+                    raise
+                print("# QEMU aborted by its own assertion")
+        raise AssertionError("QEMU aborted by its own assertion, four times")
+    return again
+
+
+def try_killed():
     with machine("256M", "64M", programs=PROGRAMS) as m:
         m.news()
         load, job = m.launch("load 120 /tmp/begun"), spin(m)
@@ -32,14 +47,22 @@ def test_killed():
         assert m.nodes() == 0
 
 
-def test_killed_at_rest():
-    """Nobody used it: unloading and loading again finds no device, and no harm."""
+def try_killed_at_rest():
     with machine("64M") as m:
         m.device.kill()
         m.ok(f"rmmod {DRIVER}", timeout=60)
         m.run(f"modprobe {DRIVER}", timeout=60)
         eventually(lambda: m.nodes() == 0, "there is no node")
         m.ok(f"rmmod {DRIVER}", timeout=60)
+
+
+def test_killed():
+    but_for_qemu(try_killed)()
+
+
+def test_killed_at_rest():
+    """Nobody used it: unloading and loading again finds no device, and no harm."""
+    but_for_qemu(try_killed_at_rest)()
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ uint64_t fuzz_now_ms(void)
 
 void fuzz_found(const char *what)
 {
-	char line[200];
+	char line[400];
 	int n = snprintf(line, sizeof(line), "FOUND: %s (seed %" PRIu64 ")\n", what, seed);
 
 	if (write(1, line, (size_t)n) < 0)
