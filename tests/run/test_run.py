@@ -5,12 +5,14 @@
 Each test has a runtime folder of its own; no path outside of it is given to anything that removes files.
 """
 import contextlib
+import fcntl
 import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 sys.dont_write_bytecode = True
@@ -182,17 +184,33 @@ def test_signals_are_passed_on():
             assert program.wait(10) == 9, name
 
 
+@contextlib.contextmanager
+def terminal():
+    """A controlling terminal for one program. Yields what presses a key on it, and the options of Popen."""
+    keyboard, screen = os.openpty()
+
+    def become_foreground():
+        os.setsid()
+        fcntl.ioctl(screen, termios.TIOCSCTTY, 0)
+
+    try:
+        yield (lambda key: os.write(keyboard, key)), {"preexec_fn": become_foreground}
+    finally:
+        os.close(keyboard)
+        os.close(screen)
+
+
 def test_ctrl_c():
-    """As from a terminal, to the whole group: the program decides, and the device is not disturbed by it."""
-    with place() as p:
-        program = p.start("--", "sh", "-c", "trap 'echo caught; exit 4' INT; echo ready; while :; do sleep 0.01; done",
-                          start_new_session=True)
+    """The terminal tells the whole group: the program decides, once, and the device is not disturbed by it."""
+    with place() as p, terminal() as (press, options):
+        program = p.start("--", "sh", "-c", "trap 'echo caught; exit 4' INT; echo ready; while :; do sleep 0.01; done", **options)
         ready(program)
-        os.killpg(program.pid, signal.SIGINT)
+        press(b"\x03")
         assert program.stdout.read() == "caught\n" and program.wait(10) == 4
-        program = p.start("--", "sh", "-c", "echo ready; exec sleep 100", start_new_session=True)
+    with place() as p, terminal() as (press, options):
+        program = p.start("--", "sh", "-c", "echo ready; exec sleep 100", **options)
         ready(program)
-        os.killpg(program.pid, signal.SIGINT)
+        press(b"\x03")
         assert program.wait(10) == -signal.SIGINT
 
 
