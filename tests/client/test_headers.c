@@ -41,7 +41,7 @@ static void expect(const char *source, const char *options, const char *names)
 	struct base_blob_reader r, inner;
 	struct base_blob_item it, item;
 
-	snprintf(cwd, sizeof(cwd), "%s/work", top);
+	snprintf(cwd, sizeof(cwd), "%s/program", top);
 	free(client_headers_add(&blob, &piece, 1, options, cwd));
 	assert_false(blob.failed);
 	base_blob_reader_init(&r, blob.data, blob.len);
@@ -67,15 +67,15 @@ static void expect(const char *source, const char *options, const char *names)
 
 static void test_names(void **state)
 {
-	write_file("work/a.h", "#include \"deep/b.h\"\n");
-	write_file("work/deep/b.h", "  #  include <c.h>\r\n#include \"beside.h\"\n");
-	write_file("work/deep/beside.h", "#include \"../a.h\"\n");
+	write_file("program/a.h", "#include \"deep/b.h\"\n");
+	write_file("program/deep/b.h", "  #  include <c.h>\r\n#include \"beside.h\"\n");
+	write_file("program/deep/beside.h", "#include \"../a.h\"\n");
 	write_file("inc/c.h", "");
 	write_file("inc with blank/d.h", "");
 	expect("", NULL, "");
 	expect("kernel void k() {}\n", "-Iinc", "");
-	expect("#include \"a.h\"\n", NULL, "work/a.h work/deep/b.h work/deep/beside.h ");
-	expect("#include \"a.h\"", "-I ../inc", "work/a.h work/deep/b.h inc/c.h work/deep/beside.h ");
+	expect("#include \"a.h\"\n", NULL, "program/a.h program/deep/b.h program/deep/beside.h ");
+	expect("#include \"a.h\"", "-I ../inc", "program/a.h program/deep/b.h inc/c.h program/deep/beside.h ");
 	expect("#include <c.h>\n#include <c.h>\n", "-w -I../inc -DX", "inc/c.h ");
 	expect("#include \"d.h\"", "-I \"../inc with blank\"", "inc with blank/d.h ");
 	expect("#include \"d.h\"", "-I'../inc with blank'", "inc with blank/d.h ");
@@ -89,10 +89,10 @@ static void test_macros(void **state)
 	write_file("lib/inc_vendor.h", "#include \"inc_types.h\"\n");
 	write_file("lib/inc_types.h", "");
 	write_file("lib/other.h", "");
-	write_file("lib/sub/late.cl", "#include \"../../work/a2.h\"\n");
+	write_file("lib/sub/late.cl", "#include \"../../program/a2.h\"\n");
 	write_file("lib/.hidden/x.h", "");
 	write_file("lib/data.bin", "");
-	write_file("work/a2.h", "");
+	write_file("program/a2.h", "");
 	/* A name can be seen: nothing else goes along. */
 	expect("#include M2S(INCLUDE_PATH/inc_vendor.h)\n", "-I../lib -D INCLUDE_PATH=elsewhere",
 	       "lib/inc_vendor.h lib/inc_types.h ");
@@ -100,10 +100,10 @@ static void test_macros(void **state)
 	       "lib/inc_vendor.h lib/inc_types.h ");
 	/* None: all that may be meant, and what that includes. */
 	expect("#include HEADER\n", "-I ../lib",
-	       "lib/inc_types.h lib/inc_vendor.h lib/other.h lib/sub/late.cl work/a2.h ");
+	       "lib/inc_types.h lib/inc_vendor.h lib/other.h lib/sub/late.cl program/a2.h ");
 	expect("#include HEADER\n", NULL, "");
 	expect("#define S(x) #x\n#include S(gone.h)\n", "-I../lib",
-	       "lib/inc_types.h lib/inc_vendor.h lib/other.h lib/sub/late.cl work/a2.h ");
+	       "lib/inc_types.h lib/inc_vendor.h lib/other.h lib/sub/late.cl program/a2.h ");
 }
 
 static void expect_options(const char *source, const char *options, const char *want)
