@@ -15,6 +15,8 @@
 #include "unit.h"
 
 #define WORLD_GIB (1ull << 30)
+#define WORLD_FULL (14 * WORLD_GIB) /* of parent cpu0 */
+#define WORLD_ONE "{'type':'compute-1g','uuid':'10000000-2000-4000-8000-000000000001'}"
 
 struct world_call {
 	struct daemon_call call;
@@ -49,6 +51,7 @@ struct world {
 };
 
 extern struct world w;
+extern const struct daemon_peer world_admin;
 
 void world_make(void);	  /* folders and configuration */
 void world_start(void);	  /* a manager, until it is ready */
@@ -91,6 +94,8 @@ uint64_t world_left(const char *parent, const char *resource);
 unsigned int world_nr_devices(void);
 unsigned int world_nr_events(const char *kind);
 const char *world_uuid(unsigned int n);
+void world_add_one(void);      /* WORLD_ONE, the first device */
+void world_assert_empty(void); /* no device, no process, all of cpu0 is left */
 /* Begins without running: for races. */
 struct world_call *world_begin(void (*fn)(struct world_call *c, const void *arg, json_t *body), const void *arg, const char *body);
 #define assert_answered(c) assert_true((c)->is_done && !(c)->err.code)

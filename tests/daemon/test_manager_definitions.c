@@ -16,8 +16,6 @@
 #define T(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 #define ONE "{'uuid':'10000000-2000-4000-8000-000000000001','parent':'cpu0','type':'compute-1g'}"
 
-static const struct daemon_peer admin = { .is_local = true, .right = DAEMON_ADMIN };
-
 static unsigned int nr_files(void)
 {
 	DIR *dir = opendir(w.config.definitions_dir);
@@ -34,7 +32,7 @@ static unsigned int nr_definitions(void)
 	json_t *json = NULL;
 	unsigned int nr;
 
-	assert_int_equal(daemon_get_definitions(w.d, &admin, NULL, &json, NULL), 0);
+	assert_int_equal(daemon_get_definitions(w.d, &world_admin, NULL, &json, NULL), 0);
 	nr = (unsigned int)json_array_size(json_object_get(json, "definitions"));
 	json_decref(json);
 	return nr;
@@ -44,7 +42,7 @@ static json_t *problems(void)
 {
 	json_t *json = NULL, *list;
 
-	assert_int_equal(daemon_get_about(w.d, &admin, &json, NULL), 0);
+	assert_int_equal(daemon_get_about(w.d, &world_admin, &json, NULL), 0);
 	list = json_incref(json_object_get(json, "problems"));
 	json_decref(json);
 	return list;
@@ -61,7 +59,7 @@ static void test_survives_a_restart(void **state)
 	world_stop();
 	world_start();
 	assert_int_equal(nr_definitions(), 1);
-	assert_int_equal(daemon_get_definitions(w.d, &admin, world_uuid(1), &json, NULL), 0);
+	assert_int_equal(daemon_get_definitions(w.d, &world_admin, world_uuid(1), &json, NULL), 0);
 	assert_int_equal(json_integer_value(json_object_get(json, "memory")), WORLD_GIB);
 	assert_true(json_is_null(json_object_get(json, "time")));
 	assert_string_equal(json_string_value(json_object_get(json, "vm")), "web3");
@@ -265,7 +263,7 @@ static void test_a_file_that_cannot_be_written_changes_nothing(void **state)
 	assert_int_equal(nr_files(), 1);
 	world_stop();
 	world_start();
-	assert_int_equal(daemon_get_definitions(w.d, &admin, world_uuid(1), &json, NULL), 0);
+	assert_int_equal(daemon_get_definitions(w.d, &world_admin, world_uuid(1), &json, NULL), 0);
 	assert_true(json_is_null(json_object_get(json, "vm")));
 	json_decref(json);
 }

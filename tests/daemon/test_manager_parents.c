@@ -8,9 +8,6 @@
 #include "manager_world.h"
 
 #define T(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
-#define FULL (14 * WORLD_GIB)
-
-static const struct daemon_peer admin = { .is_local = true, .right = DAEMON_ADMIN };
 
 static void start(unsigned int n)
 {
@@ -23,7 +20,7 @@ static void start(unsigned int n)
 static bool has_parent(const char *name)
 {
 	json_t *json = NULL;
-	int r = daemon_get_parents(w.d, &admin, name, &json, NULL);
+	int r = daemon_get_parents(w.d, &world_admin, name, &json, NULL);
 
 	json_decref(json);
 	return r == 0;
@@ -36,7 +33,7 @@ static void test_c10_c32_types_of_mixed_size(void **state)
 	json_t *json = NULL, *type, *list;
 	size_t i;
 
-	assert_int_equal(daemon_get_types(w.d, &admin, "cpu0", NULL, &json, NULL), 0);
+	assert_int_equal(daemon_get_types(w.d, &world_admin, "cpu0", NULL, &json, NULL), 0);
 	list = json_object_get(json, "types");
 	assert_int_equal(json_array_size(list), 8);
 	json_array_foreach(list, i, type) {
@@ -46,7 +43,7 @@ static void test_c10_c32_types_of_mixed_size(void **state)
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "available_instances")), 56);
 	json_decref(json);
 	start(1);
-	assert_int_equal(daemon_get_types(w.d, &admin, "cpu0", "compute-8g", &json, NULL), 0);
+	assert_int_equal(daemon_get_types(w.d, &world_admin, "cpu0", "compute-8g", &json, NULL), 0);
 	assert_int_equal(json_integer_value(json_object_get(json, "available_instances")), 1);
 	json_decref(json);
 }
@@ -187,7 +184,7 @@ static void test_c33_schedule_is_kept(void **state)
 	w.schedule = (struct trnc_parent_schedule){ 0 };
 	world_start();
 	assert_int_equal(w.schedule.policy, TRNC_POLICY_EQUAL);
-	assert_int_equal(daemon_get_schedule(w.d, &admin, "cpu0", &json, NULL), 0);
+	assert_int_equal(daemon_get_schedule(w.d, &world_admin, "cpu0", &json, NULL), 0);
 	assert_string_equal(json_string_value(json_object_get(json, "policy")), "equal");
 	json_decref(json);
 }
@@ -252,10 +249,10 @@ static void test_adopts_what_was_running(void **state)
 	world_start();
 	assert_int_equal(world_nr_devices(), 2);
 	assert_int_equal(w.nr_started, 2);
-	assert_int_equal(world_left("cpu0", "memory"), FULL - 1000000 - WORLD_GIB / 4);
+	assert_int_equal(world_left("cpu0", "memory"), WORLD_FULL - 1000000 - WORLD_GIB / 4);
 	/* What the device says counts. */
 	assert_int_equal(world_left("cpu0", "time"), 1000 - 2 * 123);
-	assert_int_equal(daemon_get_devices(w.d, &admin, world_uuid(1), &json, NULL), 0);
+	assert_int_equal(daemon_get_devices(w.d, &world_admin, world_uuid(1), &json, NULL), 0);
 	assert_string_equal(json_string_value(json_object_get(json, "vm")), "web");
 	json_decref(json);
 	world_ask(world_post_device, NULL, "{'type':'compute-256m','uuid':'10000000-2000-4000-8000-000000000002'}", &err);
@@ -271,7 +268,7 @@ static void test_adopts_without_its_parent(void **state)
 	world_start();
 	assert_true(w.is_ready);
 	assert_int_equal(world_nr_devices(), 1);
-	assert_int_equal(world_left("cpu0", "memory"), FULL - WORLD_GIB / 4);
+	assert_int_equal(world_left("cpu0", "memory"), WORLD_FULL - WORLD_GIB / 4);
 }
 
 /* Less was configured meanwhile: who runs keeps its place. */
@@ -290,7 +287,7 @@ static void test_adopts_with_less_memory_configured(void **state)
 	w.config.nr_parents = 1;
 	world_start();
 	assert_int_equal(world_nr_devices(), 1);
-	assert_int_equal(world_left("cpu0", "memory"), FULL - 2 * WORLD_GIB);
+	assert_int_equal(world_left("cpu0", "memory"), WORLD_FULL - 2 * WORLD_GIB);
 	json_decref(world_ask(world_delete_device, world_uuid(1), NULL, NULL));
 	world_stop();
 	assert_int_equal(rmdir(path), 0);
@@ -307,10 +304,10 @@ static void test_one_that_does_not_answer(void **state)
 	world_stop();
 	w.deaf = true;
 	world_start();
-	assert_int_equal(daemon_get_devices(w.d, &admin, world_uuid(1), &json, NULL), 0);
+	assert_int_equal(daemon_get_devices(w.d, &world_admin, world_uuid(1), &json, NULL), 0);
 	assert_string_equal(json_string_value(json_object_get(json, "state")), "unresponsive");
 	json_decref(json);
-	assert_int_equal(daemon_get_about(w.d, &admin, &json, NULL), 0);
+	assert_int_equal(daemon_get_about(w.d, &world_admin, &json, NULL), 0);
 	assert_int_equal(json_array_size(json_object_get(json, "problems")), 1);
 	json_decref(json);
 	world_ask(world_delete_device, world_uuid(1), NULL, &err);
@@ -345,14 +342,14 @@ static void test_not_ready_says_so(void **state)
 	assert_int_equal(daemon_manager_create(w.event, &w.config, NULL, NULL, &w.d, &err), 0);
 	w.events = json_array();
 	w.listener = NULL;
-	assert_refused(daemon_get_parents(w.d, &admin, NULL, &json, &err), err, -EAGAIN, "NotReady");
-	assert_refused(daemon_get_devices(w.d, &admin, NULL, &json, &err), err, -EAGAIN, "NotReady");
-	assert_refused(daemon_get_types(w.d, &admin, NULL, NULL, &json, &err), err, -EAGAIN, "NotReady");
-	assert_int_equal(daemon_get_about(w.d, &admin, &json, &err), 0);
+	assert_refused(daemon_get_parents(w.d, &world_admin, NULL, &json, &err), err, -EAGAIN, "NotReady");
+	assert_refused(daemon_get_devices(w.d, &world_admin, NULL, &json, &err), err, -EAGAIN, "NotReady");
+	assert_refused(daemon_get_types(w.d, &world_admin, NULL, NULL, &json, &err), err, -EAGAIN, "NotReady");
+	assert_int_equal(daemon_get_about(w.d, &world_admin, &json, &err), 0);
 	assert_true(json_is_false(json_object_get(json, "ready")));
 	json_decref(json);
 	world_run();
-	assert_int_equal(daemon_get_parents(w.d, &admin, NULL, &json, &err), 0);
+	assert_int_equal(daemon_get_parents(w.d, &world_admin, NULL, &json, &err), 0);
 	json_decref(json);
 }
 
