@@ -640,51 +640,6 @@ static void test_odd_contents(void **state)
 	end();
 }
 
-/* ------------------------------------------------------ what is no gate */
-
-static void expect_no_gate(int fd)
-{
-	uint64_t buffer;
-	struct queue q;
-
-	assert_true(fd >= 0);
-	next_buffer = BUFFERS_AT;
-	harness_give(-1, fd);
-	harness_start(&h, 0);
-	new_buffer(&buffer);
-	harness_queue(&h, &q, 0);
-	harness_fill(&h, &q, buffer, 64, 7, 0, 0, NULL);
-	harness_wait_seq(&h, q.event, q.seq);
-	harness_stop(&h);
-	harness_give(-1, -1);
-	close(fd);
-}
-
-static void test_no_gate(void **state)
-{
-	int pipes[2], fd;
-
-	(void)state;
-	assert_int_equal(pipe(pipes), 0);
-	expect_no_gate(pipes[0]);
-	close(pipes[1]);
-	expect_no_gate(open("/dev/zero", O_RDWR));
-	/* Not sealed: it could shrink. */
-	fd = memfd_create("gate", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	assert_int_equal(ftruncate(fd, GATE_SIZE), 0);
-	expect_no_gate(fd);
-	/* Too small. */
-	fd = memfd_create("gate", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	assert_int_equal(ftruncate(fd, 128), 0);
-	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK), 0);
-	expect_no_gate(fd);
-	/* Cannot be written. */
-	fd = memfd_create("gate", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	assert_int_equal(ftruncate(fd, GATE_SIZE), 0);
-	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_WRITE), 0);
-	expect_no_gate(fd);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -695,7 +650,6 @@ int main(void)
 		cmocka_unit_test(test_end_while_closed), cmocka_unit_test(test_destroy_while_closed),
 		cmocka_unit_test(test_two_contexts), cmocka_unit_test(test_idle_messages),
 		cmocka_unit_test(test_limit), cmocka_unit_test(test_stopped), cmocka_unit_test(test_odd_contents),
-		cmocka_unit_test(test_no_gate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
