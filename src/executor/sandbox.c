@@ -300,7 +300,7 @@ static int fill(scmp_filter_ctx filter, bool is_guest)
 	/* Our end with the device process must stay as it is set. */
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 1,
-				     SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG));
+				     SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, PR_SET_PDEATHSIG));
 	/* Threads may signal within their process (abort does), not beyond. */
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -153,6 +154,12 @@ void exec_sandbox_drop_capabilities(void)
 
 #if HAVE_SECCOMP
 
+/* Newer than the headers may be; the same on all architectures. */
+#define NR_FCHMODAT2 452
+#define NR_SETXATTRAT 463
+#define NR_REMOVEXATTRAT 466
+#define NR_FILE_SETATTR 469
+
 static const struct {
 	int nr;
 	int error;
@@ -160,6 +167,7 @@ static const struct {
 	/* What is said about a file, not in it: Landlock does not ask. */
 	{ SCMP_SYS(chmod), EPERM },
 	{ SCMP_SYS(fchmodat), EPERM },
+	{ NR_FCHMODAT2, EPERM },
 	{ SCMP_SYS(chown), EPERM },
 	{ SCMP_SYS(lchown), EPERM },
 	{ SCMP_SYS(fchownat), EPERM },
@@ -170,6 +178,11 @@ static const struct {
 	{ SCMP_SYS(lsetxattr), EPERM },
 	{ SCMP_SYS(removexattr), EPERM },
 	{ SCMP_SYS(lremovexattr), EPERM },
+	{ NR_SETXATTRAT, EPERM },
+	{ NR_REMOVEXATTRAT, EPERM },
+	{ NR_FILE_SETATTR, EPERM },
+	/* Landlock asks since its third version. */
+	{ SCMP_SYS(truncate), EACCES },
 	{ SCMP_SYS(fanotify_init), EPERM },
 	{ SCMP_SYS(name_to_handle_at), EPERM },
 	/* Pages and priorities of others. */
@@ -180,7 +193,15 @@ static const struct {
 	{ SCMP_SYS(socketpair), EACCES },
 	/* Its flags cannot be looked at; libraries go on with clone. */
 	{ SCMP_SYS(clone3), ENOSYS },
+	/* What others of the same user share by number or name. */
 	{ SCMP_SYS(shmctl), EPERM },
+	{ SCMP_SYS(semctl), EPERM },
+	{ SCMP_SYS(semop), EPERM },
+	{ SCMP_SYS(semtimedop), EPERM },
+	{ SCMP_SYS(msgctl), EPERM },
+	{ SCMP_SYS(msgsnd), EPERM },
+	{ SCMP_SYS(msgrcv), EPERM },
+	{ SCMP_SYS(mq_unlink), EPERM },
 	{ SCMP_SYS(syslog), EPERM },
 	{ SCMP_SYS(personality), EPERM },
 };
@@ -192,10 +213,12 @@ static const struct {
 } limited[] = {
 	/* Of other processes than this one, or this thread. */
 	{ SCMP_SYS(prlimit64), { 0, SCMP_CMP_NE, 0, 0 } },
+	{ SCMP_SYS(setpriority), { 0, SCMP_CMP_NE, PRIO_PROCESS, 0 } },
 	{ SCMP_SYS(setpriority), { 1, SCMP_CMP_NE, 0, 0 } },
 	{ SCMP_SYS(sched_setscheduler), { 0, SCMP_CMP_NE, 0, 0 } },
 	{ SCMP_SYS(sched_setparam), { 0, SCMP_CMP_NE, 0, 0 } },
 	{ SCMP_SYS(sched_setattr), { 0, SCMP_CMP_NE, 0, 0 } },
+	{ SCMP_SYS(sched_setaffinity), { 0, SCMP_CMP_NE, 0, 0 } },
 	/* Of a file that is not open. */
 	{ SCMP_SYS(utimensat), { 1, SCMP_CMP_NE, 0, 0 } },
 	/* Signals through a file. */
@@ -207,6 +230,10 @@ static const struct {
 	/* Standard error may be a terminal: nobody types for its user. */
 	{ SCMP_SYS(ioctl), { 1, SCMP_CMP_MASKED_EQ, 0xffffffff, TIOCSTI } },
 	{ SCMP_SYS(ioctl), { 1, SCMP_CMP_MASKED_EQ, 0xffffffff, TIOCLINUX } },
+	/* Pages behind a grant stay: the device process reads some of them. */
+	{ SCMP_SYS(madvise), { 2, SCMP_CMP_MASKED_EQ, 0xffffffff, MADV_REMOVE } },
+	/* A child of the device process. */
+	{ SCMP_SYS(clone), { 0, SCMP_CMP_MASKED_EQ, CLONE_PARENT, CLONE_PARENT } },
 	/* New namespaces open more of the kernel. */
 	{ SCMP_SYS(clone), { 0, SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER } },
 	{ SCMP_SYS(clone), { 0, SCMP_CMP_MASKED_EQ, CLONE_NEWNS, CLONE_NEWNS } },

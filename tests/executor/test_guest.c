@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <glob.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -21,6 +23,12 @@
 #include "base/socket.h"
 #include "harness.h"
 #include "tranche/wire/parent.h"
+
+/* Headers may be older than these. */
+#define NR_FCHMODAT2 452
+#define NR_SETXATTRAT 463
+#define NR_REMOVEXATTRAT 466
+#define NR_FILE_SETATTR 469
 
 static struct harness h;
 
@@ -246,6 +254,10 @@ static void test_files_of_the_host(void **state)
 	snprintf(text_at(TEXT), 512, "%s", mine);
 	assert_int_equal(do_call(SYS_unlink, AT(TEXT), 0, 0, 0, 0), -EACCES);
 	assert_int_equal(do_call(SYS_chmod, AT(TEXT), 0777, 0, 0, 0), -EPERM);
+	assert_int_equal(do_call(NR_FCHMODAT2, AT_FDCWD, AT(TEXT), 0777, 0, 0), -EPERM);
+	assert_int_equal(do_call(NR_SETXATTRAT, AT_FDCWD, AT(TEXT), 0, AT(TEXT), 0), -EPERM);
+	assert_int_equal(do_call(NR_REMOVEXATTRAT, AT_FDCWD, AT(TEXT), 0, AT(TEXT), 0), -EPERM);
+	assert_int_equal(do_call(NR_FILE_SETATTR, AT_FDCWD, AT(TEXT), AT(ANSWER), 24, 0), -EPERM);
 	assert_int_equal(do_call(SYS_chown, AT(TEXT), 1, 1, 0, 0), -EPERM);
 	assert_int_equal(do_call(SYS_utimensat, AT_FDCWD, AT(TEXT), 0, 0, 0), -EPERM);
 	assert_int_equal(do_call(SYS_truncate, AT(TEXT), 0, 0, 0, 0), -EACCES);
@@ -277,6 +289,17 @@ static void test_calls(void **state)
 	assert_int_equal(do_call(SYS_pidfd_getfd, 0, 0, 0, 0, 0), -EPERM);
 	assert_int_equal(do_call(SYS_prlimit64, us, 0, 0, AT(ANSWER), 0), -EPERM);
 	assert_int_equal(do_call(SYS_setpriority, 0, us, 5, 0, 0), -EPERM);
+	assert_int_equal(do_call(SYS_setpriority, 0, 0, 0, 0, 0), 0);
+	assert_int_equal(do_call(SYS_setpriority, 2 /* PRIO_USER */, 0, 19, 0, 0), -EPERM);
+	assert_int_equal(do_call(SYS_sched_setaffinity, us, 8, AT(TEXT), 0, 0), -EPERM);
+	assert_int_equal(do_call(SYS_prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0), -EPERM);
+	assert_int_equal(do_call(SYS_prctl, 1ll << 32 | PR_SET_PDEATHSIG, 0, 0, 0, 0), -EPERM);
+	assert_int_equal(do_call(SYS_madvise, AT(0), 4096, MADV_REMOVE, 0, 0), -EPERM);
+	assert_int_equal(do_call(SYS_madvise, AT(0), 4096, 1ll << 32 | MADV_REMOVE, 0, 0), -EPERM);
+	assert_int_equal(do_call(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0), -EPERM);
+	assert_int_equal(do_call(SYS_msgctl, 0, 0 /* IPC_RMID */, 0, 0, 0), -EPERM);
+	assert_int_equal(do_call(SYS_semctl, 0, 0, 0, 0, 0), -EPERM);
+	assert_int_equal(do_call(SYS_mq_unlink, AT(TEXT), 0, 0, 0, 0), -EPERM);
 	assert_int_equal(do_call(SYS_clone, 0x10000000 | SIGCHLD, 0, 0, 0, 0), -EPERM);
 	assert_int_equal(do_call(SYS_clone3, AT(ANSWER), 64, 0, 0, 0), -ENOSYS);
 	assert_int_equal(do_call(SYS_unshare, 0x10000000, 0, 0, 0, 0), -EPERM);
