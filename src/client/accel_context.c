@@ -144,11 +144,11 @@ int client_accel_block_add(struct client_context *c, struct trnc_event_slot **re
 
 	if (r < 0)
 		return client_accel_refuse(s, r, "EVENT_BLOCK_ADD", err);
-	client_accel_note_live(s, TRNC_SEGMENT_SERVICE, CLIENT_BLOCK_BYTES);
 	p = mmap(NULL, CLIENT_BLOCK_BYTES, PROT_READ, MAP_SHARED, s->fd, (off_t)add.mmap_offset);
 	/* The device has the block now, so that a second try would not be the next one: the context has no more events. */
 	if (p == MAP_FAILED)
 		return client_refuse_memory(err);
+	client_accel_note_live(s, TRNC_SEGMENT_SERVICE, CLIENT_BLOCK_BYTES);
 	*ret_block = p;
 	return 0;
 }

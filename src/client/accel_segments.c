@@ -71,9 +71,13 @@ int client_accel_map(struct client_segment *seg, uint64_t mmap_offset, struct tr
 /* What the kernel maps of a device can be kept from children, and not given to them again: it is mapped anew for that. */
 void client_accel_segment_show(struct client_segment *seg)
 {
-	if (!client_session_is_foreign(seg->session))
-		mmap(seg->ptr, seg->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, seg->session->fd,
-		     (off_t)seg->mmap_offset);
+	if (client_session_is_foreign(seg->session))
+		return;
+	if (mmap(seg->ptr, seg->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, seg->session->fd,
+		 (off_t)seg->mmap_offset) != MAP_FAILED)
+		return;
+	/* The device is gone, and the old mapping may be, too: what is written there is for nobody, but nobody else's. */
+	mmap(seg->ptr, seg->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
 static int refuse_grant(struct client_segment *seg, int r, struct trn_error *err)
