@@ -134,6 +134,7 @@ static void finish(struct device_process *p)
 {
 	struct service *s = p->service_data;
 
+	sd_event_source_disable_unref(s->gone); /* of a server that could not be started */
 	base_close(s->gone_fd);
 	device_compute_finish(&s->compute);
 	free(s);
