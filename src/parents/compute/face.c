@@ -137,7 +137,7 @@ static int make_aperture(struct compute_face *f, struct trn_error *err)
 
 static int draw_names(struct compute_face *f, struct trn_error *err)
 {
-	while (!f->nonce)
+	while (f->nonce == 0 || f->nonce == UINT64_MAX) /* ones are what a device that is gone reads as */
 		if (getrandom(&f->nonce, sizeof(f->nonce), 0) != sizeof(f->nonce))
 			return trn_error_set(err, -errno, "NoRandom", "no random numbers: %s", strerror(errno));
 	if (getrandom(f->luid, sizeof(f->luid), 0) != sizeof(f->luid))

@@ -186,6 +186,10 @@ static void refuse_quota(struct compute_session *s, const struct trnc_msg *m, co
 	if (c->kind == TRNC_SEGMENT_BUFFER)
 		compute_refuse(s, m, -ENOSPC, "QuotaExceeded", "%s asked for, %s of the device's quota of %s are in use",
 			       asked, used, base_size_format(s->device->stats.quota, total));
+	else if (COMPUTE_SERVICE_ALLOWANCE - used_of(s, c->kind) >= c->size)
+		compute_refuse(s, m, -ENOSPC, "QuotaExceeded",
+			       "%s of service memory asked for, the device's other sessions leave no more than %s", asked,
+			       base_size_format(left_of(s, c->kind), total));
 	else
 		compute_refuse(s, m, -ENOSPC, "QuotaExceeded",
 			       "%s of service memory asked for, %s of the session's %s are in use", asked, used,
