@@ -8,6 +8,7 @@
         context = s.context(0)
 """
 import contextlib
+import ctypes
 import errno
 import mmap
 import os
@@ -112,17 +113,19 @@ class Guest:
     def write(self, register, value):
         self.client.write32(BAR0, register, value)
 
+    # By ctypes: the host reads these words at any moment, and struct.pack_into() zeroes them before it writes.
+
     def get32(self, offset):
-        return struct.unpack_from("<I", self.memory, offset)[0]
+        return ctypes.c_uint32.from_buffer(self.memory, offset).value
 
     def get64(self, offset):
-        return struct.unpack_from("<Q", self.memory, offset)[0]
+        return ctypes.c_uint64.from_buffer(self.memory, offset).value
 
     def put32(self, offset, value):
-        struct.pack_into("<I", self.memory, offset, value)
+        ctypes.c_uint32.from_buffer(self.memory, offset).value = value
 
     def put64(self, offset, value):
-        struct.pack_into("<Q", self.memory, offset, value)
+        ctypes.c_uint64.from_buffer(self.memory, offset).value = value
 
     def wait_status(self, bits, within=20):
         eventually(lambda: self.read(R_STATUS) & bits, f"status {bits:#x}", within)

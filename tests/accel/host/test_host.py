@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The fake host, driven by hand over vfio-user: what a driver does to come up, one command, and what is given back."""
 import contextlib
+import ctypes
 import mmap
 import os
 import pathlib
@@ -55,8 +56,13 @@ class Driver:
         self.c.write32(BAR0, COMMAND, 1)
         assert self.c.read32(BAR0, STATUS) == READY | RUNNING
 
+    # By ctypes: the host reads these words at any moment, and struct.pack_into() zeroes them before it writes.
+
     def get64(self, at):
-        return struct.unpack_from("=Q", self.memory, at)[0]
+        return ctypes.c_uint64.from_buffer(self.memory, at).value
+
+    def put64(self, at, value):
+        ctypes.c_uint64.from_buffer(self.memory, at).value = value
 
     def ask(self, session, kind, body=b""):
         """Return: (status, body) of the reply"""
@@ -64,7 +70,7 @@ class Driver:
         at = 0x10000 + self.requests % 32 * 2048
         self.memory[at:at + 32 + len(body)] = struct.pack("=IIIIQII", session, 0, kind, 24 + len(body), self.last_id, 0, 0) + body
         self.requests += 1
-        struct.pack_into("=Q", self.memory, 0, self.requests)
+        self.put64(0, self.requests)
         self.c.write32(BAR0, BELL, 1)
         got = self.reply()
         assert got[:3] == (session, kind | 0x80000000, self.last_id), got
@@ -78,7 +84,7 @@ class Driver:
         session, zero, kind, size, ident, status, flags = struct.unpack_from("=IIIIQII", self.memory, at)
         assert zero == flags == 0 and size % 8 == 0
         self.replies += 1
-        struct.pack_into("=Q", self.memory, 64, self.replies)
+        self.put64(64, self.replies)
         return session, kind, ident, status, self.memory[at + 32:at + 8 + size]
 
     def open(self, vector=1):
@@ -127,7 +133,7 @@ def test_command():
         records += struct.pack("=HHIQQQQQII", 71, 0, 56, 1, queue, 1, event, 0, 0, 0)
         d.memory[w + 12288:w + 12288 + len(records)] = records
         struct.pack_into("=IIQ", d.memory, w + 8192, 1, 0, 1)       # kernel_asleep until one command is complete
-        struct.pack_into("=Q", d.memory, w, len(records))
+        d.put64(w, len(records))
         d.c.write32(BAR0, BELL_CHANNEL, 1 << 8 | 1)
         assert select.select([d.events[1]], [], [], 5)[0], "no interrupt"
         assert d.get64(0x2040) == 1 and d.get64(w + 8192) == 0
@@ -145,7 +151,7 @@ def test_nonsense_in_the_ring():
         d.context()
         w = d.window
         eventually(lambda: struct.unpack_from("=I", d.memory, w + 64)[0], "the host sleeps")
-        struct.pack_into("=Q", d.memory, w, 16)        # a head of zeroes
+        d.put64(w, 16)        # a head of zeroes
         d.c.write32(BAR0, BELL_CHANNEL, 1 << 8 | 1)
         eventually(lambda: d.get64(w + 4096 + 64) & 0xffffffff == 2, "lost: the record")
 
@@ -178,7 +184,7 @@ def test_reset():
 
 def test_broken_ring():
     with running() as (host, d):
-        struct.pack_into("=Q", d.memory, 0, 33)
+        d.put64(0, 33)
         d.c.write32(BAR0, BELL, 1)
         eventually(lambda: d.c.read32(BAR0, STATUS) & FAILED, "FAILED")
         assert "request_producer" in host.errors()
