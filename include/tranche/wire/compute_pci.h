@@ -70,7 +70,7 @@ TRNC_ASSERT_SIZE(trnc_pci_cap, 32);
 #define TRNC_REG_DRIVER_FEATURES 0x104u /* rw, 64: a subset of FEATURES */
 #define TRNC_REG_COMMAND 0x10cu		/* wo: TRNC_COMMAND_* */
 #define TRNC_REG_DOORBELL_CONTROL 0x110u /* wo, any value: requests were added, or replies were read */
-#define TRNC_REG_DOORBELL_CHANNEL 0x114u /* wo: session << 8 | context: its host_asleep was set; context 0: that of its text */
+#define TRNC_REG_DOORBELL_CHANNEL 0x114u /* wo: session << 8 | context, whose host_asleep was taken back; context 0: that of its text */
 
 #define TRNC_STATUS_READY (1u << 0)   /* the aperture is clean: START may come */
 #define TRNC_STATUS_RUNNING (1u << 1) /* started: rings are read */

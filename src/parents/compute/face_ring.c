@@ -13,7 +13,7 @@
 
 #define BUDGET 64u     /* requests, before the rest of the loop gets its turn */
 #define MAX_WAITING 64u /* replies, while requests are taken */
-#define MAX_OPEN 65536u /* requests that the executors and the worker have */
+#define MAX_OPEN (2 * FACE_SESSIONS * COMPUTE_PENDING_MAX) /* requests that the executors and the worker have: more than all sessions may */
 #define AGAIN_US 2000u
 
 struct waiting_reply {
@@ -48,6 +48,12 @@ static uint64_t load(const __le64 *from)
 static void store(__le64 *to, uint64_t value)
 {
 	atomic_store((_Atomic uint64_t *)to, value);
+}
+
+/* What waits for a context's ring to be read may wait for ever. It is bounded by the number of segments, and nobody else is held up. */
+static bool is_counted(uint32_t type)
+{
+	return (type & ~TRNC_MSG_REPLY) != TRNC_MSG_SEGMENT_DESTROY && (type & ~TRNC_MSG_REPLY) != TRNC_MSG_SHARED_DETACH;
 }
 
 /* --------------------------------------------------------------- replies */
@@ -129,7 +135,7 @@ void compute_ring_send(struct compute_face *f, uint32_t session, const void *pac
 {
 	const struct trnc_msg *m = packet;
 
-	if (f->nr_open && m->type & TRNC_MSG_REPLY)
+	if (f->nr_open && m->type & TRNC_MSG_REPLY && is_counted(m->type))
 		f->nr_open--;
 	if (f->is_over || len > TRNC_CONTROL_SLOT_SIZE - offsetof(struct trnc_control_slot, msg))
 		return;
@@ -199,7 +205,7 @@ static bool take_one(struct compute_face *f)
 	memcpy(&slot, slot_at(f, TRNC_CONTROL_REQUESTS, f->request_consumer), sizeof(slot));
 	atomic_thread_fence(memory_order_seq_cst); /* the copy is complete before its place may be used again */
 	store(&host_of(f)->request_consumer, ++f->request_consumer);
-	f->nr_open++;
+	f->nr_open += is_counted(slot.msg.type);
 	handle(f, &slot);
 	return true;
 }
