@@ -17,6 +17,7 @@
 #include "tranche/wire/compute_pci.h"
 #include "drm/tranche_accel.h"
 
+#define TRANCHE_MAX_SESSIONS 64
 #define TRANCHE_EVENT_BLOCK_SIZE (TRNC_EVENT_BLOCK_SLOTS * sizeof(struct trnc_event_slot))
 
 /* What the registers said, once at START. */
@@ -54,7 +55,8 @@ static inline bool tranche_size_ok(u64 size, u64 limit)
 
 static inline bool tranche_layout_ok(const struct tranche_layout *l, u64 aperture)
 {
-	return l->nonce && l->nonce != U64_MAX && in_range(l->nr_sessions, 1, 64) &&
+	return l->nonce && l->nonce != U64_MAX &&
+	       in_range(l->nr_sessions, 1, TRANCHE_MAX_SESSIONS) &&
 	       is_power_of_2(l->window_align) && l->window_align >= TRNC_PAGE &&
 	       l->control_size >= TRNC_CONTROL_MIN && l->control_size <= aperture &&
 	       l->probe_offset <= l->control_size &&
@@ -146,7 +148,8 @@ static inline bool tranche_reply_ok(const struct trnc_control_slot *slot, u32 se
 /* Is it the news that a session is lost? */
 static inline bool tranche_lost_ok(const struct trnc_control_slot *slot)
 {
-	return in_range(le32_to_cpu(slot->session), 1, 64) && !slot->reserved && !slot->msg.id &&
+	return in_range(le32_to_cpu(slot->session), 1, TRANCHE_MAX_SESSIONS) &&
+	       !slot->reserved && !slot->msg.id &&
 	       le32_to_cpu(slot->msg.type) == TRNC_MSG_SESSION_LOST &&
 	       le32_to_cpu(slot->msg.len) == sizeof(slot->msg) + sizeof(struct trnc_error_body);
 }

@@ -41,7 +41,7 @@ static void context_release(struct kref *ref)
 {
 	struct tranche_context *ctx = container_of(ref, struct tranche_context, ref);
 
-	tranche_context_forget(ctx);
+	tranche_context_prune(ctx, true);
 	tranche_request_put(ctx->destroy);
 	kfree_rcu(ctx, rcu);
 }
@@ -79,9 +79,11 @@ void tranche_context_drop(struct tranche_context *ctx)
 	tranche_context_put(ctx);
 }
 
+/* Refused, it stays the host's, and keeps its number, until the file is closed. */
 static void context_destroyed(struct tranche_request *req)
 {
-	tranche_context_drop(req->context);
+	if (!req->status)
+		tranche_context_drop(req->context);
 }
 
 /* Once: who comes later gets ENOENT. */
@@ -255,10 +257,8 @@ static int event_block_call(struct tranche_context *ctx,
 
 	if (!req || IS_ERR(obj)) {
 		event_block_end(ctx, NULL);
-		if (IS_ERR(obj))
-			return PTR_ERR(obj);
 		tranche_object_put(obj);
-		return -ENOMEM;
+		return req ? PTR_ERR(obj) : -ENOMEM;
 	}
 	args->mmap_offset = drm_vma_node_offset_addr(&obj->base.vma_node);
 	req->body.event_block.context = cpu_to_le32(ctx->id);

@@ -23,6 +23,12 @@ void tranche_control_kick(struct tranche_device *tdev)
 	mod_delayed_work(tdev->wq, &tdev->work, 0);
 }
 
+/* Somebody waits: a device that died tells nobody. */
+void tranche_control_watch(struct tranche_device *tdev)
+{
+	queue_delayed_work(tdev->wq, &tdev->work, LOOK_AGAIN);
+}
+
 struct tranche_request *tranche_request_new(struct tranche_device *tdev, u32 type)
 {
 	struct tranche_control *c = &tdev->control;
@@ -107,25 +113,30 @@ static void control_pump(struct tranche_device *tdev)
 
 	lockdep_assert_held(&c->lock);
 	/* Pairs with the host's release: it has copied the slots before. */
-	consumer = le64_to_cpu(smp_load_acquire(&c->host->request_consumer));
+	consumer = le64_to_cpu(virt_load_acquire(&c->host->request_consumer));
 	if (!tranche_consumer_ok(c->consumer, consumer, producer)) {
 		c->broken = true;
 		tranche_control_kick(tdev);
 		return;
 	}
+	if (c->consumer != consumer)
+		c->moved = jiffies;
 	c->consumer = consumer;
 	list_for_each_entry_safe(req, next, &c->backlog, link) {
+		bool unbounded = tranche_sizes(req->type).unbounded;
+
 		if (!tranche_ring_room(c->producer, consumer))
 			break;
 		control_fill(tdev, req);
 		req->state = TRANCHE_REQUEST_SENT;
-		list_move_tail(&req->link, &c->sent);
+		req->deadline = jiffies + REQUEST_TIMEOUT;
+		list_move_tail(&req->link, unbounded ? &c->patient : &c->sent);
 		c->producer++;
 	}
 	if (c->producer == producer)
 		return;
 	/* The slots are written before the host sees the new position. */
-	smp_store_release(&c->guest->request_producer, cpu_to_le64(c->producer));
+	virt_store_release(&c->guest->request_producer, cpu_to_le64(c->producer));
 	writel(1, tdev->regs + TRNC_REG_DOORBELL_CONTROL);
 }
 
@@ -146,21 +157,22 @@ static int request_error(struct tranche_request *req)
 
 static int request_queue(struct tranche_request *req)
 {
-	struct tranche_device *tdev = req->tdev;
+	struct tranche_control *c = &req->tdev->control;
 	int error = -ENODEV;
 
-	CLASS(tranche_use, use)(tdev);
+	CLASS(tranche_use, use)(req->tdev);
 	if (!use.ok)
 		return error;
-	spin_lock(&tdev->control.lock);
-	req->slot = req->session ? READ_ONCE(req->session->slot) : 0;
-	error = request_error(req);
-	if (!error) {
-		req->state = TRANCHE_REQUEST_QUEUED;
-		list_add_tail(&req->link, &tdev->control.backlog);
-		control_pump(tdev);
+	scoped_guard(spinlock, &c->lock) {
+		req->slot = req->session ? READ_ONCE(req->session->slot) : 0;
+		error = request_error(req);
+		if (error)
+			break;
+		if (list_empty(&c->backlog))
+			c->moved = jiffies;
+		list_add_tail(&req->link, &c->backlog);
+		control_pump(req->tdev);
 	}
-	spin_unlock(&tdev->control.lock);
 	return error;
 }
 
@@ -177,11 +189,10 @@ void tranche_request_submit(struct tranche_request *req, struct tranche_session 
 	if (session)
 		kref_get(&session->ref);
 	req->session = session;
-	req->deadline = jiffies + REQUEST_TIMEOUT;
 	error = request_queue(req);
 	if (!error) {
 		/* It may have been answered and freed. */
-		queue_delayed_work(tdev->wq, &tdev->work, LOOK_AGAIN);
+		tranche_control_watch(tdev);
 		return;
 	}
 	req->state = TRANCHE_REQUEST_DONE;
@@ -241,7 +252,7 @@ static int control_replies(struct tranche_device *tdev)
 
 	for (;;) {
 		/* Pairs with the host's release: the slots are written. */
-		producer = le64_to_cpu(smp_load_acquire(&c->host->reply_producer));
+		producer = le64_to_cpu(virt_load_acquire(&c->host->reply_producer));
 		if (producer == c->replies)
 			return c->replies != first;
 		if (!tranche_producer_ok(c->replies, producer))
@@ -255,46 +266,40 @@ static int control_replies(struct tranche_device *tdev)
 				return -EPROTO;
 		}
 		/* The host may write over what was copied. */
-		smp_store_release(&c->guest->reply_consumer, cpu_to_le64(c->replies));
+		virt_store_release(&c->guest->reply_consumer, cpu_to_le64(c->replies));
 		if (full)
 			writel(1, tdev->regs + TRNC_REG_DOORBELL_CONTROL);
 		cond_resched();
 	}
 }
 
-static bool list_is_late(struct list_head *list)
+/*
+ * Is an answer overdue, or has nothing been read for as long? The first was sent first. How
+ * many requests wait is the programs' choice, so nobody walks through them.
+ */
+static bool control_is_late(struct tranche_control *c)
 {
-	struct tranche_request *req;
+	struct tranche_request *req = list_first_entry_or_null(&c->sent, struct tranche_request,
+							       link);
 
-	list_for_each_entry(req, list, link)
-		if (!tranche_sizes(req->type).unbounded && time_after(jiffies, req->deadline))
-			return true;
-	return false;
+	return (req && time_after(jiffies, req->deadline)) ||
+	       (!list_empty(&c->backlog) && time_after(jiffies, c->moved + REQUEST_TIMEOUT));
 }
 
-/* Pumps; tells whether the host keeps the rules and answers in time. */
-static bool control_look(struct tranche_device *tdev)
-{
-	struct tranche_control *c = &tdev->control;
-	bool ok;
-
-	spin_lock(&c->lock);
-	if (!list_empty(&c->backlog))
-		control_pump(tdev);
-	ok = !c->broken && !list_is_late(&c->sent) && !list_is_late(&c->backlog);
-	spin_unlock(&c->lock);
-	return ok;
-}
-
-/* Replies, time limits, news of STATUS. NULL, or why the device is to be reset. */
+/* Replies, requests, time limits, news of STATUS. NULL, or why the device is to be reset. */
 static const char *control_run(struct tranche_device *tdev)
 {
+	struct tranche_control *c = &tdev->control;
 	int replies = control_replies(tdev);
 
 	if (replies < 0)
 		return "answers what cannot be";
-	if (!control_look(tdev))
-		return "does not read or answer";
+	scoped_guard(spinlock, &c->lock) {
+		if (!list_empty(&c->backlog))
+			control_pump(tdev);
+		if (c->broken || control_is_late(c))
+			return "does not read or answer";
+	}
 	if (time_before(jiffies, tdev->status_at + LOOK_AGAIN) &&
 	    (replies || !READ_ONCE(tdev->look)))
 		return NULL;
@@ -312,7 +317,8 @@ static unsigned long control_rest(struct tranche_device *tdev)
 		return READ_ONCE(c->error) == -ETIMEDOUT ? LOOK_AGAIN : 0;
 	if (!list_empty_careful(&c->backlog))
 		return 1;
-	return waits || !list_empty_careful(&c->sent) ? LOOK_AGAIN : 0;
+	waits |= !list_empty_careful(&c->sent) || !list_empty_careful(&c->patient);
+	return waits ? LOOK_AGAIN : 0;
 }
 
 /* By interrupt, and every half second while somebody waits. */
@@ -365,6 +371,7 @@ void tranche_control_stop(struct tranche_device *tdev, int error)
 	scoped_guard(spinlock, &c->lock) {
 		c->error = error;
 		list_splice_init(&c->sent, &list);
+		list_splice_tail_init(&c->patient, &list);
 		list_splice_tail_init(&c->backlog, &list);
 		list_for_each_entry(req, &list, link)
 			req->state = TRANCHE_REQUEST_DONE;
@@ -392,6 +399,7 @@ int tranche_control_init(struct tranche_device *tdev)
 	c->error = -ENODEV;
 	INIT_LIST_HEAD(&c->backlog);
 	INIT_LIST_HEAD(&c->sent);
+	INIT_LIST_HEAD(&c->patient);
 	xa_init_flags(&c->requests, XA_FLAGS_ALLOC1);
 	INIT_DELAYED_WORK(&tdev->work, control_work);
 	ret = drmm_add_action_or_reset(&tdev->drm, control_release, NULL);

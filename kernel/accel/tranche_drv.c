@@ -29,20 +29,18 @@ static u64 reg_read64(struct tranche_device *tdev, u32 reg)
 	return low | (u64)reg_read(tdev, reg + 4) << 32;
 }
 
-static void reg_write(struct tranche_device *tdev, u32 reg, u32 value)
+/*
+ * 0 bytes until the host is about to answer the first SESSION_OPEN. Where they lie is read
+ * once, as a reset may read another layout at any moment.
+ */
+void *tranche_probe_find(struct tranche_device *tdev, u32 *ret_len)
 {
-	writel(value, tdev->regs + reg);
-}
-
-/* The host sets it before it answers the first SESSION_OPEN. */
-u32 tranche_probe_len(struct tranche_device *tdev)
-{
-	const struct tranche_layout *l = &tdev->layout;
+	u32 offset = READ_ONCE(tdev->layout.probe_offset);
 	u32 len = reg_read(tdev, TRNC_REG_PROBE_LEN);
 
-	if (len > TRANCHE_PROBE_MAX || !tranche_range_ok(l->probe_offset, len, l->control_size))
-		return 0;
-	return len;
+	*ret_len = len <= TRANCHE_PROBE_MAX &&
+		   tranche_range_ok(offset, len, tdev->aperture_size) ? len : 0;
+	return tdev->aperture + offset;
 }
 
 static int device_read_layout(struct tranche_device *tdev)
@@ -95,9 +93,9 @@ static int device_negotiate(struct tranche_device *tdev)
 
 	if (ret)
 		return ret;
-	reg_write(tdev, TRNC_REG_DRIVER_VERSION, l->version);
-	reg_write(tdev, TRNC_REG_DRIVER_FEATURES, lower_32_bits(l->features));
-	reg_write(tdev, TRNC_REG_DRIVER_FEATURES + 4, upper_32_bits(l->features));
+	writel(l->version, tdev->regs + TRNC_REG_DRIVER_VERSION);
+	writel(lower_32_bits(l->features), tdev->regs + TRNC_REG_DRIVER_FEATURES);
+	writel(upper_32_bits(l->features), tdev->regs + TRNC_REG_DRIVER_FEATURES + 4);
 	if (reg_read(tdev, TRNC_REG_DRIVER_VERSION) != l->version ||
 	    reg_read64(tdev, TRNC_REG_DRIVER_FEATURES) != l->features)
 		return -EPROTONOSUPPORT;
@@ -106,11 +104,10 @@ static int device_negotiate(struct tranche_device *tdev)
 		mm_renew(&tdev->windows, l->windows_offset,
 			 round_down(tdev->aperture_size - l->windows_offset, l->window_align));
 	}
-	reg_write(tdev, TRNC_REG_COMMAND, TRNC_COMMAND_START);
-	if (!(reg_read(tdev, TRNC_REG_STATUS) & TRNC_STATUS_RUNNING))
+	writel(TRNC_COMMAND_START, tdev->regs + TRNC_REG_COMMAND);
+	/* The host may want it back already, or have changed the quota. */
+	if (!tranche_device_check(tdev))
 		return -EIO;
-	tdev->status_at = jiffies;
-	WRITE_ONCE(tdev->leaving, false);
 	tranche_control_start(tdev);
 	return 0;
 }
@@ -127,7 +124,7 @@ static int device_try_start(struct tranche_device *tdev)
 	if (status == ALL_ONES)
 		return -ENODEV;
 	if (status & (TRNC_STATUS_RUNNING | TRNC_STATUS_FAILED))
-		reg_write(tdev, TRNC_REG_COMMAND, TRNC_COMMAND_RESET);
+		writel(TRNC_COMMAND_RESET, tdev->regs + TRNC_REG_COMMAND);
 	else if (status & TRNC_STATUS_READY)
 		return device_negotiate(tdev);
 	return -EAGAIN;
@@ -171,7 +168,7 @@ void tranche_device_stop(struct tranche_device *tdev, int error)
 			drm_mm_for_each_node_safe(node, next, &tdev->shared)
 				drm_mm_remove_node(node);
 	}
-	tranche_device_zap(tdev);
+	tranche_zap(tdev, NULL);
 }
 
 /* Reads STATUS. False: the device does not run (any more). */
@@ -359,7 +356,7 @@ static void device_end(struct tranche_device *tdev)
 	disable_delayed_work_sync(&tdev->work);
 	guard(mutex)(&tdev->reset_lock);
 	tranche_device_stop(tdev, -ENODEV);
-	reg_write(tdev, TRNC_REG_COMMAND, TRNC_COMMAND_RESET);
+	writel(TRNC_COMMAND_RESET, tdev->regs + TRNC_REG_COMMAND);
 }
 
 static int tranche_probe(struct pci_dev *pdev, const struct pci_device_id *id)

@@ -34,12 +34,10 @@
 
 #include "tranche_check.h"
 
-#define TRANCHE_MAX_SESSIONS 64
 #define TRANCHE_MAX_VECTORS 9
 
 enum tranche_request_state {
-	TRANCHE_REQUEST_NEW,
-	TRANCHE_REQUEST_QUEUED, /* waits for room in the ring */
+	TRANCHE_REQUEST_NEW, /* also while it waits for room in the ring */
 	TRANCHE_REQUEST_SENT,
 	TRANCHE_REQUEST_DONE,
 };
@@ -55,7 +53,7 @@ struct tranche_request {
 	u32 id; /* in tranche_control.requests, for as long as it exists */
 	u32 slot; /* the session's number, or 0 */
 	u32 epoch; /* of the device that it is for; 0: any */
-	unsigned long deadline; /* in jiffies */
+	unsigned long deadline; /* in jiffies, once it is SENT */
 	struct tranche_session *session; /* or NULL; counted from submission until it is DONE */
 	struct tranche_context *context; /* or NULL; counted by who sets it, likewise */
 	struct tranche_object *object[2]; /* or NULL; likewise */
@@ -90,8 +88,10 @@ struct tranche_control {
 	bool broken; /* the host broke a rule */
 	u64 producer; /* of requests */
 	u64 consumer; /* of requests, as last seen */
+	unsigned long moved; /* when it moved, or the backlog began, in jiffies */
 	struct list_head backlog; /* requests that wait for room */
-	struct list_head sent; /* those without an answer */
+	struct list_head sent; /* those without an answer, the oldest first */
+	struct list_head patient; /* likewise, without a time limit */
 	struct xarray requests; /* all of them, by id */
 	u32 next_id;
 	u64 replies; /* consumer of replies; of the worker */
@@ -234,13 +234,14 @@ void tranche_device_stop(struct tranche_device *tdev, int error);
 bool tranche_device_check(struct tranche_device *tdev);
 void tranche_device_reset(struct tranche_device *tdev, const char *why);
 void tranche_device_retry(struct tranche_device *tdev);
-u32 tranche_probe_len(struct tranche_device *tdev);
+void *tranche_probe_find(struct tranche_device *tdev, u32 *ret_len);
 
 /* tranche_control.c */
 int tranche_control_init(struct tranche_device *tdev);
 void tranche_control_start(struct tranche_device *tdev);
 void tranche_control_stop(struct tranche_device *tdev, int error);
 void tranche_control_kick(struct tranche_device *tdev);
+void tranche_control_watch(struct tranche_device *tdev);
 void tranche_control_wake(struct tranche_device *tdev, u64 sessions);
 irqreturn_t tranche_irq(int irq, void *data);
 struct tranche_request *tranche_request_new(struct tranche_device *tdev, u32 type);
@@ -279,7 +280,7 @@ drm_ioctl_t tranche_gem_create, tranche_gem_destroy, tranche_gem_info;
 DEFINE_FREE(tranche_object, struct tranche_object *, tranche_object_put(_T))
 
 /* tranche_mmap.c */
-void tranche_device_zap(struct tranche_device *tdev);
+void tranche_zap(struct tranche_device *tdev, struct tranche_session *session);
 int tranche_mmap(struct file *filp, struct vm_area_struct *vma);
 int tranche_object_mmap(struct drm_gem_object *gem, struct vm_area_struct *vma);
 
@@ -294,7 +295,7 @@ DEFINE_FREE(tranche_context, struct tranche_context *, tranche_context_put(_T))
 
 /* tranche_wait.c */
 void tranche_context_wake(struct tranche_context *ctx);
-void tranche_context_forget(struct tranche_context *ctx);
+void tranche_context_prune(struct tranche_context *ctx, bool all);
 drm_ioctl_t tranche_wait, tranche_wake, tranche_doorbell, tranche_eventfd;
 
 /* tranche_ioctl.c */

@@ -17,15 +17,11 @@ struct tranche_attach {
 	struct tranche_object *obj; /* counted */
 	enum { ATTACH_PENDING, ATTACH_DONE, ATTACH_GOING } state; /* session's lock */
 	u64 control_seq;
-	u32 hint; /* as in struct tranche_object, of this session; session's lock */
+	bool closed; /* its handle went while it was PENDING; likewise */
+	u32 hint; /* as in struct tranche_object, of this session; likewise */
 	u64 hint_pos;
 	struct tranche_request *detach; /* made early, so that it cannot fail */
 };
-
-static struct tranche_device *object_device(struct tranche_object *obj)
-{
-	return to_tranche(obj->base.dev);
-}
 
 void tranche_object_put(struct tranche_object *obj)
 {
@@ -36,7 +32,7 @@ void tranche_object_put(struct tranche_object *obj)
 bool tranche_object_is_lost(struct tranche_object *obj)
 {
 	return obj->session ? READ_ONCE(obj->session->lost) :
-			      obj->epoch != READ_ONCE(object_device(obj)->epoch);
+			      obj->epoch != READ_ONCE(to_tranche(obj->base.dev)->epoch);
 }
 
 /* As records and messages name it. */
@@ -49,7 +45,7 @@ static void object_release(struct tranche_object *obj)
 {
 	struct tranche_session *session = obj->session;
 
-	scoped_guard(mutex, session ? &session->lock : &object_device(obj)->lock) {
+	scoped_guard(mutex, session ? &session->lock : &to_tranche(obj->base.dev)->lock) {
 		if (drm_mm_node_allocated(&obj->node))
 			drm_mm_remove_node(&obj->node);
 		if (session) {
@@ -119,7 +115,7 @@ static int object_place_in(struct tranche_object *obj, struct drm_mm *mm)
 
 static int object_place(struct tranche_object *obj, struct tranche_session *session)
 {
-	struct tranche_device *tdev = object_device(obj);
+	struct tranche_device *tdev = to_tranche(obj->base.dev);
 	int ret;
 
 	if (!session) {
@@ -164,8 +160,9 @@ static void object_granted(struct tranche_request *req)
 static int object_grant(struct tranche_object *obj)
 {
 	struct tranche_request *req __free(tranche_request) =
-		tranche_request_new(object_device(obj), obj->session ? TRNC_MSG_SEGMENT_CREATE :
-								       TRNC_MSG_SHARED_CREATE);
+		tranche_request_new(to_tranche(obj->base.dev),
+				    obj->session ? TRNC_MSG_SEGMENT_CREATE :
+						   TRNC_MSG_SHARED_CREATE);
 
 	if (!req)
 		return -ENOMEM;
@@ -243,6 +240,16 @@ static unsigned long attach_key(struct tranche_object *obj)
 	return obj->node.start >> PAGE_SHIFT;
 }
 
+/* One from before a reset may have another object's place. */
+static struct tranche_attach *attach_find(struct tranche_session *session,
+					  struct tranche_object *obj)
+{
+	struct tranche_attach *attach = xa_load(&session->attached, attach_key(obj));
+
+	lockdep_assert_held(&session->lock);
+	return attach && attach->obj == obj ? attach : NULL;
+}
+
 /* The answer to a request about it; @gone: it leaves the session's table. */
 static void attach_answered(struct tranche_request *req, bool gone)
 {
@@ -268,14 +275,17 @@ static void attach_detached(struct tranche_request *req)
 	attach_answered(req, !req->status);
 }
 
-/* The session's last handle to the object has gone. */
+/* The session's last handle to the object has gone. Those of its own window are not attached. */
 static void session_detach(struct tranche_session *session, struct tranche_object *obj)
 {
 	struct tranche_attach *attach;
 
 	scoped_guard(mutex, &session->lock) {
-		attach = xa_load(&session->attached, attach_key(obj));
-		if (!attach || attach->state != ATTACH_DONE || session->lost || session->closing)
+		attach = attach_find(session, obj);
+		if (!attach || session->lost || session->closing)
+			return;
+		attach->closed = true;
+		if (attach->state != ATTACH_DONE)
 			return;
 		attach->state = ATTACH_GOING;
 		kref_get(&attach->ref);
@@ -295,7 +305,7 @@ static void attach_attached(struct tranche_request *req)
 		attach->control_seq = le64_to_cpu(req->reply.segment.control_seq);
 		attach->state = ATTACH_DONE;
 	}
-	if (!req->status && req->abandoned)
+	if (!req->status && (req->abandoned || READ_ONCE(attach->closed)))
 		session_detach(req->session, attach->obj);
 	attach_answered(req, req->status);
 }
@@ -339,11 +349,13 @@ static int session_attach(struct tranche_session *session, struct tranche_object
 	struct tranche_attach *attach;
 	int ret = 0;
 
+	if (tranche_object_is_lost(obj))
+		return -ESHUTDOWN;
 	scoped_cond_guard(mutex_intr, return -ERESTARTSYS, &session->attach_lock) {
 		struct tranche_request *going __free(tranche_request) = NULL;
 
 		scoped_guard(mutex, &session->lock) {
-			attach = xa_load(&session->attached, attach_key(obj));
+			attach = attach_find(session, obj);
 			if (attach && attach->state == ATTACH_GOING) {
 				going = attach->detach;
 				kref_get(&going->ref);
@@ -355,7 +367,7 @@ static int session_attach(struct tranche_session *session, struct tranche_object
 			ret = session_attach_new(session, obj);
 	}
 	guard(mutex)(&session->lock);
-	attach = xa_load(&session->attached, attach_key(obj));
+	attach = attach_find(session, obj);
 	if (!ret && (!attach || attach->state == ATTACH_PENDING))
 		return -EBUSY;
 	*ret_seq = attach ? attach->control_seq : 0;
@@ -381,8 +393,7 @@ void tranche_session_detach_all(struct tranche_session *session)
 
 static void object_close(struct drm_gem_object *gem, struct drm_file *file)
 {
-	if (!to_object(gem)->session)
-		session_detach(file->driver_priv, to_object(gem));
+	session_detach(file->driver_priv, to_object(gem));
 }
 
 static struct dma_buf *object_export(struct drm_gem_object *gem, int flags)
@@ -443,7 +454,7 @@ static void object_hint(struct tranche_session *session, struct tranche_object *
 	struct tranche_attach *attach;
 
 	guard(mutex)(&session->lock);
-	attach = obj->session ? NULL : xa_load(&session->attached, attach_key(obj));
+	attach = obj->session ? NULL : attach_find(session, obj);
 	*(attach ? &attach->hint : &obj->hint) = context;
 	*(attach ? &attach->hint_pos : &obj->hint_pos) = pos;
 }

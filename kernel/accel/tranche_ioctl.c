@@ -27,8 +27,8 @@ static int tranche_get_info(struct drm_device *drm, void *data, struct drm_file 
 		.quota = READ_ONCE(l->quota),
 		.service = l->service,
 		.window_size = l->window_size,
-		.probe_len = tranche_probe_len(tdev),
 	};
+	tranche_probe_find(tdev, &info->probe_len);
 	memcpy(info->uuid, l->uuid, sizeof(info->uuid));
 	return 0;
 }
@@ -36,12 +36,12 @@ static int tranche_get_info(struct drm_device *drm, void *data, struct drm_file 
 /* Copied twice, so that no page fault of the caller's holds up an unplug. NULL: no room. */
 static void *probe_copy(struct tranche_device *tdev, u32 room, u32 *ret_len)
 {
-	void *copy;
+	void *copy, *from;
 
 	CLASS(tranche_use, use)(tdev);
 	if (!use.ok)
 		return ERR_PTR(-ENODEV);
-	*ret_len = tranche_probe_len(tdev);
+	from = tranche_probe_find(tdev, ret_len);
 	if (!*ret_len)
 		return ERR_PTR(-ENODATA);
 	if (*ret_len > room)
@@ -49,7 +49,7 @@ static void *probe_copy(struct tranche_device *tdev, u32 room, u32 *ret_len)
 	copy = kvmalloc(*ret_len, GFP_KERNEL_ACCOUNT);
 	if (!copy)
 		return ERR_PTR(-ENOMEM);
-	return memcpy(copy, tdev->aperture + tdev->layout.probe_offset, *ret_len);
+	return memcpy(copy, from, *ret_len);
 }
 
 static int tranche_get_probe(struct drm_device *drm, void *data, struct drm_file *file)

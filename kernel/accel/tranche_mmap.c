@@ -8,6 +8,9 @@
 #include <linux/mm.h>
 #ifdef TRANCHE_PFN_T
 #include <linux/pfn_t.h>
+#define to_pfn_t(pfn) __pfn_to_pfn_t(pfn, PFN_DEV)
+#else
+#define to_pfn_t(pfn) (pfn)
 #endif
 
 #include <drm/drm_vma_manager.h>
@@ -16,10 +19,20 @@
 
 static_assert(PAGE_SIZE == TRNC_PAGE);
 
-void tranche_device_zap(struct tranche_device *tdev)
+/* Takes away mappings of a session's objects, which others do not feel; NULL: of all. */
+void tranche_zap(struct tranche_device *tdev, struct tranche_session *session)
 {
-	/* All of the device's: it is rare, and others just touch theirs again. */
-	unmap_mapping_range(tdev->drm.anon_inode->i_mapping, 0, 0, 1);
+	struct address_space *mapping = tdev->drm.anon_inode->i_mapping;
+	struct tranche_object *obj;
+
+	if (!session) {
+		unmap_mapping_range(mapping, 0, 0, 1);
+		return;
+	}
+	guard(mutex)(&session->lock);
+	if (drm_mm_initialized(&session->mm))
+		list_for_each_entry(obj, drm_mm_nodes(&session->mm), node.node_list)
+			drm_vma_node_unmap(&obj->base.vma_node, mapping);
 }
 
 /* Bytes from the object's start. */
@@ -66,11 +79,7 @@ static vm_fault_t insert_pmd(struct vm_fault *vmf, unsigned int order)
 	pfn = vma_pfn(vma, start);
 	if (!IS_ALIGNED(pfn, 1 << PMD_ORDER))
 		return VM_FAULT_FALLBACK;
-#ifdef TRANCHE_PFN_T
-	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), write);
-#else
-	return vmf_insert_pfn_pmd(vmf, pfn, write);
-#endif
+	return vmf_insert_pfn_pmd(vmf, to_pfn_t(pfn), write);
 #else
 	return VM_FAULT_FALLBACK;
 #endif

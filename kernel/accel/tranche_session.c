@@ -201,20 +201,19 @@ static struct tranche_request *session_request(struct tranche_session *session,
 {
 	u64 features = args->flags & DRM_TRANCHE_SESSION_SHARING ? TRNC_FEATURE_SHARING : 0;
 	struct tranche_device *tdev = session->tdev;
-	struct trnc_session_open *open = kzalloc(sizeof(*open), GFP_KERNEL_ACCOUNT);
-	struct tranche_request *req = tranche_request_new(tdev, TRNC_MSG_SESSION_OPEN);
+	struct trnc_session_open *open;
+	struct tranche_request *req __free(tranche_request) =
+		tranche_request_new(tdev, TRNC_MSG_SESSION_OPEN);
 
-	if (!open || !req) {
-		kfree(open);
-		tranche_request_put(req);
+	if (!req)
 		return ERR_PTR(-ENOMEM);
-	}
-	req->open = open;
 	req->done = session_opened;
-	if (copy_from_user(open->cwd, u64_to_user_ptr(args->cwd), args->cwd_len)) {
-		tranche_request_put(req);
+	open = kzalloc(sizeof(*open), GFP_KERNEL_ACCOUNT);
+	req->open = open;
+	if (!open)
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_user(open->cwd, u64_to_user_ptr(args->cwd), args->cwd_len))
 		return ERR_PTR(-EFAULT);
-	}
 	if (args->flags & DRM_TRANCHE_SESSION_SVM && tdev->layout.features & TRNC_FEATURE_SVM) {
 		features |= TRNC_FEATURE_SVM;
 		open->window_base = cpu_to_le64(args->window_base);
@@ -223,7 +222,7 @@ static struct tranche_request *session_request(struct tranche_session *session,
 	/* The first is for replies. */
 	if (tdev->nr_vectors > 1)
 		open->vector = cpu_to_le32(1 + args->vector_hint % (tdev->nr_vectors - 1));
-	return req;
+	return no_free_ptr(req);
 }
 
 static int session_open(struct tranche_session *session, struct tranche_request *req)
@@ -347,9 +346,13 @@ bool tranche_session_lost(struct tranche_device *tdev, const struct trnc_control
 	}
 	scoped_guard(mutex, &session->lock)
 		session_commands(session, &lost);
-	tranche_session_lose(session, tranche_lost(lost), (const void *)slot->body);
-	tranche_device_zap(tdev);
-	dev_notice_ratelimited(tdev->drm.dev, "session %u is lost: %s\n", nr, session->lost_name);
+	lost = tranche_lost(lost);
+	tranche_session_lose(session, lost, (const void *)slot->body);
+	tranche_zap(tdev, session);
+	/* For other reasons the program alone is to blame, and can ask. */
+	if (lost == TRNC_LOST_EXECUTOR)
+		dev_notice_ratelimited(tdev->drm.dev, "session %u is lost: %s\n", nr,
+				       session->lost_name);
 	tranche_session_put(session);
 	return true;
 }

@@ -65,9 +65,9 @@ static void context_arm(struct tranche_context *ctx)
 		wake_at = waiter->fired ? wake_at : min(wake_at, waiter->sequence);
 	WRITE_ONCE(ctx->kernel->wake_at, cpu_to_le64(wake_at));
 	/* The host looks at wake_at when it sees this one. */
-	smp_store_release(&ctx->kernel->kernel_asleep, cpu_to_le32(TRNC_KERNEL_ASLEEP));
+	virt_store_release(&ctx->kernel->kernel_asleep, cpu_to_le32(TRNC_KERNEL_ASLEEP));
 	/* Pairs with the host's barrier between its news and its look. */
-	smp_mb();
+	virt_mb();
 }
 
 /* Signals eventfds that have news; tells whether others are left. */
@@ -101,14 +101,8 @@ void tranche_context_wake(struct tranche_context *ctx)
 	wake_up_all(&ctx->queue);
 }
 
-static void waiter_free(struct tranche_waiter *waiter)
-{
-	eventfd_ctx_put(waiter->eventfd);
-	kfree(waiter);
-}
-
 /* Frees eventfds: those that were signalled, or all. */
-static void context_prune(struct tranche_context *ctx, bool all)
+void tranche_context_prune(struct tranche_context *ctx, bool all)
 {
 	struct tranche_waiter *waiter, *next;
 	LIST_HEAD(list);
@@ -121,16 +115,12 @@ static void context_prune(struct tranche_context *ctx, bool all)
 				atomic_dec(&ctx->session->tdev->waits);
 			list_move(&waiter->link, &list);
 		}
-	list_for_each_entry_safe(waiter, next, &list, link)
-		waiter_free(waiter);
+	list_for_each_entry_safe(waiter, next, &list, link) {
+		eventfd_ctx_put(waiter->eventfd);
+		kfree(waiter);
+	}
 }
 
-void tranche_context_forget(struct tranche_context *ctx)
-{
-	context_prune(ctx, true);
-}
-
-/* The work looks at the device while somebody waits: one that died tells nobody. */
 static int waiter_add(struct tranche_context *ctx, struct tranche_waiter *waiter, int most)
 {
 	struct tranche_device *tdev = ctx->session->tdev;
@@ -144,7 +134,7 @@ static int waiter_add(struct tranche_context *ctx, struct tranche_waiter *waiter
 		list_add_tail(&waiter->link, &ctx->waiters);
 	}
 	atomic_inc(&tdev->waits);
-	queue_delayed_work(tdev->wq, &tdev->work, HZ / 2);
+	tranche_control_watch(tdev);
 	return 0;
 }
 
@@ -159,14 +149,14 @@ static int wait_look(struct tranche_context *ctx, struct tranche_waiter *waiter,
 	CLASS(tranche_use, use)(ctx->session->tdev);
 	if (!use.ok)
 		return -ENODEV;
-	spin_lock_irq(&ctx->lock);
-	ret = context_look(ctx, waiter);
-	/* What stays armed brings an interrupt that nobody waits for. */
-	if (ret == -EAGAIN && arm) {
+	scoped_guard(spinlock_irq, &ctx->lock) {
+		ret = context_look(ctx, waiter);
+		if (ret != -EAGAIN || !arm)
+			break;
+		/* What stays armed brings an interrupt that nobody waits for. */
 		context_arm(ctx);
 		ret = context_look(ctx, waiter);
 	}
-	spin_unlock_irq(&ctx->lock);
 	return ret;
 }
 
@@ -257,7 +247,7 @@ int tranche_doorbell(struct drm_device *drm, void *data, struct drm_file *file)
 
 static int eventfd_arm(struct tranche_context *ctx, const struct drm_tranche_eventfd *args)
 {
-	struct tranche_waiter *waiter;
+	struct tranche_waiter *waiter __free(kfree) = NULL;
 	int ret;
 
 	/* Who unplugs wakes everybody, but not before we are in the list. */
@@ -270,16 +260,14 @@ static int eventfd_arm(struct tranche_context *ctx, const struct drm_tranche_eve
 	waiter->sequence = args->sequence;
 	waiter->attention = args->attention;
 	waiter->eventfd = eventfd_ctx_fdget(args->fd);
-	if (IS_ERR(waiter->eventfd)) {
-		ret = PTR_ERR(waiter->eventfd);
-		kfree(waiter);
-		return ret;
-	}
+	if (IS_ERR(waiter->eventfd))
+		return PTR_ERR(waiter->eventfd);
 	ret = waiter_add(ctx, waiter, MAX_EVENTFDS);
 	if (ret)
-		waiter_free(waiter);
+		eventfd_ctx_put(waiter->eventfd);
 	else
-		tranche_context_wake(ctx); /* it may have come already */
+		waiter = NULL;
+	tranche_context_wake(ctx); /* it may have come already */
 	return ret;
 }
 
@@ -293,6 +281,6 @@ int tranche_eventfd(struct drm_device *drm, void *data, struct drm_file *file)
 		return -EBADF;
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
-	context_prune(ctx, args->fd == -1);
+	tranche_context_prune(ctx, args->fd == -1);
 	return args->fd == -1 ? 0 : eventfd_arm(ctx, args);
 }

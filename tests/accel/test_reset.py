@@ -6,7 +6,7 @@ from accel import DRIVER, FIRST, PCI_DRIVER, Shared, device, eventually, machine
 from guest import Cache, Fetcher
 from test_loss import spin
 
-PROGRAMS = ours("load", "spin") + [program("apps/vadd")]
+PROGRAMS = ours("load", "spin", "stale") + [program("apps/vadd")]
 shared = Shared("256M", programs=PROGRAMS)
 FUNCTION = f"/sys/bus/pci/devices/{FIRST}"
 
@@ -43,6 +43,13 @@ def test_flr():
         job = spin(m)
         m.ok(f"echo 1 >{FUNCTION}/reset", timeout=30)
         assert job.wait(20)[0] == 0
+        expect_works(m)
+
+
+def test_exported_before():
+    with shared() as m:
+        text = m.ok(f"stale /dev/accel/accel0 {FUNCTION}/reset", timeout=60)
+        assert "it can be closed" in text, text
         expect_works(m)
 
 

@@ -20,11 +20,14 @@ extern "C" {
  * structs of shared memory are in include/tranche/wire/compute.h.
  *
  * Rules of all ioctls: unknown flags and padding that is not zero are refused
- * with EINVAL. ENODEV: the device is gone. ESHUTDOWN: the session is lost,
+ * with EINVAL. ENODEV: the device is gone, or its host wants it back and a
+ * session was asked for. ESHUTDOWN: the session is lost,
  * &DRM_TRANCHE_SESSION_STATUS says why; closing the file and opening it again
- * gives a new one. ENOTCONN: the file has no session yet. EPROTO: the host
- * answered what cannot be. EINTR/ERESTARTSYS: a signal; the call can be
- * repeated. Errors that the host gave are passed on as its errno.
+ * gives a new one. ENOTCONN: the file has no session yet. EIO: the host
+ * answered what cannot be, and the device was reset. EUSERS: that is one
+ * context, or object, too many. EBUSY: another thread does the same to the same
+ * thing, or all sessions are taken. EINTR/ERESTARTSYS: a signal; the call can
+ * be repeated. Errors that the host gave are passed on as its errno.
  */
 
 #define DRM_TRANCHE_GET_INFO		0x00
