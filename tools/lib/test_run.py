@@ -108,7 +108,9 @@ def run_meson(tests, what, args, build, totals):
     logbase = "tools-test-" + what
     for old in glob.glob(os.path.join(build, "meson-logs", logbase + ".*")):
         os.unlink(old)
-    command = ["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--logbase", logbase, "-t", "2"]
+    # One more than there are processors: half of what tests do is to wait for something.
+    command = ["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--logbase", logbase, "-t", "2",
+               "--num-processes", str(len(os.sched_getaffinity(0)) + 1)]
     # (meson appends the setup's name to the log's by itself)
     if args.sanitizer:
         command += ["--setup", args.sanitizer]
