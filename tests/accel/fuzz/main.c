@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fuzz [--walk] [--seconds N] [--calls N] [--seed N] [--threads N] [--trace] [--limit SECONDS] [NODE]: README.md */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -164,6 +165,9 @@ static void make_world(struct world *world)
 	if (world->arena == MAP_FAILED)
 		fuzz_found("no arena");
 	fuzz_catch_signals();
+	/* Threads look at files that others forget just then, and find 0 there: nobody shall map the standard input. */
+	if (dup2(open("/dev/null", O_RDWR | O_CLOEXEC), STDIN_FILENO) < 0)
+		fuzz_found("no /dev/null");
 }
 
 int main(int argc, char **argv)
