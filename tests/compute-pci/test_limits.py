@@ -51,6 +51,9 @@ def test_without_rights():
 
 def without_namespaces(command, timeout=60):
     """A user namespace with all users of here, in which nobody may make another, and the command as nobody in it."""
+    if subprocess.run(["unshare", "-U", "true"], capture_output=True, check=False).returncode:
+        done = subprocess.run([*NOBODY, *command], capture_output=True, text=True, timeout=timeout, check=False)
+        return done.stdout, done.stderr, done.returncode        # such as in a chroot: there are none anyway
     script = "read go && echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$@\""
     process = subprocess.Popen(["unshare", "-U", "--keep-caps", "sh", "-c", script, "sh", *command], text=True,
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -3,6 +3,7 @@
 """tranche attach --sysfs: what a program finds in /sys, what stays as it is, how it ends."""
 import contextlib
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -141,6 +142,9 @@ def test_C6_a_program_that_waits_can_be_stopped():
 def test_as_any_user():
     if os.geteuid() != 0:
         print("# is what all other tests do")
+        return
+    if any(not os.stat(folder).st_mode & 1 for folder in pathlib.Path(TRANCHE).resolve().parents):
+        print(f"# left out: other users do not reach {TRANCHE}")
         return
     with fake() as api:
         r = shell(api, "id -u; ls /sys/class/mdev_bus; printf %s " + UUID + " > /sys/class/mdev_bus/mtty/mdev_supported_types/mtty-1/create",
