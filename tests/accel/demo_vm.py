@@ -13,7 +13,6 @@ import os
 import pathlib
 import re
 import signal
-import subprocess
 import sys
 import time
 
@@ -23,8 +22,8 @@ ROOT = HERE.parent.parent
 APPS = ROOT / "tests/apps"
 sys.path[:0] = [str(APPS), str(HERE)]
 import demo_daemon  # noqa: E402
-from demo_daemon import GIB, MIB, Tenant, bold, headline, load_tranched, red  # noqa: E402
-from sides import Failure, Skip, die_skipped, end_cleanly_on_sigterm, say  # noqa: E402
+from demo_daemon import GIB, MIB, Tenant, bold, headline, load_tranched, perform  # noqa: E402
+from sides import Failure, Skip, say  # noqa: E402
 
 LARGE, SMALL = "1a46e000-0000-4000-8000-000000000001", "5a11c000-0000-4000-8000-000000000002"
 SHOWN = ("Platform Name", "Device Name", "Device Version", "Max compute units", "Global memory size")
@@ -81,20 +80,16 @@ class Stage(demo_daemon.Stage):
         self.daemon.start(within=60)
         self.choose_parent()
         for t in self.tenants:
-            size = f"{t.memory // GIB}G" if t.memory >= GIB else f"{t.memory // MIB}M"
-            self.shell(f"tranche define -u {t.uuid} -p {self.parent} -t compute-pci --memory {size} --vm demo")
+            self.shell(f"tranche define -u {t.uuid} -p {self.parent} -t compute-pci --memory {t.size} --vm demo")
             self.shell(f"tranche start {t.uuid}")
         self.shell("tranche list")
 
     def qemu_words(self, tenant):
         """What a QEMU needs to be told, as people get it."""
-        done = subprocess.run(["tranche", "attach", "--print", "qemu", tenant.uuid], env=self.env, timeout=60, check=False, capture_output=True,
-                              text=True, executable=str(self.daemon.top / "bin/tranche"))
-        if done.returncode:
-            raise Failure(f"tranche attach: {done.stderr}")
-        found = re.search(r"-device '(.*)'", done.stdout)
+        text = self.output("attach", "--print", "qemu", tenant.uuid)
+        found = re.search(r"-device '(.*)'", text)
         if not found:
-            raise Failure(f"tranche attach says nothing of -device: {done.stdout}")
+            raise Failure(f"tranche attach says nothing of -device: {text}")
         return found[1]
 
     def boot(self):
@@ -174,6 +169,19 @@ class Stage(demo_daemon.Stage):
         self.expect(not self.api("list") and not self.api("list", "-d"), "something is left")
 
     def play(self):
+        from vm_cache import VmError    # (their place is known when accel is loaded)
+        from vm_guest import GuestError
+        try:
+            reason = self.accel.why_not(())
+            if reason:
+                raise Skip(reason)
+            self.perform()
+        except (VmError, GuestError) as error:
+            raise Failure(error) from error
+        except OSError as error:
+            raise Failure(f"{error.filename or 'this machine'}: {error.strerror or error}") from error
+
+    def perform(self):
         self.begin()
         self.boot()
         self.show_device()
@@ -204,34 +212,18 @@ def parse():
 def main():
     begin = time.monotonic()
     args = parse()
-    end_cleanly_on_sigterm()
-    signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     os.environ.pop("LD_PRELOAD", None)
-    stage = None
-    try:
-        if not os.access(args.build / "src/daemon/tranched", os.X_OK):
-            raise Skip(f"{args.build} has no tranched: run tools/setup and tools/build")
-        stage = Stage(args)
-        reason = stage.accel.why_not(())
-        if reason:
-            raise Skip(reason)
-        stage.play()
-    except Skip as reason:
-        die_skipped(reason)
-    except (Failure, AssertionError, subprocess.TimeoutExpired) as failure:
-        say(red(f"\n{failure}"))
-        return 1
-    except KeyboardInterrupt:
-        say("\ninterrupted: cleaning up")
-        return 130
-    finally:
-        if stage:
-            stage.close()
-    if stage.wrong:
-        say(red(f"\nNot all is as it should be: {'; '.join(stage.wrong)}"))
-        return 1
-    say(bold(f"\nAll of this was checked, and all of it held, in {time.monotonic() - begin:.0f} s."))
-    return 0
+
+    def make():
+        for program in ("src/daemon/tranched", "bench/bench-guest"):
+            if not os.access(args.build / program, os.X_OK):
+                raise Skip(f"{args.build} has no {program}: run tools/setup and tools/build")
+        return Stage(args)
+
+    status = perform(make)
+    if status == 0:
+        say(bold(f"\nAll of this was checked, and all of it held, in {time.monotonic() - begin:.0f} s."))
+    return status
 
 
 if __name__ == "__main__":

@@ -58,6 +58,10 @@ class Tenant:
     def short(self):
         return self.uuid[:4]
 
+    @property
+    def size(self):
+        return f"{self.memory // GIB}G" if self.memory >= GIB else f"{self.memory // MIB}M"
+
 
 class Sample:
     """What the tenants' devices and programs have done so far."""
@@ -108,12 +112,15 @@ class Stage:
         self.expect(done.returncode == 1 and done.stderr, f"\"{echo or command}\" was not refused")
         return done
 
-    def api(self, *words):
-        done = subprocess.run(["tranche", *words, "--json"], env=self.env, timeout=60, check=False, capture_output=True, text=True,
+    def output(self, *words):
+        done = subprocess.run(["tranche", *words], env=self.env, timeout=60, check=False, capture_output=True, text=True,
                               executable=str(self.daemon.top / "bin/tranche"))
         if done.returncode:
             raise Failure(f"tranche {shlex.join(words)}: {done.stderr}")
-        value = json.loads(done.stdout)
+        return done.stdout
+
+    def api(self, *words):
+        value = json.loads(self.output(*words, "--json"))
         return next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 else value
 
     def expect(self, is_true, otherwise):
@@ -152,8 +159,7 @@ class Stage:
     def define(self):
         headline("2. Two devices are cut from it: memory of their own, and a promised part of the time")
         for t in self.tenants:
-            size = f"{t.memory // GIB}G" if t.memory >= GIB else f"{t.memory // MIB}M"
-            self.shell(f"tranche define -u {t.uuid} -p {self.parent} -t compute-custom --memory {size} --time {t.promise} --vm {t.name}")
+            self.shell(f"tranche define -u {t.uuid} -p {self.parent} -t compute-custom --memory {t.size} --time {t.promise} --vm {t.name}")
         self.shell(f"tranche schedule {self.parent} fixed")
         for t in self.tenants:
             self.shell(f"tranche start {t.uuid}")
@@ -349,14 +355,13 @@ def parse():
     return args
 
 
-def main():
-    args = parse()
+def perform(make):
+    """Plays the stage that {make}() makes, and clears it whatever happens. Return: exit status"""
     end_cleanly_on_sigterm()
     signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     stage = None
     try:
-        check_needs(args)
-        stage = Stage(args)
+        stage = make()
         stage.play()
     except Skip as reason:
         die_skipped(reason)
@@ -372,8 +377,20 @@ def main():
     if stage.wrong:
         say(red(f"\nNot all is as it should be: {'; '.join(stage.wrong)}"))
         return 1
-    say(bold("\nAll of this was checked, and all of it held. tranched and its folder are gone."))
     return 0
+
+
+def main():
+    args = parse()
+
+    def make():
+        check_needs(args)
+        return Stage(args)
+
+    status = perform(make)
+    if status == 0:
+        say(bold("\nAll of this was checked, and all of it held. tranched and its folder are gone."))
+    return status
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 The mirror, and how to reach it, are those of this machine's apt.
 """
+import contextlib
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ import tempfile
 import time
 import urllib.parse
 
-from vm_cache import CannotFetch, VmError, say
+from vm_cache import Cache, CannotFetch, VmError, say
 
 KEYRINGS = ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"]
 RELEASES = re.compile(r"(bullseye|bookworm|trixie|forky|duke|sid|oldstable|stable|testing|unstable)(-updates|-backports)?$")
@@ -93,7 +94,11 @@ class Apt:
             return VmError(f"{what}: this machine has no key to check the signature of {' or '.join(self.releases)}; install a newer "
                            "debian-archive-keyring, or allow it unchecked with tools/vm fetch --unsigned")
         if "No space left" in text or "don't have enough free space" in text:
-            return VmError(f"{what}: the disk of {self.folder} is full")
+            return VmError(f"{what}: the disk of {self.folder} is full ({Cache.REMEDY})")
+        if "404" in text:       # the lists are older than what the mirror has: the next try reads them anew
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.folder, "updated"))
+            return CannotFetch(f"{what}: {first_complaint(text)} (the mirror has newer ones: try again)")
         return CannotFetch(f"{what}: {first_complaint(text)}")
 
     def update(self, force=False):
@@ -127,7 +132,7 @@ class Apt:
         """Downloads the packages {name: (version, bytes)} and lays their files out in {tree}."""
         need = sum(size for _, size in wanted.values()) * 5     # as they come, and unpacked
         if shutil.disk_usage(self.folder).free < need:
-            raise VmError(f"the disk of {self.folder} is too full for {need >> 20} MiB more")
+            raise VmError(f"the disk of {self.folder} is too full for {need >> 20} MiB more ({Cache.REMEDY})")
         with tempfile.TemporaryDirectory(prefix="archives.", dir=self.folder) as archives:
             done = self.get("download", *(f"{name}={version}" for name, (version, _) in wanted.items()), cwd=archives)
             if done.returncode:

@@ -26,7 +26,24 @@ def say(text):
     print(f"vm: {text}", file=sys.stderr, flush=True)
 
 
+def remove_unlocked(path):
+    """A folder; but one whose file "lock" is held by a builder stays."""
+    if not os.path.isdir(path):
+        os.unlink(path)
+        return
+    try:
+        with open(os.path.join(path, "lock"), encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path)
+    except FileNotFoundError:
+        shutil.rmtree(path)
+    except BlockingIOError:
+        say(f"{path} stays: somebody builds there")
+
+
 class Cache:
+    REMEDY = "tools/vm clean --old makes room, TRANCHE_VM_CACHE=FOLDER keeps what is fetched somewhere else"
+
     def __init__(self, folder=None):
         base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
         self.folder = folder or os.environ.get("TRANCHE_VM_CACHE") or os.path.join(base, "tranche", "vm")
@@ -41,7 +58,7 @@ class Cache:
             os.makedirs(self.folder, exist_ok=True)
             lock = open(self.path("lock"), "w", encoding="ascii")
         except OSError as error:
-            raise VmError(f"cannot use the cache folder {self.folder}: {error.strerror}") from error
+            raise VmError(f"cannot use the cache folder {self.folder}: {error.strerror} ({self.REMEDY})") from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,7 +98,7 @@ class Cache:
         os.rename(link + ".new", link)
 
     def clean(self, old_only=False):
-        """Removes all, or what no link of {current} leads to."""
+        """Removes all, or what no link of {current} leads to; not what somebody builds in at the moment."""
         if not os.path.isdir(self.folder):
             return
         with self.locked():
@@ -89,12 +106,14 @@ class Cache:
                 folder = self.path(kind)
                 if kind == "lock" or not os.path.isdir(folder):
                     continue
-                if not old_only:
-                    shutil.rmtree(folder)
-                    continue
                 names = os.listdir(folder)
                 used = {os.path.basename(os.path.realpath(os.path.join(folder, n))) for n in names if n.endswith(".current")}
                 for name in names:
                     path = os.path.join(folder, name)
-                    if used and name not in used and not os.path.islink(path):
-                        shutil.rmtree(path)
+                    if os.path.islink(path):
+                        if not old_only:
+                            os.unlink(path)
+                    elif not old_only or (name not in used and (used or os.path.exists(os.path.join(path, "lock")))):
+                        remove_unlocked(path)
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)

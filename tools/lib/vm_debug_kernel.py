@@ -86,7 +86,8 @@ class Build:
         if os.path.exists(os.path.join(self.folder, "unpacked")):
             return
         if shutil.disk_usage(self.folder).free < GIB_NEEDED << 30:
-            raise VmError(f"the disk of {self.folder} has not the {GIB_NEEDED} GiB that the debug kernel needs while it is built")
+            raise VmError(f"the disk of {self.folder} has not the {GIB_NEEDED} GiB that the debug kernel needs while it is built "
+                          f"({self.cache.REMEDY})")
         shutil.rmtree(self.tree, ignore_errors=True)
         os.makedirs(self.tree)
         say("unpacking Linux's source")
@@ -145,7 +146,7 @@ class Build:
 def debug_kernel(fetcher):
     """Its folder, as Fetcher.kernel() gives that of the stock one.
 
-    Built where it is not there, which takes two processors that do nothing else a quarter of an hour.
+    Built where it is not there, which takes two processors that do nothing else 15 to 30 minutes.
     """
     folder = source(fetcher)
     find_tools()
