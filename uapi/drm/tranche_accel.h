@@ -57,7 +57,7 @@ extern "C" {
  * @nonce: names the instance of the device
  * @uuid: of the device, 16 bytes
  * @quota: bytes of buffer memory of the whole device
- * @service: bytes of service memory that a session may take
+ * @service: bytes of service memory that a session may take, if others leave it
  * @window_size: bytes of the window that a session will get, if the aperture
  *	has room for it
  * @probe_len: bytes that &DRM_TRANCHE_GET_PROBE gives; 0 until the device had its

@@ -272,7 +272,9 @@ static int check_open(const struct compute_face *f, uint32_t number, const struc
 	if (o->features & ~compute_face_driver_features(f))
 		return trn_error_set(err, -EINVAL, "BadFeatures", "features 0x%llx were not picked by the driver",
 				     (unsigned long long)o->features);
-	if (o->reserved || o->vector >= FACE_VECTORS)
+	if (o->reserved)
+		return trn_error_set(err, -EINVAL, "BadMessage", "what is reserved must be 0");
+	if (o->vector >= FACE_VECTORS)
 		return trn_error_set(err, -EINVAL, "BadVector", "there is no vector %u", o->vector);
 	if (!memchr(o->cwd, '\0', sizeof(o->cwd)))
 		return trn_error_set(err, -EINVAL, "BadFolder", "the working folder has no end");
