@@ -342,6 +342,22 @@ static int enter_seccomp(bool is_guest, struct trn_error *err)
 
 #endif
 
+/*
+ * What a stranger's code writes to standard error would be on the operator's terminal with all its sequences, or fill his
+ * log, which it could cut off, too.  Who debugs has it as it is.
+ */
+static void drop_stderr(void)
+{
+	const char *level = getenv("TRANCHE_LOG");
+	_cleanup_close_ int null = -1;
+
+	if (level && !strcmp(level, "debug"))
+		return;
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null < 0 || dup2(null, STDERR_FILENO) < 0)
+		close(STDERR_FILENO);
+}
+
 int exec_sandbox_enter(bool is_guest, struct trn_error *err)
 {
 	int r = enter_landlock(is_guest);
@@ -353,7 +369,11 @@ int exec_sandbox_enter(bool is_guest, struct trn_error *err)
 	}
 	if (r < 0)
 		log_debug("landlock: %s", strerror(-r));
-	if (is_guest)
-		exec_sandbox_drop_capabilities();
-	return enter_seccomp(is_guest, err);
+	if (!is_guest)
+		return enter_seccomp(is_guest, err);
+	exec_sandbox_drop_capabilities();
+	r = enter_seccomp(is_guest, err);
+	if (r == 0)
+		drop_stderr();
+	return r;
 }

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -265,6 +266,20 @@ static void test_files_of_the_host(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 	close(fd);
 	unlink(mine);
+	harness_stop(&h);
+}
+
+/* The test's standard error is not the executor's. */
+static void test_nothing_to_the_operator(void **state)
+{
+	const struct stat *st;
+
+	(void)state;
+	start_stranger(TRNC_EXEC_FLAG_GUEST);
+	st = (const void *)text_at(ANSWER);
+	assert_int_equal(do_call(SYS_fstat, STDERR_FILENO, AT(ANSWER), 0, 0, 0), 0);
+	assert_true(S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3));
+	assert_int_equal(do_call(SYS_ftruncate, STDERR_FILENO, 0, 0, 0, 0), -EINVAL);
 	harness_stop(&h);
 }
 
@@ -599,7 +614,7 @@ int main(void)
 		cmocka_unit_test(test_segments),
 #ifdef __x86_64__
 		cmocka_unit_test(test_files_of_the_host),
-		cmocka_unit_test(test_calls),
+		cmocka_unit_test(test_nothing_to_the_operator), cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_nothing_leads_back_to_the_aperture),
 #endif
 		cmocka_unit_test(test_sources_name_no_files_of_the_host),
