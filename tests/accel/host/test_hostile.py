@@ -30,7 +30,7 @@ def reg64(at, value):
     return [f"reg {at:#x} {value & ONES32:#x}", f"reg {at + 4:#x} {value >> 32:#x}"]
 
 
-def one(b, before=(), during=(), may_bind=True):
+def one(b, before=(), during=(), may_bind=True, may_wait=False):
     """One case. may_bind: False: the driver must not take the device; None: it may or may not; True: it must."""
     if before:
         b.host.say(*before)
@@ -44,7 +44,7 @@ def one(b, before=(), during=(), may_bind=True):
             status, output = job.wait(60 * bench.SLOW)
             assert status in (0, 1), f"{during}: exit status {status}\n{output}"
         else:
-            b.walk()
+            b.walk(may_wait=may_wait)
     b.heal()
 
 
@@ -156,9 +156,10 @@ def test_nonsense_in_replies():
     cases = [([f"reply body {value} at={at} type={kind}"],) for kind, bodies in
              ((OPEN, 6), (SEGMENT_CREATE, 2), (MEMORY, 4), (BUILD, 1), (QUERY, 1), (SHARED_CREATE, 2), (SHARED_ATTACH, 2))
              for at in range(0, 8 * bodies, 8) for value in (0, ONES64)]
-    cases += [([f"random {percent} {SEED + n}"],) for n, percent in enumerate((5, 10, 20, 50, 100, 5, 5, 10, 10, 20))]
+    chances = [([f"random {percent} {SEED + n}"],) for n, percent in enumerate((5, 10, 20, 50, 100, 5, 5, 10, 10, 20))]
     with new_bench() as b:
         all_cases(b, cases)
+        all_cases(b, chances, may_wait=True)    # (some take an answer away)
 
 
 def test_silence():
