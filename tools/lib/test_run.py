@@ -134,6 +134,8 @@ def run_fuzz(args, totals):
         totals.add("fuzz", "fail", "the fuzz targets do not build")
         return
     tests = [t for t in meson_tests(build) if "fuzz" in suites_of(t) and is_wanted(t["name"], args)]
+    if not tests:
+        return
     seconds = max(1, args.fuzz // max(1, len(tests)))
     os.environ["TRANCHE_FUZZ_SECONDS"] = str(seconds)
     os.environ["TRANCHE_FUZZ_FINDINGS"] = build
