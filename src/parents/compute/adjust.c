@@ -59,13 +59,6 @@ static int make_room(const struct compute_device *d, const struct compute_change
 	return d->face && memory > d->stats.quota ? compute_face_make_room(d->face, memory, err) : 0;
 }
 
-/* No more than the quota. Less of it is no must. */
-static void fit_room(const struct compute_device *d)
-{
-	if (d->face)
-		(void)compute_face_make_room(d->face, d->stats.quota, NULL);
-}
-
 static void finish(struct compute_device *d, const struct trn_error *err)
 {
 	struct compute_change c = d->change;
@@ -88,7 +81,6 @@ void compute_change_answered(struct compute_device *d, const struct trn_error *e
 		d->stats.quota = now->amount[TRN_RESOURCE_MEMORY];
 		if (d->host_size && d->stats.quota > d->host_size)
 			d->stats.quota = d->host_size;
-		fit_room(d);
 		if (d->face)
 			compute_face_quota_changed(d->face);
 		compute_device_start_tick(d); /* who waits for memory is looked at again */
@@ -107,7 +99,8 @@ void compute_device_set(struct trn_device *dev, const struct trn_resources *want
 	*c = (struct compute_change){ .want = *want, .done = done, .data = data };
 	trn_device_get_resources(dev, &c->had);
 	if (check(d, c, &err) < 0 || make_room(d, c, &err) < 0 || trn_device_adjust(dev, want, &err) < 0) {
-		fit_room(d);
+		if (d->face) /* which may have made room */
+			compute_face_quota_changed(d->face);
 		finish(d, &err);
 		return;
 	}

@@ -223,6 +223,7 @@ void compute_face_quota_changed(struct compute_face *f)
 {
 	bool is_new;
 
+	(void)compute_face_make_room(f, f->device->stats.quota, NULL); /* less of it is no must */
 	trn_pci_lock(f->pci);
 	is_new = f->regs.quota != f->device->stats.quota;
 	f->regs.quota = f->device->stats.quota;

@@ -96,7 +96,7 @@ int compute_face_create(struct compute_device *d, struct trn_error *err);
 void compute_face_destroy(struct compute_device *d);
 /* The host device's record is known: the guest can read it. Return: 0 or -errno. */
 int compute_face_learn_probe(struct compute_face *f, const void *data, uint64_t len, struct trn_error *err);
-/* The device's quota may have changed. */
+/* The device's quota may have changed, or the room that was made for another one. */
 void compute_face_quota_changed(struct compute_face *f);
 /* Lets that much be touched. Return: 0 or -errno. */
 int compute_face_make_room(struct compute_face *f, uint64_t quota, struct trn_error *err);

@@ -82,8 +82,6 @@ static int settle_quota(struct compute_device *d, uint64_t host_size, struct trn
 	if (d->takes_all) {
 		if (host_size < d->stats.quota)
 			d->stats.quota = host_size;
-		if (d->face) /* it was made for the machine's memory */
-			(void)compute_face_make_room(d->face, d->stats.quota, NULL);
 		return 0;
 	}
 	if (d->stats.quota <= host_size)
