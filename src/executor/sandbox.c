@@ -50,8 +50,8 @@ void exec_sandbox_begin(void)
 	/* A dump would hold the program's data. */
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	/* Nothing that was left open by mistake is a kernel's to use; standard input is not ours. */
-	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	/* Nothing that was left open by mistake is a kernel's to use; standard input is not ours. (Writable: see drop_stderr().) */
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup2(null, STDIN_FILENO);
 		base_close(null);
@@ -349,13 +349,9 @@ static int enter_seccomp(bool is_guest, struct trn_error *err)
 static void drop_stderr(void)
 {
 	const char *level = getenv("TRANCHE_LOG");
-	_cleanup_close_ int null = -1;
 
-	if (level && !strcmp(level, "debug"))
-		return;
-	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (null < 0 || dup2(null, STDERR_FILENO) < 0)
-		close(STDERR_FILENO);
+	if (!level || strcmp(level, "debug") != 0)
+		dup2(STDIN_FILENO, STDERR_FILENO); /* which exec_sandbox_begin() has made nobody's */
 }
 
 int exec_sandbox_enter(bool is_guest, struct trn_error *err)
