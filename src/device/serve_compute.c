@@ -87,8 +87,11 @@ static void handle_idle(struct device_compute *c)
 
 static int check(const struct device_options *o, struct trn_error *err)
 {
-	if (!o->uuid)
-		return trn_error_set(err, -EINVAL, "BadOption", "--uuid is missing");
+	if (!o->uuid) {
+		trn_error_set(err, -EINVAL, "BadOption", "--uuid is missing");
+		return trn_error_hint(err, "name the device, as in --uuid $(uuidgen); "
+					   "one for a virtual machine (--type compute-pci) needs none");
+	}
 	if ((o->fd < 0) == !o->socket_path)
 		return trn_error_set(err, -EINVAL, "BadOption", "one of --fd and --socket-path is needed");
 	if (!o->runtime_dir && !o->socket_path && !o->control_socket)
