@@ -14,6 +14,7 @@ import pathlib
 import re
 import signal
 import sys
+import tempfile
 import time
 
 sys.dont_write_bytecode = True
@@ -179,7 +180,8 @@ class Stage(demo_daemon.Stage):
         except (VmError, GuestError) as error:
             raise Failure(error) from error
         except OSError as error:
-            raise Failure(f"{error.filename or 'this machine'}: {error.strerror or error}") from error
+            where = error.filename or f"{tempfile.gettempdir()} (TMPDIR=FOLDER: another place)"
+            raise Failure(f"{where}: {error.strerror or error}") from error
 
     def perform(self):
         self.begin()
