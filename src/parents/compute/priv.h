@@ -191,8 +191,8 @@ void compute_spare_drop(struct compute_device *d);
 
 /* --- strays.c --- */
 
-/* Kills processes that dead executors left behind: our children that are nobody we know. While the forker has yet to name
- * some, nothing is done; it calls again. */
+/* Kills processes that dead executors left behind: our children that are nobody we know. Nothing is done while the forker
+ * has yet to name some (it calls again), or in a process that is no reaper (PR_SET_CHILD_SUBREAPER). */
 void compute_strays_kill(struct compute_device *d);
 
 /* --- segments.c --- */

@@ -2,7 +2,8 @@
 /*
  * The device process is the reaper of its descendants (PR_SET_CHILD_SUBREAPER): whatever an executor's process leaves
  * behind, also in a process group or session of its own, becomes our child when its parent dies.  A child that is no
- * executor, and not tranche-parent, is therefore such a stray.
+ * executor, and not tranche-parent, is therefore such a stray.  In a process that is no reaper there are none: its other
+ * children are somebody else's (a fuzzer's symbolizer, a library's helper).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,8 +66,12 @@ static int kill_children(struct compute_device *d)
 
 void compute_strays_kill(struct compute_device *d)
 {
+	int is_reaper = 0;
+
 	/* An executor becomes our child before we are told its number. */
 	if (d->forker.nr_asked)
+		return;
+	if (prctl(PR_GET_CHILD_SUBREAPER, &is_reaper, 0, 0, 0) < 0 || !is_reaper)
 		return;
 	for (int i = 0; i < MAX_ROUNDS; i++)
 		if (kill_children(d) == 0)
