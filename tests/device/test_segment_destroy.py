@@ -179,6 +179,47 @@ def test_request_does_not_wait_for_ever():
         assert 4 < time.monotonic() - start < 10
 
 
+def test_request_waits_for_another_program():
+    """What one program has freed is there for the next one, however busy the machine is."""
+    with device(memory="8M") as d:
+        c, other = d.start(), d.start()
+        fd, _, _ = c.segment(0, 6 * MIB)
+        expect_refusal(lambda: other.ask(SEGMENT_CREATE, segment_body(0, 8 * MIB)), errno.ENOSPC, "QuotaExceeded")
+        free = c.send(SEGMENT_DESTROY, destroy_body(0))
+        assert c.memory()[1] == 6 * MIB, "the device has read it"
+        create = other.send(SEGMENT_CREATE, segment_body(0, 8 * MIB))
+        assert other.is_silent(0.3)
+        os.close(fd)
+        c.wait(free)
+        assert struct.unpack("<QQ", other.wait(create).body) == (1, 8 * MIB)
+
+
+def test_request_waits_for_the_end_of_another_program():
+    with device(memory="8M") as d:
+        c, other = d.start(), d.start()
+        fd, _, _ = c.segment(0, 6 * MIB)
+        c.close()
+        eventually(lambda: len(d.executors()) == 1, "the executor of the session that ended is gone")
+        create = other.send(SEGMENT_CREATE, segment_body(0, 8 * MIB))
+        assert other.is_silent(0.3)
+        os.close(fd)
+        assert struct.unpack("<QQ", other.wait(create).body) == (1, 8 * MIB)
+
+
+def test_request_does_not_wait_long_for_another_program():
+    with device(memory="8M", fake="deaf") as d:
+        c, other = d.start(), d.start()
+        c.grab(0, 6 * MIB)
+        c.send(SEGMENT_DESTROY, destroy_body(0))
+        assert c.memory()[1] == 6 * MIB, "the device has read it"
+        create = other.send(SEGMENT_CREATE, segment_body(0, 8 * MIB))
+        start = time.monotonic()
+        expect_refusal(lambda: other.ask(SEGMENT_CREATE, segment_body(16 * MIB, 9 * MIB)), errno.ENOSPC, "QuotaExceeded")
+        assert time.monotonic() - start < 1, "more than anybody's end would bring"
+        expect_refusal(lambda: other.wait(create), errno.ENOSPC, "QuotaExceeded")
+        assert 1 < time.monotonic() - start < 5
+
+
 def test_deaf_executor_does_not_wedge_the_end():
     with device(fake="deaf") as d:
         c = d.start()

@@ -59,6 +59,7 @@ struct compute_device {
 	struct base_list held; /* struct compute_segment without a session: somebody still has the memory */
 	struct compute_probe probe;
 	uint64_t service_used;
+	uint64_t leaving; /* of stats.used: bytes on their way back, of all sessions and of those that have ended */
 	uint64_t last_session;
 	uint64_t last_executor;
 	bool is_stopping;
@@ -239,7 +240,9 @@ int compute_segment_attach(struct compute_session *s, const struct trnc_msg *m, 
 void compute_segment_unmapped(struct compute_segment *seg);
 /* The live segment of that kind that holds the range, or NULL. */
 struct compute_segment *compute_segment_find(struct compute_session *s, uint32_t kind, uint64_t offset, uint64_t len);
-/* Gives everything back; what somebody still has goes to the device. The executor is gone. */
+/* From here on all that the session has is on its way back: others wait for it a while. */
+void compute_segments_leave(struct compute_session *s);
+/* Gives everything back; what somebody still has goes to the device. The executor is gone, compute_segments_leave() was called. */
 void compute_segments_end(struct compute_session *s);
 /* Answers all requests that nobody else answers: those for memory, and frees that the executor has done its part of. */
 void compute_segments_refuse_waiting(struct compute_session *s, const struct trn_error *err);

@@ -19,9 +19,10 @@
 
 /*
  * A request waits for frees that are under way, but not for ever: they may wait for a command that waits for something
- * that the program does only when it has this answer.
+ * that the program does only when it has this answer.  Those of other sessions may be under way for as long as they like.
  */
 #define MAX_WAIT_NS 5000000000ull
+#define MAX_WAIT_FOR_OTHERS_NS 2000000000ull
 #define MAX_WAITING 64u
 
 #define CHECKS_A_TICK 1024u
@@ -30,7 +31,7 @@ struct waiting {
 	struct base_list node;
 	struct trnc_msg head;
 	struct trnc_segment_create create;
-	uint64_t deadline_ns;
+	uint64_t since_ns;
 };
 
 void compute_segments_init(struct compute_segments *t)
@@ -160,10 +161,12 @@ static void uncharge(const struct compute_segment *seg)
 		compute_shared_detached(seg->shared);
 		return;
 	}
-	if (seg->kind == TRNC_SEGMENT_SERVICE)
+	if (seg->kind == TRNC_SEGMENT_SERVICE) {
 		d->service_used -= seg->size;
-	else
+	} else {
 		d->stats.used -= seg->size;
+		d->leaving -= seg->size; /* nothing is given back that was not on its way before */
+	}
 	if (seg->session) {
 		seg->session->segments.used[seg->kind - 1] -= seg->size;
 		seg->session->segments.leaving[seg->kind - 1] -= seg->size;
@@ -313,15 +316,23 @@ static void wait_for_room(struct compute_session *s, const struct trnc_msg *m, c
 		refuse_quota(s, m, c);
 		return;
 	}
-	*w = (struct waiting){ .head = *m, .create = *c, .deadline_ns = base_clock_ns() + MAX_WAIT_NS };
+	*w = (struct waiting){ .head = *m, .create = *c, .since_ns = base_clock_ns() };
 	base_list_append(&s->segments.waiting, &w->node);
 	s->segments.nr_waiting++;
 	compute_device_start_tick(s->device);
 }
 
+/* How long a request that lacks so many bytes waits for frees that would be enough; 0: there are none. */
+static uint64_t patience_ns(const struct compute_session *s, uint32_t kind, uint64_t lacking)
+{
+	if (lacking <= s->segments.leaving[kind - 1])
+		return MAX_WAIT_NS;
+	return kind == TRNC_SEGMENT_BUFFER && lacking <= s->device->leaving ? MAX_WAIT_FOR_OTHERS_NS : 0;
+}
+
 /* Return: was it decided? */
 static bool decide(struct compute_session *s, const struct trnc_msg *m, const struct trnc_segment_create *c,
-		   bool may_wait)
+		   uint64_t waited_ns)
 {
 	uint64_t left = left_of(s, c->kind);
 
@@ -329,7 +340,7 @@ static bool decide(struct compute_session *s, const struct trnc_msg *m, const st
 		grant(s, m, c);
 		return true;
 	}
-	if (may_wait && c->size - left <= s->segments.leaving[c->kind - 1])
+	if (waited_ns < patience_ns(s, c->kind, c->size - left))
 		return false;
 	refuse_quota(s, m, c);
 	return true;
@@ -342,7 +353,7 @@ void compute_segment_handle_create(struct compute_session *s, const struct trnc_
 
 	if (check_create(s, c, &err) < 0)
 		compute_reply_error(s, m->type, m->id, &err);
-	else if (!decide(s, m, c, true))
+	else if (!decide(s, m, c, 0))
 		wait_for_room(s, m, c);
 }
 
@@ -364,7 +375,7 @@ static void decide_waiting_of(struct compute_session *s)
 		/* Another segment may have taken the place meanwhile. */
 		if (check_create(s, &w->create, &err) < 0)
 			compute_reply_error(s, w->head.type, w->head.id, &err);
-		else if (!decide(s, &w->head, &w->create, now < w->deadline_ns))
+		else if (!decide(s, &w->head, &w->create, now - w->since_ns))
 			continue;
 		drop_waiting(s, w);
 	}
@@ -512,11 +523,24 @@ void compute_segment_handle_destroy(struct compute_session *s, const struct trnc
 		return;
 	seg->state = SEGMENT_UNMAPPING;
 	seg->destroy_id = m->id;
-	if (!seg->shared)
-		s->segments.leaving[seg->kind - 1] += seg->size;
+	if (seg->shared)
+		return;
+	s->segments.leaving[seg->kind - 1] += seg->size;
+	if (seg->kind == TRNC_SEGMENT_BUFFER)
+		s->device->leaving += seg->size;
 }
 
 /* ------------------------------------------------------------------ end */
+
+void compute_segments_leave(struct compute_session *s)
+{
+	const uint64_t *used = s->segments.used;
+	uint64_t *leaving = s->segments.leaving;
+
+	s->device->leaving += used[TRNC_SEGMENT_BUFFER - 1] - leaving[TRNC_SEGMENT_BUFFER - 1];
+	leaving[TRNC_SEGMENT_BUFFER - 1] = used[TRNC_SEGMENT_BUFFER - 1];
+	leaving[TRNC_SEGMENT_SERVICE - 1] = used[TRNC_SEGMENT_SERVICE - 1];
+}
 
 void compute_segments_end(struct compute_session *s)
 {

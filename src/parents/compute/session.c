@@ -203,6 +203,7 @@ void compute_session_lose(struct compute_session *s, enum trnc_lost why, const s
 	s->state = SESSION_ENDING;
 	compute_relay_refuse_all(s, err);
 	compute_segments_refuse_waiting(s, err);
+	compute_segments_leave(s);
 	s->client->farewell(s, err);
 	compute_executor_kill(s->executor);
 	if (s->is_answered)
