@@ -15,7 +15,8 @@
 
 #include "base/cleanup.h"
 
-#define LOCK_TRIES 200 /* 10 ms each */
+#define LOCK_TRIES 200	 /* 10 ms each */
+#define CONNECT_TRIES 20 /* 5 ms each */
 
 /* Control space for BASE_MAX_FDS; the kernel closes what a peer sends beyond it. */
 union control {
@@ -172,7 +173,15 @@ int base_socket_listen_anew(const char *path, struct trn_error *err)
 	return listen_anew(SOCK_SEQPACKET, path, err);
 }
 
-static int connect_to(int type, const char *path, struct trn_error *err)
+/* Whoever looks for the file sees it from bind() on, and is refused until listen(). */
+static bool may_listen_soon(int tries_left)
+{
+	const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
+
+	return errno == ECONNREFUSED && tries_left > 0 && nanosleep(&pause, NULL) == 0;
+}
+
+static int connect_to(int type, const char *path, int tries, struct trn_error *err)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un addr;
@@ -187,7 +196,7 @@ static int connect_to(int type, const char *path, struct trn_error *err)
 
 	do {
 		r = connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
-	} while (r < 0 && errno == EINTR);
+	} while (r < 0 && (errno == EINTR || may_listen_soon(--tries)));
 	if (r < 0) {
 		r = trn_error_set(err, -errno, "ConnectFailed", "cannot connect to %s: %s", path, strerror(errno));
 		if (r == -ENOENT || r == -ECONNREFUSED)
@@ -202,12 +211,17 @@ static int connect_to(int type, const char *path, struct trn_error *err)
 
 int base_socket_connect(const char *path, struct trn_error *err)
 {
-	return connect_to(SOCK_SEQPACKET, path, err);
+	return connect_to(SOCK_SEQPACKET, path, 1, err);
+}
+
+int base_socket_connect_patiently(const char *path, struct trn_error *err)
+{
+	return connect_to(SOCK_SEQPACKET, path, CONNECT_TRIES, err);
 }
 
 int base_socket_connect_stream(const char *path, struct trn_error *err)
 {
-	return connect_to(SOCK_STREAM, path, err);
+	return connect_to(SOCK_STREAM, path, CONNECT_TRIES, err);
 }
 
 int base_socket_pair(int ret_fds[2])

@@ -19,6 +19,8 @@ int base_socket_listen(const char *path, struct trn_error *err);
 
 /* Connects to path. Return: fd or -errno. */
 int base_socket_connect(const char *path, struct trn_error *err);
+/* The same, but waits up to 0.1 s for one that has made the file and is about to listen; not for event loops. */
+int base_socket_connect_patiently(const char *path, struct trn_error *err);
 
 /*
  * The same for SOCK_STREAM, except that a socket at path at which nobody listens any more is replaced; one that somebody
@@ -29,6 +31,7 @@ int base_socket_listen_stream(const char *path, struct trn_error *err);
 int base_socket_listen_anew(const char *path, struct trn_error *err);
 /* Would that be let through, as things are now?  0, or as above. */
 int base_socket_check_free(const char *path, struct trn_error *err);
+/* As base_socket_connect_patiently(). */
 int base_socket_connect_stream(const char *path, struct trn_error *err);
 
 /* Two connected ends. Return: 0 or -errno. */

@@ -19,7 +19,7 @@
 
 int client_socket_connect(struct client_device *d, struct trn_error *err)
 {
-	_cleanup_close_ int sock = base_socket_connect(d->path, err);
+	_cleanup_close_ int sock = base_socket_connect_patiently(d->path, err);
 
 	if (sock < 0)
 		return sock;

@@ -89,7 +89,7 @@ def test_libvirt():
     with device() as d:
         for memory in ([], ["-m", "512M"]):
             result = attach("-p", "libvirt", *memory, d.path)
-            assert result.returncode == 0
+            assert result.returncode == 0, result.stderr
             domain = xml.etree.ElementTree.fromstring(result.stdout)
             assert domain.find("memoryBacking/source").get("type") == "memfd"
             assert domain.find("memoryBacking/access").get("mode") == "shared"

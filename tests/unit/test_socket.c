@@ -3,13 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -103,6 +106,38 @@ static void test_stream(void **state)
 	assert_refused(base_socket_listen_stream(path, &err), err, -EADDRINUSE, "SocketInUse");
 	assert_int_equal(unlink(path), 0);
 	assert_refused(base_socket_listen_stream(path_in("no/such"), &err), err, -ENOENT, "SocketFailed");
+}
+
+static void *listen_late(void *arg)
+{
+	const struct timespec pause = { .tv_nsec = 30 * 1000 * 1000 };
+
+	nanosleep(&pause, NULL);
+	assert_int_equal(listen(*(int *)arg, 1), 0);
+	return NULL;
+}
+
+/* The file is there before its owner listens. */
+static void test_one_that_is_about_to_listen(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int types[] = { SOCK_STREAM, SOCK_SEQPACKET };
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path_in("late"));
+	for (size_t i = 0; i < 2; i++) {
+		int fd = socket(AF_UNIX, types[i] | SOCK_CLOEXEC, 0), client;
+		pthread_t thread;
+
+		assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+		assert_int_equal(base_socket_connect(addr.sun_path, NULL), i ? -ECONNREFUSED : -EPROTOTYPE);
+		assert_int_equal(pthread_create(&thread, NULL, listen_late, &fd), 0);
+		client = i ? base_socket_connect_patiently(addr.sun_path, NULL) : base_socket_connect_stream(addr.sun_path, NULL);
+		assert_true(client >= 0);
+		pthread_join(thread, NULL);
+		base_close(client);
+		base_close(fd);
+		unlink(addr.sun_path);
+	}
 }
 
 static void test_lock_that_somebody_keeps(void **state)
@@ -285,7 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_listen_and_connect),
 		cmocka_unit_test(test_stream),
-		cmocka_unit_test(test_lock_that_somebody_keeps),
+		cmocka_unit_test(test_one_that_is_about_to_listen), cmocka_unit_test(test_lock_that_somebody_keeps),
 		cmocka_unit_test(test_bad_paths),
 		cmocka_unit_test(test_descriptors_arrive),
 		cmocka_unit_test(test_surplus_descriptors_are_closed),
