@@ -231,7 +231,7 @@ def check_correct(c):
     c.wire(MSI, [irq.fd])
     irq.count(0.01)
     c.set_irqs(MSI, vfu.DATA_NONE | vfu.TRIGGER, 0, 1)
-    assert irq.count(1) == 1
+    assert irq.count(20) == 1
     c.log_start()
     c.log_stop()
     os.close(fd)
@@ -242,14 +242,15 @@ def kill_many(count, polite):
     rng = random.Random(SEED)
     print(f"# TRANCHE_TEST_SEED={SEED}")
     with device(env={"TRANCHE_LOG": "error"}) as d:
-        nr_threads = threads(d)
         c = d.connect().enable()
+        # What stays: all but the client's own. Before it was served the process may have been at its beginning still.
+        nr_fds, nr_threads = d.fds() - 1, threads(d) - 1
         kept = os.urandom(32), os.urandom(8192), os.urandom(4096)
         for region, data in zip((BAR1, OWN, BAR2), kept):
             c.region_write(region, 0, data)
         c.close()
         # The first client has left: its descriptors and its thread.
-        eventually(lambda: d.fds() == d.fds_at_start and threads(d) == nr_threads, "the first client has left")
+        eventually(lambda: d.fds() == nr_fds and threads(d) == nr_threads, "the first client has left")
         before, size, running = idle(d), None, []
         for turn in range(count):
             running.append(start_client(d.path, rng.random(), polite))
@@ -262,7 +263,7 @@ def kill_many(count, polite):
                 while running:
                     os.kill(running[0], signal.SIGKILL)
                     os.waitpid(running.pop(0), 0)
-                eventually(lambda: idle(d) == before, f"no descriptor, thread or map is left {before}, {idle(d)}", 10)
+                eventually(lambda: idle(d) == before, f"no descriptor, thread or map is left {before}, {idle(d)}")
                 c = d.connect()
                 check_correct(c)
                 if polite:
@@ -270,7 +271,7 @@ def kill_many(count, polite):
                         assert c.region_read(region, 0, len(data)) == data, f"region {region} is not as it was"
                 c.close()
                 d.clients.clear()
-                eventually(lambda: idle(d) == before, f"no descriptor, thread or map is left {before}, {idle(d)}", 10)
+                eventually(lambda: idle(d) == before, f"no descriptor, thread or map is left {before}, {idle(d)}")
                 size = size or memory(d)
         if size and not is_sanitized(d):
             assert memory(d) < size + 4096, f"{size} KiB at the start, {memory(d)} KiB at the end"
@@ -353,7 +354,7 @@ def test_left_while_stopped():
             c.wire(INTX, [irq.fd])
             irq.count(0.01)
             c.write32(BAR0, 0x10, 1)
-            assert irq.count(1) == 1
+            assert irq.count(20) == 1
             c.write32(BAR0, 0x10, 0)
         irq.close()
 

@@ -325,6 +325,10 @@ def test_nor_when_there_is_room_for_more():
         asked = []
         while select.select([c.sock], [], [], 0.2)[0]:
             asked.append(c.receive())
+        c.device_info()         # the server may have been kept from its processor: it has asked for all by its next reply
+        asked += c.early
+        c.early.clear()
+        assert len(asked) >= 20, f"{len(asked)} pieces at once are too few to see anything"
         read = b"".join(message(REGION_READ, struct.pack("=QII", 0x80, BAR0, 128), ident=2 + i) for i in range(20))
         for m in asked[:20]:
             at = struct.unpack("=2Q", m.body)[0] - BASE
@@ -477,7 +481,7 @@ def test_a_client_that_reads_nothing():
         c.dma_start(BASE, MIB, 0, STORE)
         time.sleep(0.2)
         d.process.send_signal(signal.SIGTERM)
-        assert d.process.wait(10) == 0
+        assert d.process.wait(30) == 0
 
 
 def test_unmap_while_under_way():
@@ -562,7 +566,7 @@ def test_a_vector_says_that_it_is_done():
         m = start(c, BASE, PAGE)
         assert not select.select([irqs[1].fd], [], [], 0.1)[0]
         c.answer(m, memory, BASE)
-        assert irqs[1].count(2) == 1 and c.read32(BAR0, STATUS) == 2
+        assert irqs[1].count(20) == 1 and c.read32(BAR0, STATUS) == 2
         for irq in irqs:
             irq.close()
 

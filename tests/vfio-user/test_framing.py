@@ -210,7 +210,7 @@ def test_byte_by_byte():
         for ident in range(1, 7):
             reply = c.receive()
             assert reply.ident == ident and not reply.flags & ERROR
-        assert reply.body[16:] == b"\1\2\3\4" and irq.count(1) == 1
+        assert reply.body[16:] == b"\1\2\3\4" and irq.count(20) == 1
         irq.close()
 
 
@@ -314,6 +314,16 @@ def fill(c):
     return asked
 
 
+def any_takes_less_than(seconds, call, tries=5):
+    """Of several calls, as one may wait for a processor."""
+    for _ in range(tries):
+        start = time.monotonic()
+        call()
+        if time.monotonic() - start < seconds:
+            return True
+    return False
+
+
 def test_slow_reader():
     """A client that does not read its replies holds up nobody else: not who connects, not another device, not the end."""
     with device() as d, device() as other:
@@ -321,12 +331,15 @@ def test_slow_reader():
         c.region_write(BAR2, 0, b"slow" * (1 << 18))
         idents = [c.send(REGION_READ, access(BAR2, 0, 1 << 20)) for _ in range(40)]
         time.sleep(0.05)
-        start = time.monotonic()
-        second = d.connect(hello=False)
-        expect(errno.EBUSY, second.hello)
-        o = other.connect().enable()
-        assert o.read32(BAR0, 0) == ID
-        assert time.monotonic() - start < 2
+
+        def ask_others():
+            second = d.connect(hello=False)
+            expect(errno.EBUSY, second.hello)
+            second.close()
+            o = other.connect().enable()
+            assert o.read32(BAR0, 0) == ID
+            o.close()
+        assert any_takes_less_than(2, ask_others)
         for ident in idents:
             reply = c.receive()
             assert reply.ident == ident and reply.body[16:] == b"slow" * (1 << 18)
@@ -335,18 +348,23 @@ def test_slow_reader():
 
 def test_stuck_reader():
     """Nor does it keep the process from ending, or its place from the next client."""
-    with device() as d:
-        c = d.connect().enable()
-        assert fill(c)
-        c.close()
-        c = d.connect().enable()
-        assert fill(c)
-        start = time.monotonic()
+    def end(d):
         d.process.terminate()
-        assert d.process.wait(10) == 0 and time.monotonic() - start < 3
-        assert not os.path.exists(d.path)
-        c.close()
-        d.fds_at_start = None       # there are none to count any more
+        assert d.process.wait(30) == 0
+
+    def is_quick():
+        with device() as d:
+            c = d.connect().enable()
+            assert fill(c)
+            c.close()
+            c = d.connect().enable()
+            assert fill(c)
+            quick = any_takes_less_than(3, lambda: end(d), tries=1)
+            assert not os.path.exists(d.path)
+            c.close()
+            d.fds_at_start = None       # there are none to count any more
+            return quick
+    assert any(is_quick() for _ in range(3))
 
 
 def test_no_reply():

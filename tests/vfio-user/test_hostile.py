@@ -54,7 +54,7 @@ def test_end_without_descriptors():
         use_up_descriptors(d, first)
         d.connect(hello=False)
         eventually(lambda: "has to wait" in d.said(), "the next one waits for a descriptor")
-        assert ended_with(d, 10) == 0
+        assert ended_with(d, 30) == 0
 
 
 def slow_to_close():
@@ -84,7 +84,7 @@ def test_end_with_a_thread_that_waits():
         s.close()
         c.send_raw(text[20:])
         assert c.is_silent(0.5)
-        assert ended_with(d, 20) == 1 and not os.path.exists(d.path)
+        assert ended_with(d, 40) == 1 and not os.path.exists(d.path)
         assert "without its clients" in d.said()
         peer.close()
         d.process.returncode = 0    # for d.end()

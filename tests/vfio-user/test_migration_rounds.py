@@ -55,7 +55,7 @@ class Card:
     def connect(self):
         """A peer at port 1."""
         peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        peer.settimeout(5)
+        peer.settimeout(20)
         peer.connect(self.path)
         return peer
 
@@ -81,7 +81,7 @@ class Card:
     def tty_read(self, count):
         data = b""
         while len(data) < count:
-            assert select.select([self.tty], [], [], 5)[0], f"{len(data)} of {count} bytes have come out of the terminal"
+            assert select.select([self.tty], [], [], 20)[0], f"{len(data)} of {count} bytes have come out of the terminal"
             data += os.read(self.tty, 4096)
         return data
 
@@ -170,7 +170,7 @@ def serial_round(here, there):
     for port in range(2):
         check_port(there, port, registers[port], mcrs[port])
     if len(incoming) - taken >= 14:
-        assert there.irq.count(2) >= 1, "an interrupt that was pending has been lost"
+        assert there.irq.count(20) >= 1, "an interrupt that was pending has been lost"
     got += there.receive(0, len(incoming) - taken)
     assert got == incoming and not there.read(0, LSR) & READY
     there.send(0, outgoing[cut:])

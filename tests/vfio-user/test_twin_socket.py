@@ -29,6 +29,15 @@ def attach(d, **changes):
     return c
 
 
+def noise():
+    """Bytes that are no beginning of a reply, whose rest would be waited for."""
+    while True:
+        data = os.urandom(64)
+        size, flags = struct.unpack_from("=II", data, 4)
+        if flags & 15 != REPLY or not 16 <= size <= 2 * MIB:
+            return data
+
+
 def talk(c, memory, size):
     moved = 0
     while moved < size:
@@ -161,7 +170,7 @@ def test_nonsense_there():
         for wrong in (message(REGION_READ, struct.pack("=QII", 0, 0, 4)), vfu.head(DMA_READ, 0, flags=REPLY),
                       vfu.head(DMA_READ, 15, flags=REPLY), vfu.head(DMA_READ, 0xFFFFFFFF, flags=REPLY),
                       vfu.head(DMA_READ, 2 * MIB, flags=REPLY),
-                      os.urandom(64), b"\0" * 4096, b"\xff" * 4096):
+                      noise(), b"\0" * 4096, b"\xff" * 4096):
             c = attach(d)
             start(c)
             try:
@@ -198,12 +207,12 @@ def test_closed_by_the_server():
         c = attach(d)
         start(c)
         c.sock.close()
-        assert select.select([c.twin], [], [], 5)[0] and c.twin.recv(1) == b""
+        assert select.select([c.twin], [], [], 20)[0] and c.twin.recv(1) == b""
     with device() as d:
         c = attach(d)
         start(c)
         d.process.send_signal(signal.SIGTERM)
-        assert d.process.wait(10) == 0
+        assert d.process.wait(30) == 0
         assert c.is_gone() and c.twin.recv(1) == b""
 
 
