@@ -435,6 +435,16 @@ void harness_publish(struct harness *h)
 	base_futex_signal((_Atomic uint32_t *)&h->user->host_asleep);
 }
 
+void harness_wait_read(struct harness *h)
+{
+	uint64_t start = base_clock_ns();
+
+	while (atomic_load((_Atomic uint64_t *)&h->page->consumer) != h->producer) {
+		assert_true(base_clock_ns() - start < TIMEOUT_NS);
+		usleep(100);
+	}
+}
+
 void harness_submit(struct harness *h, uint16_t type)
 {
 	harness_stage(h, type);

@@ -39,7 +39,7 @@
 #define GUEST_SHARED_SIZE (64ull << 20)
 #define GUEST_WINDOW_AT (256ull << 20)
 
-#define TIMEOUT_NS 20000000000ull
+#define TIMEOUT_NS 60000000000ull
 
 struct harness {
 	pid_t pid;
@@ -103,6 +103,8 @@ void harness_submit(struct harness *h, uint16_t type);
 /* Puts it into the ring without telling the executor; it learns of all by harness_publish(). */
 void harness_stage(struct harness *h, uint16_t type);
 void harness_publish(struct harness *h);
+/* Waits until the executor has handled all that was published: it has begun, is held, or was refused. */
+void harness_wait_read(struct harness *h);
 
 struct queue {
 	uint64_t handle, event, seq;

@@ -192,16 +192,22 @@ static void give_time(void)
 	usleep(50000);
 }
 
-/* The number of completed commands, when it does not change any more. */
-static uint64_t wait_still(const struct queue *q)
+static uint64_t nr_begun(void)
 {
-	uint64_t before, now = done(q);
+	return atomic_load((_Atomic uint64_t *)&gate->begun);
+}
+
+/* The number of completed commands, p may be NULL, when it does not change any more: all that were begun are over. */
+static uint64_t wait_still(const struct queue *q, const struct queue *p)
+{
+	uint64_t before, now = UINT64_MAX, start = base_clock_ns();
 
 	do {
+		assert_true(base_clock_ns() - start < TIMEOUT_NS);
 		before = now;
 		usleep(100000);
-		now = done(q);
-	} while (now != before);
+		now = done(q) + (p ? done(p) : 0);
+	} while (now != before || now != nr_begun());
 	return now;
 }
 
@@ -209,7 +215,7 @@ static uint64_t wait_still(const struct queue *q)
 
 static void test_closed_at_first(void **state)
 {
-	uint64_t buffer, event;
+	uint64_t buffer, event, start;
 	volatile int32_t *data;
 	struct queue q;
 
@@ -236,7 +242,12 @@ static void test_closed_at_first(void **state)
 	eventually_wants(0);
 	/* Nobody asked. */
 	eventually_messages(1);
-	assert_true(gate->begun >= 2);
+	/* Told of when the executor has nothing else to do. */
+	start = base_clock_ns();
+	while (nr_begun() < 2) {
+		assert_true(base_clock_ns() - start < TIMEOUT_NS);
+		usleep(200);
+	}
 	end();
 }
 
@@ -298,14 +309,14 @@ static void test_stream(void **state)
 		if (i == 3000)
 			set_open(false);
 		if (i == 6000) {
-			at = wait_still(&q);
+			at = wait_still(&q, NULL);
 			assert_true(at <= 6000);
 			assert_int_equal(data[0], at);
 			set_open(true);
 			set_open(false);
 		}
 	}
-	at = wait_still(&q);
+	at = wait_still(&q, NULL);
 	assert_true(at < (uint64_t)nr);
 	assert_int_equal(data[0], at);
 	assert_int_equal(harness_status(&h, last), 3);
@@ -453,7 +464,8 @@ static void test_destroy_while_closed(void **state)
 	harness_put(&h, &r, sizeof(r));
 	harness_submit(&h, TRNC_REC_QUEUE_DESTROY);
 	eventually_wants(1);
-	give_time();
+	/* What has not been read when the context goes is nobody's. */
+	harness_wait_read(&h);
 	id = harness_send(&h, TRNC_MSG_CONTEXT_DESTROY, &d, sizeof(d), -1);
 	give_time();
 	assert_int_equal(data[0], 0);
@@ -474,6 +486,7 @@ static void begin_second(struct harness *second)
 	second->window += SECOND_AT;
 	second->user = (void *)(second->window + TRNC_CHANNEL_USER);
 	second->page = (void *)(second->window + TRNC_CHANNEL_HOST);
+	second->kernel = (void *)(second->window + TRNC_CHANNEL_KERNEL);
 	second->ring = second->window + TRNC_CHANNEL_RING;
 	second->user->user_cpu = ~0u;
 	harness_call(&h, TRNC_MSG_CONTEXT_CREATE, &c, sizeof(c), 0, NULL, 0);
@@ -542,8 +555,8 @@ static void test_idle_messages(void **state)
 /* At most so much as is predicted to fit, or one. */
 static void test_limit(void **state)
 {
-	const int32_t nr = 40, rounds = 4000000;
-	uint64_t buffers[2], start, longest = 0, last = 0;
+	const int32_t rounds = 4000000;
+	uint64_t buffers[2], start, longest = 0, last = 0, nr = 0;
 	struct queue q, p;
 
 	(void)state;
@@ -553,17 +566,22 @@ static void test_limit(void **state)
 	harness_queue(&h, &q, 0);
 	harness_queue(&h, &p, OUT_OF_ORDER);
 	set_contended(true, 1000000);
-	for (int i = 0; i < nr; i++)
-		launch(i % 2 ? &q : &p, SPIN, buffers[i % 2], rounds, 0, 0, NULL);
-	while (done(&q) < 5 || done(&p) < 5)
-		usleep(100);
-	/* It stops within what was let, here one. */
-	set_open(false);
-	usleep(20000);
-	last = done(&q) + done(&p);
-	give_time();
-	assert_true(done(&q) + done(&p) <= last + 1);
-	assert_true(last < (uint64_t)nr);
+	/* On a machine that has kept us waiting all may be over before the gate closes: then more. */
+	do {
+		set_open(true);
+		for (int i = 0; i < 40; i++, nr++)
+			launch(i % 2 ? &q : &p, SPIN, buffers[i % 2], rounds, 0, 0, NULL);
+		while (done(&q) + 15 < q.seq || done(&p) + 15 < p.seq)
+			usleep(100);
+		/* It stops within what was let, here one. */
+		set_open(false);
+		usleep(20000);
+		last = done(&q) + done(&p);
+		give_time();
+		assert_true(done(&q) + done(&p) <= last + 1);
+	} while (last >= nr && nr < 4000);
+	assert_true(last < nr);
+	wait_still(&q, &p);
 	/* The end of a slice is an end, and one that is put off is not. */
 	atomic_store((_Atomic uint64_t *)&gate->slice_end_ns, base_clock_ns() - 1);
 	set_open(true);

@@ -153,7 +153,7 @@ static void test_full_output_ring_waits(void **state)
 	const struct trnc_output_set o = { .offset = OUTPUT_AT, .data_len = OUTPUT_LEN };
 	const uint32_t lines = 40000;
 	struct trnc_output *out;
-	uint64_t p, e, kernel, taken = 0, start = base_clock_ns();
+	uint64_t p, e, kernel, taken = 0, start;
 	struct launch l = { .global = lines, .local = 100 };
 	struct queue q;
 
@@ -171,6 +171,7 @@ static void test_full_output_ring_waits(void **state)
 	harness_launch(&h, &q, &l, false);
 	usleep(300000);
 	assert_true(harness_status(&h, e) > 0);
+	start = base_clock_ns();
 	while (taken < lines * 8) {
 		uint64_t producer = atomic_load((_Atomic uint64_t *)&out->producer);
 
@@ -282,25 +283,32 @@ static void test_sandbox(void **state)
 
 static void test_ends_with_device_process(void **state)
 {
-	uint64_t p, kernel;
-	struct launch l = { .global = 1 };
+	uint64_t p, kernel, buffer, start;
+	struct launch l;
 	struct queue q;
+	pid_t gone;
 	int status;
 
 	(void)state;
 	harness_start(&h, 0);
 	p = harness_handle(&h);
-	harness_build(&h, p, "kernel void k(void) { volatile int i = 1; while (i) {} }", "");
+	harness_build(&h, p, "kernel void k(volatile global int *a) { a[0] = 1; while (a[0]) {} }", "");
 	kernel = harness_kernel(&h, p, 0);
 	harness_queue(&h, &q, 0);
-	l.kernel = kernel;
+	buffer = harness_buffer(&h, BUFFERS_AT, 4096);
+	l = (struct launch){ .kernel = kernel, .global = 1, .nr_args = 1, .args = { { TRNC_ARG_BUFFER, 8, &buffer } } };
 	harness_launch(&h, &q, &l, false);
-	usleep(200000);
+	start = base_clock_ns();
+	while (!atomic_load((_Atomic int *)(void *)(h.window + BUFFERS_AT))) {
+		assert_true(base_clock_ns() - start < TIMEOUT_NS);
+		usleep(1000);
+	}
 	/* An endless kernel does not keep it. */
 	close(h.sock);
-	for (int i = 0; i < 100 && waitpid(h.pid, &status, WNOHANG) == 0; i++)
+	start = base_clock_ns();
+	while ((gone = waitpid(h.pid, &status, WNOHANG)) == 0 && base_clock_ns() - start < TIMEOUT_NS)
 		usleep(10000);
-	assert_int_equal(kill(h.pid, 0), -1);
+	assert_int_equal(gone, h.pid);
 	munmap(h.window, WINDOW_SIZE);
 }
 

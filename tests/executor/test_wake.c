@@ -21,7 +21,7 @@
 #include "executor/wake.h"
 
 #define ROUNDS 100000u
-#define STALL_NS 1000000000ll
+#define STALL_NS 5000000000ll
 #define NEVER (~0ull)
 
 struct asker {
