@@ -103,10 +103,13 @@ class Device:
 
     def kill_executors(self, but=()):
         """As if each had crashed.  Return: how many there were"""
-        pids = [pid for pid in self.executors() if pid not in but]
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        return len(pids)
+        killed = 0
+        for pid in self.executors():
+            with contextlib.suppress(ProcessLookupError):       # one that ended just now
+                if pid not in but:
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+        return killed
 
     def is_idle(self):
         """No buffer, and no executor that serves a guest (one may be kept ready)."""
@@ -217,7 +220,12 @@ class Machine:
         check_splats(new)
         return [line for line in new if re.match(rf"{DRIVER}|tranche|\[drm\]", line)]
 
-    def idle(self, within=20):
+    def wait_file(self, path, job, within=120):
+        """A file that a running program makes."""
+        self.ok(f"until [ -e {path} ] || [ ! -d /run/vm/{job.number} ]; do usleep 20000; done", timeout=within)
+        assert not job.is_done(), job.wait()
+
+    def idle(self, within=60):
         """Everything is given back, in the guest and on the host."""
         for d in self.devices:
             try:

@@ -42,7 +42,7 @@ def test_still_write_back():
     """Also while a program has its memory mapped."""
     with shared() as m:
         job = m.launch("hold 0 16 /tmp/held")
-        m.ok("until [ -e /tmp/held ]; do usleep 20000; done")
+        m.wait_file("/tmp/held", job)
         types = memory_types(m)
         assert types and all(kind == "write-back" for _, _, kind in types), types
         m.ok("rm /tmp/held")

@@ -13,11 +13,6 @@ def hold(m, device, mib, path):
     return m.launch(f"hold {device} {mib} {path}")
 
 
-def held(m, job, path):
-    m.ok(f"until [ -e {path} ] || [ ! -d /run/vm/{job.number} ]; do usleep 20000; done")
-    assert not job.is_done(), job.wait()
-
-
 def test_listed():
     with shared() as m:
         assert m.nodes() == 2
@@ -27,6 +22,7 @@ def test_listed():
 
 def test_refused():
     with shared() as m:
+        m.idle()
         before = m.device.stats()["refused"]
         text = m.ok("quota 64", timeout=120)
         assert text.count("4 of 4, then CL_MEM_OBJECT_ALLOCATION_FAILURE") == 2, text
@@ -41,7 +37,7 @@ def test_each_its_own():
         assert status == 1 and "has 64 MiB; 80 MiB: -61" in text, text      # CL_INVALID_BUFFER_SIZE: larger than the device
         jobs = [hold(m, 0, 40, "/tmp/a"), hold(m, 1, 80, "/tmp/b")]
         for job, path in zip(jobs, ("/tmp/a", "/tmp/b")):
-            held(m, job, path)
+            m.wait_file(path, job)
         used = [d.stats()["used"] for d in m.devices]
         assert 40 * MIB <= used[0] <= 42 * MIB and 80 * MIB <= used[1] <= 82 * MIB, used
         status, text = m.run("hold 0 40 /tmp/c")
@@ -50,7 +46,7 @@ def test_each_its_own():
         assert [job.wait()[0] for job in jobs] == [0, 0]
         m.idle()
         job = hold(m, 0, 40, "/tmp/c")
-        held(m, job, "/tmp/c")
+        m.wait_file("/tmp/c", job)
         m.ok("rm /tmp/c")
         assert job.wait()[0] == 0
 
@@ -61,7 +57,7 @@ def test_programs():
         for name in ("quota", "devices"):
             status, text = m.run(f"CL_TEST_EXPECT=virtual test_{name}", timeout=150)
             assert status == 0, f"test_{name}: {status}\n{text[-3000:]}"
-        m.idle()
+            m.idle()
 
 
 def test_end():

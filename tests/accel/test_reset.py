@@ -15,11 +15,11 @@ def begin(m, seconds=120):
     """A program that works until it is told an error."""
     m.run("rm -f /tmp/begun")
     job = m.launch(f"load {seconds} /tmp/begun")
-    m.ok("until [ -e /tmp/begun ]; do usleep 50000; done")
+    m.wait_file("/tmp/begun", job)
     return job
 
 
-def expect_error(job, within=20):
+def expect_error(job, within=60):
     status, text = job.wait(within)
     assert status == 3, f"exit status {status}: {text}"
 
@@ -37,12 +37,12 @@ def test_flr():
         expect_works(m)
         for _ in range(3):
             job = begin(m)
-            m.ok(f"echo 1 >{FUNCTION}/reset", timeout=30)
+            m.ok(f"echo 1 >{FUNCTION}/reset", timeout=60)
             expect_error(job)
             expect_works(m)
         job = spin(m)
-        m.ok(f"echo 1 >{FUNCTION}/reset", timeout=30)
-        assert job.wait(20)[0] == 0
+        m.ok(f"echo 1 >{FUNCTION}/reset", timeout=60)
+        assert job.wait(60)[0] == 0
         expect_works(m)
 
 
@@ -62,7 +62,7 @@ def test_unbind():
             assert m.nodes() == 0
             if busy:
                 expect_error(jobs[0])
-                status, text = jobs[1].wait(20)
+                status, text = jobs[1].wait(60)
                 assert status == 0, text
             m.ok(f"echo {FIRST} >{PCI_DRIVER}/bind", timeout=60)
             m.wait_nodes(1)

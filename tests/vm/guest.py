@@ -59,7 +59,7 @@ from vm_guest import Guest, GuestError, GuestTimeout, vfio_user  # noqa: E402
 if os.environ.get("TRANCHE_TEST_DEBUG_KERNEL"):
     from vm_debug_kernel import DebugFetcher as Fetcher
 
-__all__ = ["Guest", "GuestError", "GuestTimeout", "vfio_user", "eventually", "main", "why_not"]
+__all__ = ["Guest", "GuestError", "GuestTimeout", "vfio_user", "but_for_qemu", "eventually", "main", "why_not"]
 
 TEST_SECONDS = 280
 
@@ -67,6 +67,21 @@ TEST_SECONDS = 280
 def eventually(check, what, within=20):
     """As tap.eventually(), at the pace of guests."""
     return tap.eventually(check, what, within * Fetcher.patience, 0.05)
+
+
+def but_for_qemu(test):
+    """QEMU 11.1 itself may abort, by an assertion about its own errors, when the device's process dies in the middle of what QEMU
+    asks of it: then there is no guest that could live, and the test is made again."""
+    def again():
+        for _ in range(4):
+            try:
+                return test()
+            except GuestError as error:
+                if "error_setv: Assertion" not in str(error):
+                    raise
+                print("# QEMU aborted by its own assertion")
+        raise AssertionError("QEMU aborted by its own assertion, four times")
+    return again
 
 
 def why_not(packages=()):

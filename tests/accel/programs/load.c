@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * load SECONDS [FILE]: builds, allocates, launches, maps and lets go, again and again, and checks each result; one context stays
- * all the time.  FILE is made after the first round.  Exit status: 0: time was over and all was right, 1: a wrong result,
- * 3: an error of OpenCL's, which is told.
+ * all the time.  FILE is made after the first round; who removes it says that time is over.  Exit status: 0: time was over and
+ * all was right, 1: a wrong result, 3: an error of OpenCL's, which is told.
  */
 #define CL_TARGET_OPENCL_VERSION 300
 #include <CL/cl.h>
@@ -127,7 +127,7 @@ int main(int argc, char **argv)
 		compute(&all);
 		if (!rounds++ && argc > 2)
 			close(creat(argv[2], 0600));
-	} while (now() < until);
+	} while (now() < until && (argc <= 2 || !access(argv[2], F_OK)));
 	end(&all);
 	printf("%u rounds, all right\n", rounds);
 	return 0;
