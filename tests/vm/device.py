@@ -23,6 +23,14 @@ DEVICE = os.environ.get("TRANCHE_TEST_DEVICE", str(HERE.parent.parent / "build/s
 TRANCHE = os.environ.get("TRANCHE_TEST_TRANCHE", str(HERE.parent.parent / "build/src/cli/tranche"))
 # What it says when all is well.
 USUAL = re.compile(r"tranche-device: (device \S+|port \d) is at .*")
+ACCEPTS = "00010000"        # a flag in /proc/net/unix: listen() was called
+
+
+def is_listening(path):
+    """At a socket's file, which is there from bind() on, somebody can be reached after listen()."""
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as f:
+        rows = [line.split(maxsplit=7) for line in f]
+    return any(len(row) == 8 and row[3] == ACCEPTS and row[7].rstrip("\n") == path for row in rows)
 
 
 class Device:
@@ -42,7 +50,7 @@ class Device:
         return [line for line in self.errors().splitlines() if not USUAL.fullmatch(line)]
 
     def wait_ready(self):
-        eventually(lambda: os.path.exists(self.path) or self.process.poll() is not None, "the device's socket")
+        eventually(lambda: is_listening(self.path) or self.process.poll() is not None, "the device's socket")
         assert self.process.poll() is None, self.errors()
 
     def kill(self):

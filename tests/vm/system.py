@@ -188,11 +188,11 @@ class System:
     def boot(self):
         """Returns when systemd has started everything that is enabled."""
         self.job = self.guest.launch("rm -f /run/system.pid; exec unshare --fork --pid --mount sh /boot")
-        self.guest.ok("until [ -s /run/system.pid ] && [ -S /proc/$(cat /run/system.pid)/root/run/systemd/private ]; do usleep 50000; done")
+        self.guest.ok("until [ -s /run/system.pid ] && [ -S /proc/$(cat /run/system.pid)/root/run/systemd/private ]; do usleep 50000; done", timeout=120)
         self.pid = int(self.guest.ok("cat /run/system.pid"))
-        self.ok("until systemctl -q is-active multi-user.target; do usleep 100000; done")
+        self.ok("until systemctl -q is-active multi-user.target; do usleep 100000; done", timeout=120)
 
-    def shutdown(self, timeout=60):
+    def shutdown(self, timeout=120):
         """systemd stops everything and ends."""
         # (what "systemctl poweroff" asks for where there is a logind)
         self.run("systemctl start --no-block --job-mode=replace-irreversibly poweroff.target")
@@ -224,6 +224,10 @@ class System:
 
     def journal(self, words="-n 40"):
         return self.run(f"journalctl --no-pager -q -o short-monotonic {words}")[1]
+
+    def eventually_says(self, words, text):
+        """The journal has a line with the text: what programs say comes to it in its own time."""
+        self.eventually(f"journalctl --no-pager -q {words} | grep -qF {shlex.quote(text)}", f"the journal ({words}) says: {text}")
 
     def show(self, unit, *properties):
         """A unit's properties: one value, or several."""

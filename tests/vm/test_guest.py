@@ -30,8 +30,9 @@ def test_scripts():
         expect_error(GuestTimeout, lambda: g.run("sleep 60", timeout=0.3), "sleep 60")
 
         # side by side, ended in another order than started
-        slow, fast = g.launch("sleep 1; echo slow"), g.launch("echo fast; exit 2")
+        slow, fast = g.launch("until [ -e /tmp/go ]; do usleep 20000; done; echo slow"), g.launch("echo fast; exit 2")
         assert fast.wait() == (2, "fast\n") and not slow.is_done()
+        g.ok("touch /tmp/go")
         assert slow.wait() == (0, "slow\n")
 
         # a module with others beneath it, and the device it drives

@@ -19,6 +19,11 @@ def is_there(g):
     return g.run(f"ls {PORT}")[0] == 0
 
 
+def is_ready(g):
+    """The kernel shows a device before it gives it addresses, and these files after that."""
+    return g.run(f"ls {PORT}/resource0")[0] == 0
+
+
 def test_card():
     with device("mtty", "1", "line0=pty:FOLDER/tty") as d, Guest() as g:
         end = os.open(d.folder + "/tty", os.O_RDWR | os.O_NOCTTY)
@@ -36,7 +41,7 @@ def test_registers():
     with device("testdev", "plain") as d, Guest() as g:
         for n in range(2):
             g.add_device(d.for_qemu(id="late"))
-            eventually(lambda: is_there(g), "the guest sees it")
+            eventually(lambda: is_ready(g), "the guest sees it")
             r = Registers(g, "0000:01:00.0")
             assert r.read(ID) == MAGIC and r.read(SCRATCH) == 0
             assert r.read(RESETS) > n
@@ -49,7 +54,7 @@ def test_registers():
 def test_full():
     with device("testdev", "full") as d, Guest() as g:
         g.add_device(d.for_qemu(id="late"))
-        eventually(lambda: is_there(g), "the guest sees it")
+        eventually(lambda: is_ready(g), "the guest sees it")
         r, memory = Registers(g, "0000:01:00.0"), Registers(g, "0000:01:00.0", bar=2)
         assert r.read(ID) == MAGIC
         memory.write(0x8000, 0x600dcafe)

@@ -50,7 +50,7 @@ def test_tree():
     """Behind a root port, where PCI Express devices belong, the express device is an endpoint."""
     with device("testdev", "full") as d, Guest(packages=PACKAGES, ports=1) as g:
         g.add_device(d.for_qemu(id="late"))
-        guest.eventually(lambda: g.run("ls /sys/bus/pci/devices/0000:01:00.0")[0] == 0, "the guest sees it")
+        guest.eventually(lambda: g.run("ls /sys/bus/pci/devices/0000:01:00.0/resource0")[0] == 0, "the guest sees it, with addresses")
         text = normal(g.ok("lspci -vvv -nn -s 01:00.0 2>/dev/null").replace("01:00.0", "00:00.0"))
         assert "<chain" not in text, text
         compare("testdev-full-behind-port", text)

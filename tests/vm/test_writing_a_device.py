@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 
 import guest
-from device import HERE, TRANCHE
+from device import HERE, TRANCHE, is_listening
 from guest import Guest, eventually
 
 TOP = HERE.parent.parent
@@ -61,7 +61,7 @@ def pvpanic():
             process = subprocess.Popen([folder + "/pvpanic", folder + "/sock"], env=env, stdin=subprocess.DEVNULL, stdout=said,
                                        stderr=errors)
         try:
-            eventually(lambda: os.path.exists(folder + "/sock") or process.poll() is not None, "its socket")
+            eventually(lambda: is_listening(folder + "/sock") or process.poll() is not None, "its socket")
             yield folder
             process.terminate()
             status = process.wait(20)
