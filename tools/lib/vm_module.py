@@ -6,6 +6,7 @@
 
 KEY is a hash of the sources, the kernel and the flags: what was built once is not built again.
 """
+import errno
 import fcntl
 import glob
 import hashlib
@@ -120,19 +121,44 @@ def keep(built, cache, key):
             target = shutil.copy(path, made)
             subprocess.run(["strip", "--strip-debug", target], check=False)
         os.chmod(made, 0o755)
-        if not os.path.isdir(place):
-            os.rename(made, place)
-    except FileExistsError:
-        pass                    # another one was faster, with the same
+        os.rename(made, place)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise               # else: another one was faster, with the same
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def time_of(place):
+    """When it was used, or 0: another one has just removed it."""
+    try:
+        return os.path.getmtime(place)
+    except FileNotFoundError:
+        return 0
 
 
 def forget(cache):
     """The results that were not used for longest."""
     places = [p for p in glob.glob(cache.path("modules", "*")) if re.fullmatch(r"[0-9a-f]{24}", os.path.basename(p))]
-    for place in sorted(places, key=os.path.getmtime)[:-MOST_KEPT]:
+    for place in sorted(places, key=time_of)[:-MOST_KEPT]:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def is_kept(place):
+    """Is it there?  Then it is in use from now on, so that nobody forgets it."""
+    try:
+        os.utime(place)
+    except FileNotFoundError:
+        return False
+    return os.path.exists(os.path.join(place, f"{NAME}.ko"))
+
+
+def build_at(workshop, found, cache, key):
+    workshop.fill(found)
+    status, output = workshop.make("modules")
+    if status or "WARNING:" in output:
+        raise VmError(f"{DRIVER} does not build for {release_of(workshop.headers)}:\n{complaints(output)}")
+    keep(glob.glob(f"{workshop.folder}/{DRIVER}/*.ko"), cache, key)
 
 
 def build(fetcher, headers=None, top=TOP):
@@ -141,16 +167,11 @@ def build(fetcher, headers=None, top=TOP):
     found = sources(top)
     key = key_of(found, headers)
     place = fetcher.cache.path("modules", key)
-    if not os.path.exists(os.path.join(place, f"{NAME}.ko")):
+    if not is_kept(place):
         with Workshop(fetcher.cache, headers, top) as workshop:
-            workshop.fill(found)
-            status, output = workshop.make("modules")
-            if status or "WARNING:" in output:
-                raise VmError(f"{DRIVER} does not build for {release_of(headers)}:\n{complaints(output)}")
-            folder = os.path.join(workshop.folder, DRIVER)
-            keep(glob.glob(f"{folder}/*.ko"), fetcher.cache, key)
+            if not is_kept(place):      # (somebody may have built it meanwhile)
+                build_at(workshop, found, fetcher.cache, key)
         forget(fetcher.cache)
-    os.utime(place)
     return place
 
 
