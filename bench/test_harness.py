@@ -64,7 +64,7 @@ class Commands(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             out = pathlib.Path(folder) / "start.json"
             done = subprocess.run([sys.executable, HERE / "start", "--wrapper", "env", "--build", BUILD, "--repeats", "1",
-                                   "--json", out], capture_output=True, text=True, check=False, timeout=100)
+                                   "--json", out], capture_output=True, text=True, check=False, timeout=250)
             if done.returncode == 77:
                 self.skipTest(done.stdout.strip())
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -78,7 +78,7 @@ class Commands(unittest.TestCase):
 
     def test_failing_program(self):
         done = subprocess.run([sys.executable, HERE / "start", "--wrapper", "/bin/false", "--build", BUILD],
-                              capture_output=True, text=True, check=False, timeout=100)
+                              capture_output=True, text=True, check=False, timeout=250)
         self.assertIn(done.returncode, (1, 77), done.stdout)
         self.assertNotIn("Traceback", done.stderr)
 
