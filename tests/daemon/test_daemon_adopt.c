@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/cleanup.h"
 #include "base/socket.h"
@@ -183,10 +184,12 @@ static void make_half(struct world *w)
 static void make_dead(struct world *w)
 {
 	struct told t;
+	siginfo_t si;
 
 	world_start_confirmed(w, UUID1, "ok", &t);
 	kill(t.hello.pid, SIGKILL);
-	usleep(100000);
+	/* Dead, and not noticed by anybody. */
+	assert_int_equal(waitid(P_PID, (id_t)t.hello.pid, &si, WEXITED | WNOWAIT), 0);
 }
 
 static void make_face(struct world *w)

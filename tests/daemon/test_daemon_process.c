@@ -311,7 +311,7 @@ static void test_broken_answers(void **state)
 		assert_int_equal(daemon_process_stats(t.process, handle_stats, &t), 0);
 		world_wait(&w, &t.stats, 1);
 		assert_int_equal(t.done.code, -EPROTO);
-		for (int n = 0; n < 100 && (r = daemon_process_confirm(t.process, world_done, &t)) == -ENOTCONN; n++)
+		for (int n = 0; n < 1000 && (r = daemon_process_confirm(t.process, world_done, &t)) == -ENOTCONN; n++)
 			world_run(&w, 20);
 		assert_int_equal(r, 0);
 		world_wait(&w, &t.dones, 1);

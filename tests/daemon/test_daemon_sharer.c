@@ -47,7 +47,7 @@ static void open_sharer(struct world *w, uint64_t memory, struct seen *s)
 
 static void wait_gone(struct world *w)
 {
-	for (int i = 0; i < 500 && world_has(w, "parents/cpu0"); i++)
+	for (int i = 0; i < 2000 && world_has(w, "parents/cpu0"); i++)
 		world_run(w, 10);
 	assert_false(world_has(w, "parents/cpu0"));
 }

@@ -40,12 +40,21 @@ static int finish_job(struct fake *f, sd_bus_message *m, const char *unit, const
 				  unit, result);
 }
 
-/* As a unit of Type=notify: it has failed when it ends before it is ready. */
-static bool ends_early(pid_t pid)
+static bool has(const char *dir, const char *uuid, const char *name)
 {
-	for (int i = 0; i < 30; i++) {
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/devices/%s/%s", dir, uuid, name);
+	return access(path, F_OK) == 0;
+}
+
+/* As a unit of Type=notify: it has failed when it ends before it is ready. What has its lock and makes no socket is ready, too. */
+static bool ends_early(struct fake *f, const char *uuid, pid_t pid)
+{
+	for (int i = 0, locked = 0; i < 1000 && locked < 30 && !has(f->dir, uuid, "control.sock"); i++) {
 		if (waitpid(pid, NULL, WNOHANG) == pid)
 			return true;
+		locked += has(f->dir, uuid, "lock") && !has(f->dir, uuid, "ended") && !has(f->dir, uuid, "ended.new");
 		usleep(10000);
 	}
 	return false;
@@ -66,7 +75,7 @@ static int start_unit(sd_bus_message *m, void *data, sd_bus_error *e)
 		execl(FAKES "/fake_device.py", "tranche-device", "--start-file", start, (char *)NULL);
 		_exit(127);
 	}
-	return finish_job(f, m, unit, ends_early(f->units[f->nr++].pid) ? "failed" : "done");
+	return finish_job(f, m, unit, ends_early(f, uuid, f->units[f->nr++].pid) ? "failed" : "done");
 }
 
 static int stop_unit(sd_bus_message *m, void *data, sd_bus_error *e)
