@@ -102,6 +102,26 @@ class Fake:
         return s
 
 
+@contextlib.contextmanager
+def at_a_port():
+    """One that listens at a TCP port, too; and the port. Somebody else may take it first: then it is another one."""
+    for _ in range(5):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        f = Fake("--listen", f"127.0.0.1:{port}")
+        try:
+            f.__enter__()
+            break
+        except AssertionError as error:
+            print(f"# port {port}: {error}")
+    else:
+        raise AssertionError("it listens at no port")
+    with contextlib.ExitStack() as stack:
+        stack.push(f)
+        yield f, port
+
+
 def read_all(s):
     """Until the other side closes."""
     data = b""

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 
-from http_fake import FAKE, JSON, NOBODY, UUID, Fake, as_nobody, error_of, read_all
+from http_fake import FAKE, JSON, NOBODY, UUID, Fake, as_nobody, at_a_port, error_of, read_all
 from tap import eventually, main
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FROB"]
@@ -30,12 +30,6 @@ def routes():
         path = path.replace("/v1/types/*/*", "/v1/types/cpu0/compute-2g").replace("parents/*", "parents/cpu0").replace("*", UUID)
         found.setdefault(path, []).append(method)
     return found
-
-
-def port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def test_every_route_every_method():
@@ -133,7 +127,8 @@ def test_large_bodies():
                     post("Transfer-Encoding: chunked\r\n", b"10001\r\n" + b" " * 65537 + b"\r\n0\r\n\r\n"),
                     post("Expect: 100-continue\r\nContent-Length: 70000\r\n")]:
             with f.raw() as s:
-                s.sendall(raw)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):    # answered before all was sent
+                    s.sendall(raw)
                 first = s.recv(100)
                 assert first.startswith(b"HTTP/1.1 413 "), (raw[:100], first)
         with f.raw() as s:  # Endless: cut off.
@@ -195,9 +190,9 @@ def test_slow_clients():
         for s, first in zip(sockets, slow):
             s.sendall(first)
             s.setblocking(False)
-        closed = set()
+        closed, took = set(), []
         while len(closed) < len(sockets):
-            assert time.monotonic() - start < 6, "slow clients are kept"
+            assert time.monotonic() - start < 9, "slow clients are kept"
             for s in set(sockets) - closed:
                 try:
                     s.send(b" ")
@@ -208,8 +203,11 @@ def test_slow_clients():
                 except OSError:
                     closed.add(s)
             begin = time.monotonic()
-            assert f.ask("GET", "/v1")[0] == 200 and time.monotonic() - begin < 0.5
+            assert f.ask("GET", "/v1")[0] == 200
+            took.append(time.monotonic() - begin)
             time.sleep(0.1)
+        # A busy machine may hold up some of them; slow clients would hold up the first one until they are closed.
+        assert sorted(took)[len(took) // 2] < 0.5, took
         assert time.monotonic() - start > 1.4, "closed too early"
         assert silent.recv(1) == b""
         for s in [*sockets, silent]:
@@ -218,30 +216,30 @@ def test_slow_clients():
 
 def test_idle_connections():
     with Fake("--idle-ms", "1000") as f, f.raw() as s:
+        start = time.monotonic()
         s.sendall(b"GET /v1/parents HTTP/1.1\r\nHost: x\r\n\r\n")
         assert s.recv(65536).startswith(b"HTTP/1.1 200 ")
-        start = time.monotonic()
-        assert s.recv(1) == b"" and 0.8 < time.monotonic() - start < 4
+        assert s.recv(1) == b"" and 0.8 < time.monotonic() - start < 15
 
 
 def test_thousand_connections():
     """As many as the configuration says; the next is told at once, and room is made by closing idle ones."""
     with Fake("--max", "1000") as f, contextlib.ExitStack() as stack:
         all_of_them = [stack.enter_context(f.raw()) for _ in range(1000)]
-        start = time.monotonic()
         with f.raw() as s:
-            s.sendall(b"GET /v1 HTTP/1.1\r\n\r\n")
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):    # it is told without being asked
+                s.sendall(b"GET /v1 HTTP/1.1\r\n\r\n")
             answer = read_all(s)
         assert answer.startswith(b"HTTP/1.1 503 ") and json.loads(answer.split(b"\r\n\r\n")[1])["error"]["name"] == "TooManyConnections", answer
-        assert time.monotonic() - start < 1
+        poll = select.poll()
+        for s in all_of_them:
+            poll.register(s, select.POLLIN)
+        assert not poll.poll(0), "none of the others had to end before it was told"
         for s in all_of_them:  # All of them are served.
             s.sendall(b"GET /v1/parents HTTP/1.1\r\nHost: x\r\n\r\n")
         assert all(s.recv(65536).startswith(b"HTTP/1.1 200 ") for s in all_of_them)
         # Now they are idle: one of them goes.
         assert f.ask("GET", "/v1")[0] == 200
-        poll = select.poll()
-        for s in all_of_them:
-            poll.register(s, select.POLLIN)
         assert len(eventually(lambda: poll.poll(0), "an idle connection is closed")) == 1
         text = f.ask("GET", "/metrics")[2].decode()
         assert re.search(r"^tranche_http_connections_refused_total 1$", text, re.M), text
@@ -253,7 +251,7 @@ def test_one_user_does_not_take_all():
     with Fake("--max", "40") as f:
         def connect_many():
             sockets = [f.raw() for _ in range(40)]
-            time.sleep(0.2)
+            answers = f_answers(f)      # the last one that comes in: all others have been looked at by then
             refused = 0
             for s in sockets:
                 s.setblocking(False)
@@ -261,7 +259,7 @@ def test_one_user_does_not_take_all():
                     refused += s.recv(100).startswith(b"HTTP/1.1 503 ")
                 except BlockingIOError:
                     pass
-            return [refused, f_answers(f)]
+            return [refused, answers]
         refused, answers = as_nobody(connect_many)
         assert refused == 10 and not answers, (refused, answers)
 
@@ -303,7 +301,7 @@ def test_client_gone():
                 c.request(ask[0], ask[1], body, JSON if body else {})
                 eventually(lambda: f.about()["pending"] == 1, "the manager has the call")
                 assert f.about()["has_pidfd"] or not has_peer_pidfd()
-            eventually(lambda: f.about()["cancelled"] == before + 1, "the call is cancelled", within=1)
+            eventually(lambda: f.about()["cancelled"] == before + 1, "the call is cancelled", within=10)
             assert f.about()["pending"] == 0
         with f.raw() as s:
             body = b'{"type":"slow"}'
@@ -369,24 +367,29 @@ def test_rights_follow_reload():
     if os.geteuid() != 0:
         return
     with Fake() as f:
+        asked, has_asked = os.pipe()
+
         def run():
             with f.connect() as c:
                 first = c.ask("GET", "/v1")[0]
-                time.sleep(1)
-                return [first, c.ask("GET", "/v1")[0]]
+                sock = c.sock
+                os.write(has_asked, b"x")
+                eventually(lambda: c.ask("GET", "/v1")[0] == 403, "the new rights", within=20)
+                return [first, c.sock is sock]
         pid = os.fork()
         if pid == 0:
-            time.sleep(0.5)
+            os.read(asked, 1)
             os.kill(f.process.pid, signal.SIGHUP)
             os._exit(0)
-        assert as_nobody(run) == [200, 403]
+        assert as_nobody(run) == [200, True]
         os.waitpid(pid, 0)
+        os.close(asked)
+        os.close(has_asked)
 
 
 def test_tcp():
     """Reading only, for this machine's names only, and for no page but ours."""
-    p = port()
-    with Fake("--listen", f"127.0.0.1:{p}") as f:
+    with at_a_port() as (f, p):
         def ask(method, path, headers=None, body=None):
             c = http.client.HTTPConnection("127.0.0.1", p, timeout=10)
             c.putrequest(method, path, skip_host=True)

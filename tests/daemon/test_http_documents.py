@@ -11,13 +11,12 @@ import json
 import os
 import re
 import shutil
-import socket
 import struct
 import subprocess
 import tempfile
 import zlib
 
-from http_fake import FAKE, UUID, Connection, Fake
+from http_fake import FAKE, UUID, Connection, Fake, at_a_port
 from tap import main
 
 try:
@@ -208,8 +207,10 @@ class Page(html.parser.HTMLParser):
 
 
 def browse(folder, url, *options):
-    return subprocess.run([BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/browser", "--virtual-time-budget=4000",
-                           "--window-size=1200,800", *options, url + "#still"], capture_output=True, timeout=60, check=True).stdout.decode()
+    """With a profile of its own: the last one's processes may still write to theirs."""
+    profile = tempfile.mkdtemp(prefix="browser-", dir=folder)
+    words = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--virtual-time-budget=4000"]
+    return subprocess.run([*words, "--window-size=1200,800", *options, url + "#still"], capture_output=True, timeout=100, check=True).stdout.decode()
 
 
 def colours_of(path):
@@ -241,10 +242,7 @@ def test_page_is_self_contained():
 def test_page_in_a_browser():
     if not BROWSER:
         return
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    with Fake("--listen", f"127.0.0.1:{port}") as f, tempfile.TemporaryDirectory() as folder:
+    with at_a_port() as (f, port), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         url = f"http://127.0.0.1:{port}/"
         page = Page(browse(folder, url, "--dump-dom"))
         device, parent = f.ask("GET", f"/v1/devices/{UUID}")[2], f.ask("GET", "/v1/parents/cpu0")[2]

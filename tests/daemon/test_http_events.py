@@ -111,11 +111,11 @@ def test_resume():
 
 
 def test_keep_alive():
-    with Fake("--keep-alive-ms", "300") as f, Listener(f) as listener:
+    start = time.monotonic()
+    with Fake("--keep-alive-ms", "300") as f, Listener(f, timeout=40) as listener:
         assert "events of tranched" in listener.next()[2]
-        start = time.monotonic()
         assert [listener.next() for _ in range(3)] == [(None, None, ":")] * 3
-        assert 0.5 < time.monotonic() - start < 3
+        assert 0.5 < time.monotonic() - start < 30, "a sign every 300 ms, not every 15 s"
 
 
 def resident(pid):
@@ -138,7 +138,7 @@ def test_slow_readers():
                     reader.next_event()
             # A sanitizer keeps what was freed.
             assert "ASAN_OPTIONS" in os.environ or resident(f.process.pid) - before < 4 << 20, "memory grows with listeners that do not read"
-        eventually(lambda: b"tranche_http_listeners 0\n" in f.ask("GET", "/metrics")[2], "nobody listens any more")
+        eventually(lambda: b"tranche_http_listeners 0\n" in f.ask("GET", "/metrics")[2], "nobody listens any more", within=20)
         for s in sleepers:
             s.socket.close()
 
@@ -147,7 +147,7 @@ def test_stuck_reader():
     """Also when little happens: who takes nothing for four signs of life has gone."""
     with Fake("--keep-alive-ms", "200") as f, Listener(f):
         tell(f, 1000)
-        eventually(lambda: b"tranche_http_listeners 0\n" in f.ask("GET", "/metrics")[2], "it is dropped", within=5)
+        eventually(lambda: b"tranche_http_listeners 0\n" in f.ask("GET", "/metrics")[2], "it is dropped", within=20)
 
 
 def test_listener_gone():
@@ -155,7 +155,7 @@ def test_listener_gone():
     with Fake() as f:
         with Listener(f):
             assert b"tranche_http_listeners 1\n" in f.ask("GET", "/metrics")[2]
-        eventually(lambda: b"tranche_http_listeners 0\n" in f.ask("GET", "/metrics")[2], "it has gone", within=1)
+        eventually(lambda: b"tranche_http_listeners 0\n" in f.ask("GET", "/metrics")[2], "it has gone", within=10)
         assert len(os.listdir(f"/proc/{f.process.pid}/fd")) < 30
 
 
