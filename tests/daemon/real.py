@@ -57,21 +57,31 @@ class Later(threading.Thread):
 
     def __init__(self, t, method, path, body=None):
         super().__init__(daemon=True)
-        self.api, self.what = Api(t.socket, timeout=40), (method, path, body)
+        self.api, self.other, self.what = Api(t.socket, timeout=40), t.api(), (method, path)
         self.value = self.error = None
+        self.api.send(method, path, body)
         self.start()
+
+    def arrived(self):
+        """tranched has it: what is asked from now on is asked later."""
+        sock = self.api.sock
+        if sock:
+            with contextlib.suppress(OSError):      # closed: it was even answered
+                eventually(self.api.is_read, f"{self.what} is read", within=30)
+        self.other.get("/v1")
+        self.other.close()
+        return self
 
     def run(self):
         try:
-            self.value = self.api.call(*self.what)
+            self.value = self.api.result(*self.what)
         except (Refused, Gone) as error:
             self.error = error
         finally:
             self.api.close()
 
     def give_up(self):
-        sock = eventually(lambda: self.api.sock, "it is connected")
-        sock.shutdown(socket.SHUT_RDWR)
+        self.api.sock.shutdown(socket.SHUT_RDWR)
         self.join(5)
 
     def get(self):
@@ -95,21 +105,41 @@ def stop_new_process(t, before, u):
     return None
 
 
+def states_of(pid):
+    """Of all its threads."""
+    states = set()
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/stat", encoding="ascii", errors="replace") as f:
+            states.add(f.read().rsplit(")", 1)[1].split()[0])
+    return states
+
+
+def is_starting(api, u):
+    """Also after whatever its process had said before has been read."""
+    for _ in range(3):
+        try:
+            api.get(f"/v1/devices/{u}")
+            return False
+        except Refused as r:
+            if r.errno != "EAGAIN":
+                return False
+    return True
+
+
 def stop_in_the_middle(t, begin, u):
     """Stops the process of device u before it is ready; (pid, what begin() gave). On a busy machine it may take some tries."""
-    for _ in range(20):
-        before = set(t.device_processes())
-        began = begin()
-        pid = stop_new_process(t, before, u)
-        began.join(0.1)
-        if pid and began.is_alive():
-            return pid, began
-        if pid:
-            os.kill(pid, signal.SIGCONT)
-        began.get()
-        api = t.api()
-        api.delete(f"/v1/devices/{u}?policy=force")
-        api.close()
+    with contextlib.closing(t.api()) as api:
+        for _ in range(50):
+            before = set(t.device_processes())
+            began = begin()
+            pid = stop_new_process(t, before, u)
+            if pid:
+                eventually(lambda pid=pid: states_of(pid) <= {"T"}, "it stands still", within=20)
+                if is_starting(api, u):
+                    return pid, began
+                os.kill(pid, signal.SIGCONT)
+            began.get()
+            api.delete(f"/v1/devices/{u}?policy=force")
     raise AssertionError("it was always too fast")
 
 

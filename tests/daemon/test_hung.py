@@ -51,7 +51,7 @@ def test_refuse_is_answered_and_device_goes_on():
         refused, _ = delete(t, path + "?policy=ask&timeout_ms=100")
         assert refused and refused.errno == "ETIMEDOUT", refused
         os.kill(device["pid"], signal.SIGCONT)  # what it was asked for then happens
-        eventually(lambda: not t.api().get("/v1/devices")["devices"], "the device is stopped when it goes on")
+        eventually(lambda: not t.api().get("/v1/devices")["devices"], "the device is stopped when it goes on", within=20)
 
 
 def test_force_after_ask():

@@ -6,7 +6,6 @@ no process, no socket, no folder."""
 import os
 import random
 import threading
-import time
 import uuid
 
 import tranched
@@ -100,7 +99,7 @@ def nothing_is_left_over(t, running):
         return len(lines) == len(running) and all(any(u in line for line in lines) for u in running) and \
             sockets == running and folders == running
     try:
-        eventually(fits, "", within=5, every=0.05)
+        eventually(fits, "", within=20, every=0.05)
     except AssertionError:
         raise AssertionError(f"left over or missing: processes {t.device_processes()}, in the runtime folder {os.listdir(t.run)}, "
                              f"{os.listdir(t.run / 'devices')}; running {sorted(running)}; log {t.log_text()}") from None
@@ -190,7 +189,7 @@ def test_killed_with_everything():
         for pid, line in t.device_processes().items():
             if victim in line:
                 os.kill(pid, 9)
-        time.sleep(0.05)
+        eventually(lambda: not any(victim in line for line in t.device_processes().values()), "it is dead", within=20)
         t.start()
         api = t.api()
         assert {d["uuid"] for d in api.get("/v1/devices")["devices"]} == set(uuids) - {victim}

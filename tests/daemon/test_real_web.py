@@ -47,7 +47,8 @@ def world():
         api.post("/v1/definitions", {"uuid": U[3], "parent": "null0", "type": SMALL})
         api.post("/v1/definitions", {"uuid": U[0], "parent": "null0", "type": SMALL})
         with in_use(used["socket"]):
-            eventually(lambda: api.get(f"/v1/devices/{U[0]}")["in_use"], "it is in use")
+            path = f"/v1/devices/{U[0]}"
+            eventually(lambda: (d := api.get(path))["in_use"] and d["stats"]["sessions_now"] == 1, "it is in use", within=20)
             yield t, api
 
 
@@ -60,7 +61,7 @@ def test_page_shows_what_the_api_says():
     if not documents.BROWSER:
         print("# left out: there is no browser")
         return
-    with world() as (t, api), tempfile.TemporaryDirectory() as folder:
+    with world() as (t, api), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         page = documents.Page(documents.browse(folder, t.url, "--dump-dom"))
         devices = {d["uuid"]: d for d in api.get("/v1/devices")["devices"]}
         parents = {p["name"]: p for p in api.get("/v1/parents")["parents"]}

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: MIT
 """A tranched of a test's own: runtime, definitions and configuration in a folder that is gone afterwards; and its API."""
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
+import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import tap  # noqa: E402,F401
@@ -96,8 +100,8 @@ class Api:
             return data
         return self._bytes(int(headers.get("content-length", 0)))
 
-    def raw(self, method, path, body=None):
-        """(status, headers, bytes); Gone when the daemon went away."""
+    def send(self, method, path, body=None):
+        """The request alone; Gone when the daemon went away."""
         try:
             if self.sock is None:
                 self._connect()
@@ -106,6 +110,22 @@ class Api:
             if body is not None:
                 head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n"
             self.sock.sendall(head.encode() + b"\r\n" + data)
+        except OSError as gone:
+            self.close()
+            raise Gone(f"{method} {path}: {gone}") from gone
+
+    def is_read(self):
+        """Has the daemon taken all that was sent?"""
+        return struct.unpack("i", fcntl.ioctl(self.sock, termios.TIOCOUTQ, b"\0" * 4))[0] == 0
+
+    def raw(self, method, path, body=None):
+        """(status, headers, bytes); Gone when the daemon went away."""
+        self.send(method, path, body)
+        return self.receive(method, path)
+
+    def receive(self, method, path):
+        """The answer to what was sent."""
+        try:
             status, headers = self._headers()
             answer = b"" if status == 204 or method == "HEAD" else self._body(headers)
             if headers.get("connection", "").lower() == "close":
@@ -117,7 +137,12 @@ class Api:
 
     def call(self, method, path, body=None):
         """The answer's object, None when there is none; Refused; Gone."""
-        status, _, answer = self.raw(method, path, body)
+        self.send(method, path, body)
+        return self.result(method, path)
+
+    def result(self, method, path):
+        """The same of what was sent before."""
+        status, _, answer = self.receive(method, path)
         value = json.loads(answer) if answer else None
         if status >= 400:
             raise Refused(status, (value or {}).get("error", {}))
@@ -180,6 +205,15 @@ class Events(threading.Thread):
     def of(self, *kinds):
         return [e for e in list(self.seen) if e[1] in kinds]
 
+    def catch_up(self):
+        """All that has happened until now was told of, and is in seen: something more was done, and that is there."""
+        mark = str(uuid.uuid4())
+        with contextlib.closing(Api(self.api.path)) as api:
+            kind = api.get("/v1/types")["types"][0]
+            api.post("/v1/definitions", {"uuid": mark, "parent": kind["parent"], "type": kind["name"]})
+            api.delete(f"/v1/definitions/{mark}")
+        eventually(lambda: [e for e in self.of("definition-removed") if e[2]["uuid"] == mark], "the events have come", within=30)
+
     def stop(self):
         with contextlib.suppress(OSError):
             self.api.sock.shutdown(socket.SHUT_RDWR)
@@ -204,7 +238,7 @@ class Tranched:
     def __exit__(self, *_):
         self.destroy()
 
-    def start(self, wait=True, within=20):
+    def start(self, wait=True, within=60):
         argv = [*self.wrapper, TRANCHED, "--config", str(self.config), "--runtime-dir", str(self.run), "--definitions-dir",
                 str(self.definitions)]
         with open(self.log, "ab") as log:
@@ -213,7 +247,7 @@ class Tranched:
             self.wait_ready(within)
         return self
 
-    def wait_ready(self, within=20):
+    def wait_ready(self, within=60):
         def ready():
             assert self.process.poll() is None, f"tranched ended with {self.process.returncode}: {self.log_text()}"
             api = Api(self.socket)
