@@ -64,7 +64,7 @@ class Host:
 
 @contextlib.contextmanager
 def host(fill=True):
-    with tempfile.TemporaryDirectory(prefix="ctl-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ctl-", ignore_cleanup_errors=True) as folder:
         model = fake_api.Model("/run/tranche")
         h = Host(folder, model.fill() if fill else model)
         try:

@@ -81,6 +81,7 @@ class Model:
         self.events, self.requests, self.made = [], [], 0
         self.delay = 0
         self.nr_hang_ups = 0  # streams of events that began before one end with it
+        self.nr_followed = 0  # streams of events that have begun
         self.frozen = {}  # answers that were made before, by path
         self.is_frozen = False
         self.problems = []
@@ -250,6 +251,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with m.lock:
             at = since if since is not None else len(m.events)
             nr_hang_ups = m.nr_hang_ups
+            m.nr_followed += 1
         while True:
             with m.lock:
                 m.lock.wait_for(lambda: len(m.events) > at or m.nr_hang_ups > nr_hang_ups, 10)

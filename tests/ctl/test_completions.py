@@ -32,6 +32,15 @@ def bash(h, line):
     return done.stdout.split()
 
 
+def offers(complete, line, right):
+    """Sooner or later: live names that a busy machine has not in half a second are left out."""
+    tap.eventually(lambda: right(complete(line)), f"what is offered behind {line!r}", within=30)
+
+
+def bash_offers(h, line, right):
+    offers(lambda line: bash(h, line), line, right if callable(right) else lambda found: found == right)
+
+
 def test_verbs():
     with host() as h:
         offered = bash(h, "tranche ")
@@ -41,12 +50,12 @@ def test_verbs():
 
 def test_live_names():
     with host() as h:
-        assert bash(h, "tranche stop ") == [A, B]
-        assert bash(h, "tranche undefine -u ") == [A, C]
-        assert bash(h, "tranche start c0") == [C]
-        assert bash(h, "tranche types -p ") == ["cpu0", "serial0"]
-        assert bash(h, "tranche define -p cpu0 --type compute-") == ["compute-256m", "compute-1g", "compute-custom"]
-        assert set(bash(h, "tranche show ")) == {A, B, C, "cpu0", "serial0"}
+        bash_offers(h, "tranche stop ", [A, B])
+        bash_offers(h, "tranche undefine -u ", [A, C])
+        bash_offers(h, "tranche start c0", [C])
+        bash_offers(h, "tranche types -p ", ["cpu0", "serial0"])
+        bash_offers(h, "tranche define -p cpu0 --type compute-", ["compute-256m", "compute-1g", "compute-custom"])
+        bash_offers(h, "tranche show ", lambda found: set(found) == {A, B, C, "cpu0", "serial0"})
         assert bash(h, "tranche stop " + A + " ") == []
 
 
@@ -67,10 +76,10 @@ def test_no_daemon_is_no_names():
 
 def test_slow_daemon_is_no_names():
     with host() as h:
-        h.model.delay = 3
+        h.model.delay = 60
         start = tap.time.monotonic()
         assert bash(h, "tranche stop ") == []
-        assert tap.time.monotonic() - start < 2.5
+        assert tap.time.monotonic() - start < 20, "it was waited for"
 
 
 def test_fish():
@@ -84,9 +93,9 @@ def test_fish():
             assert done.returncode == 0 and not done.stderr, done
             return [x.split("\t")[0] for x in done.stdout.splitlines()]
         assert fish("tranche st") == ["start", "stop"]
-        assert fish("tranche stop ") == [A, B]
+        offers(fish, "tranche stop ", lambda found: found == [A, B])
         assert fish("tranche list --tr") == ["--tree"]
-        assert fish("tranche types -p ") == ["cpu0", "serial0"]
+        offers(fish, "tranche types -p ", lambda found: found == ["cpu0", "serial0"])
 
 
 def test_zsh():
@@ -104,7 +113,7 @@ def test_zsh():
                                   env=environment(h.socket, PATH=path_with_tranche(h)))
             assert not done.stderr, done
             return done.stdout.split()
-        assert zsh("tranche stop ") == [A, B]
+        offers(zsh, "tranche stop ", lambda found: found == [A, B])
         assert zsh("tranche define --jsonfile ") == ["files"]
         assert zsh("tranche run ") == ["commands"]
 
