@@ -71,7 +71,7 @@ def test_exit_status_and_signals():
         p = subprocess.Popen(words(api, "sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.05; done"), stdout=subprocess.PIPE, text=True)
         assert p.stdout.readline() == "up\n"
         p.send_signal(signal.SIGTERM)
-        assert p.wait(10) == 3
+        assert p.wait(20) == 3
         p.stdout.close()
 
 
@@ -92,11 +92,13 @@ def test_the_tree_ends_with_the_program():
         assert not trees_of(api.path)
         p = subprocess.Popen(words(api, "sh", "-c", "echo up; exec sleep 60"), stdout=subprocess.PIPE, text=True)
         assert p.stdout.readline() == "up\n" and len(trees_of(api.path)) == 1
-        program = int(subprocess.run(["pgrep", "-P", str(p.pid), "sleep"], capture_output=True, text=True, check=True).stdout)
+        # It is a shell still when it says "up".
+        words_of_pgrep = ["pgrep", "-P", str(p.pid), "sleep"]
+        program = int(eventually(lambda: subprocess.run(words_of_pgrep, capture_output=True, text=True, check=False).stdout, "it runs", within=20))
         p.kill()
         p.wait()
         p.stdout.close()
-        eventually(lambda: not trees_of(api.path), "the tree ends although nobody told it to")
+        eventually(lambda: not trees_of(api.path), "the tree ends although nobody told it to", within=20)
         os.kill(program, signal.SIGKILL)
 
 
@@ -123,7 +125,7 @@ def test_remove_wait():
         time.sleep(0.1)
         assert p.poll() is None
         api.in_use.clear()
-        assert p.wait(10) == 0 and not api.devices
+        assert p.wait(20) == 0 and not api.devices
 
 
 def test_C6_a_program_that_waits_can_be_stopped():
@@ -134,8 +136,8 @@ def test_C6_a_program_that_waits_can_be_stopped():
         p = subprocess.Popen(words(api, "sh", "-c", f"echo 1 > /sys/bus/mdev/devices/{UUID}/remove", options=["--remove", "wait"]))
         treefs.wait_leaving(api, UUID, 1)
         p.send_signal(signal.SIGTERM)
-        assert p.wait(10) == -signal.SIGTERM
-        eventually(lambda: api.cancelled == [UUID], "tranched hears of it")
+        assert p.wait(20) == -signal.SIGTERM
+        eventually(lambda: api.cancelled == [UUID], "tranched hears of it", within=20)
         assert list(api.devices) == [UUID]
 
 
