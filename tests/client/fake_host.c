@@ -70,14 +70,19 @@ static void complete(struct fake_context *c, const struct fake_held *h)
 	tell_completed(c);
 }
 
-/* Completes at once or keeps it for fake_release(). */
-static void finish(struct fake_context *c, struct fake_held h, bool hold)
+/* Completes at once or keeps it for fake_release(): what is told to hold no more keeps nothing that comes after a release. */
+static void finish(struct fake_context *c, struct fake_held h, const _Atomic bool *hold)
 {
-	if (!hold) {
+	if (!atomic_load(hold)) {
 		complete(c, &h);
 		return;
 	}
 	pthread_mutex_lock(&c->fake->lock);
+	if (!atomic_load(hold)) {
+		pthread_mutex_unlock(&c->fake->lock);
+		complete(c, &h);
+		return;
+	}
 	if (c->nr_held == c->held_cap) {
 		c->held_cap = c->held_cap ? c->held_cap * 2 : 64;
 		c->held = reallocarray(c->held, c->held_cap, sizeof(*c->held));
@@ -127,7 +132,7 @@ static void run_command(struct fake_context *c, const struct trnc_cmd *cmd)
 	q->seq++;
 	atomic_fetch_add(&c->fake->nr_commands, 1);
 	finish(c, (struct fake_held){ .event = cmd->event, .queue_event = q->event, .seq = cmd->seq },
-	       atomic_load(&c->fake->hold_commands));
+	       &c->fake->hold_commands);
 }
 
 static void run_record(struct fake_context *c, const struct trnc_rec *rec)
@@ -157,7 +162,7 @@ static void run_record(struct fake_context *c, const struct trnc_rec *rec)
 		uint64_t event = ((const struct trnc_rec_buffer_destroy *)(const void *)rec)->event;
 
 		if (event)
-			finish(c, (struct fake_held){ .event = event }, atomic_load(&c->fake->hold_destroys));
+			finish(c, (struct fake_held){ .event = event }, &c->fake->hold_destroys);
 	}
 }
 

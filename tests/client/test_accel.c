@@ -46,7 +46,7 @@ static uint64_t mark(struct client_context *c, struct client_queue *q, uint64_t 
 /* Until somebody sleeps in the driver; then some ms more. */
 static void wait_asleep(struct fake_driver *f, uint32_t nr)
 {
-	for (int i = 0; i < 10000 && atomic_load(&f->nr_asleep) < nr; i++)
+	for (int i = 0; i < 30000 && atomic_load(&f->nr_asleep) < nr; i++)
 		poll(NULL, 0, 1);
 	assert_true(atomic_load(&f->nr_asleep) >= nr);
 	poll(NULL, 0, 5);
@@ -177,7 +177,7 @@ static void test_comes_back(void **state)
 	struct client_mem mem;
 	struct trn_error err = { 0 };
 	pthread_t thread;
-	uint64_t start;
+	uint64_t start, took = UINT64_MAX;
 
 	atomic_store(&f->keep_destroyed, true);
 	assert_int_equal(client_mem_alloc(c, 40 << 20, &mem, NULL), 0);
@@ -185,10 +185,13 @@ static void test_comes_back(void **state)
 	client_mem_free(c, &mem);
 	assert_int_equal(client_mem_alloc(c, 40 << 20, &mem, NULL), 0);
 	pthread_join(thread, NULL);
-	/* Nothing is under way: refused at once. */
-	start = base_clock_ns();
-	assert_int_equal(client_mem_alloc(c, 40 << 20, &mem, &err), -ENOSPC);
-	assert_true(base_clock_ns() - start < 500000000);
+	/* Nothing is under way: refused at once; a busy machine may be slow once. */
+	for (int i = 0; i < 3 && took >= 500000000; i++) {
+		start = base_clock_ns();
+		assert_int_equal(client_mem_alloc(c, 40 << 20, &mem, &err), -ENOSPC);
+		took = base_clock_ns() - start;
+	}
+	assert_true(took < 500000000);
 	client_context_destroy(c);
 	fake_driver_stop(f);
 }
@@ -267,6 +270,14 @@ static void *wait_for_queue(void *arg)
 	return NULL;
 }
 
+/* A command is counted after its number is told. */
+static void wait_counted(struct client_context *c, uint64_t commands)
+{
+	for (int i = 0; i < 30000 && atomic_load((_Atomic uint64_t *)&c->host->commands) < commands; i++)
+		poll(NULL, 0, 1);
+	assert_int_equal(atomic_load((_Atomic uint64_t *)&c->host->commands), commands);
+}
+
 /* Commands end one by one: a wait for the last one sleeps once. */
 static void test_one_wakeup(void **state)
 {
@@ -285,6 +296,7 @@ static void test_one_wakeup(void **state)
 	for (int round = 0; round < 3; round++) {
 		uint64_t before;
 
+		wait_counted(c, 7 + (uint64_t)round * 33);
 		atomic_store(&f->fake.hold_commands, true);
 		for (int i = 0; i < 32; i++)
 			w.seq = mark(c, &q, 0);
@@ -407,7 +419,8 @@ static void test_full_ring(void **state)
 		seq = mark(c, &q, 0);
 	assert_int_equal(client_queue_wait(c, &q, seq), 0);
 	assert_int_equal(atomic_load(&f->fake.nr_commands), 120000);
-	poll(NULL, 0, 40); /* it sleeps by now */
+	for (int i = 0; i < 30000 && !atomic_load((_Atomic uint32_t *)&c->user->host_asleep); i++)
+		poll(NULL, 0, 1);
 	assert_int_equal(client_queue_wait(c, &q, mark(c, &q, 0)), 0);
 	assert_true(atomic_load(&f->nr_doorbells) > 0);
 	client_context_destroy(c);

@@ -76,7 +76,7 @@ static void test_drained_by_thread(void **state)
 	assert_int_equal(client_output_enable(c, NULL), 0);
 	capture();
 	fake_print(f, text);
-	for (int i = 0; i < 2000 && !is_same; i++) {
+	for (int i = 0; i < 20000 && !is_same; i++) {
 		usleep(1000);
 		is_same = strcmp(captured(), text) == 0;
 	}

@@ -173,6 +173,7 @@ static void test_events(void **state)
 	struct client_context *c = fake_context_new();
 	struct client_queue q;
 	struct trn_error err = { 0 };
+	size_t released = 1;
 	int32_t status;
 
 	create_queue(c, &q);
@@ -189,10 +190,12 @@ static void test_events(void **state)
 	assert_int_equal(status, 0);
 	assert_int_equal(client_event_status(c, events[1]), 3);
 	assert_non_null(client_event_slot(c, events[NR - 1]));
-	while (atomic_load(&f->nr_commands) < NR)
+	/* The last one is counted before it is held. */
+	while (released < NR) {
+		released += fake_release(f, SIZE_MAX);
 		usleep(100);
-	usleep(10000); /* the last one is counted before it is held */
-	fake_release(f, SIZE_MAX);
+	}
+	assert_int_equal(atomic_load(&f->nr_commands), NR);
 	assert_int_equal(client_queue_wait(c, &q, NR), 0);
 	assert_int_equal(atomic_load(&f->nr_requests[TRNC_MSG_EVENT_BLOCK_ADD]), 2);
 
@@ -315,8 +318,10 @@ static void test_bad_consumer(void **state)
 	create_queue(c, &q);
 	assert_int_equal(client_queue_wait(c, &q, mark(c, &q, 0, 0, 0)), 0);
 	atomic_store(&f->stop_reading, true);
-	usleep(50000);
 	host = (struct trnc_host_page *)(void *)(f->contexts[1].channel + TRNC_CHANNEL_HOST);
+	/* Nobody writes it after that. */
+	while (atomic_load((_Atomic uint64_t *)&host->consumer) != atomic_load((_Atomic uint64_t *)&c->user->producer))
+		usleep(100);
 	atomic_store((_Atomic uint64_t *)&host->consumer, UINT64_MAX / 2);
 	/* It is looked at when the ring seems full. */
 	for (uint64_t i = 0; i < c->ring_len / 60000 + 2; i++)

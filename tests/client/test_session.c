@@ -114,50 +114,61 @@ static bool never(void *data)
 	return false;
 }
 
-/* The executor's and the device's end, as seen by one who waits. */
+/* The executor's and the device's end, as seen by one who waits. Return: for how long. */
+static uint64_t lose(int how)
+{
+	struct fake *f = fake_start();
+	struct client_context *c = fake_context_new(), *next;
+	struct client_session *s = client_context_session(c);
+	struct trn_error err = { 0 };
+	struct client_mem mem, more;
+	struct trnc_memory_reply memory;
+	uint64_t start, took, event;
+	void *rec;
+
+	assert_int_equal(client_mem_alloc(c, 5000, &mem, &err), 0);
+	event = client_event_new(c, NULL);
+	assert_int_not_equal(event, 0);
+	assert_int_equal(client_wait(c, never, NULL, (int64_t)base_clock_ns() + 1000000), -ETIMEDOUT);
+	if (how == 0)
+		fake_drop(f);
+	else if (how == 1)
+		fake_farewell(f, "the watchdog ended the program");
+	else
+		fake_lose_contexts(f, TRNC_LOST_EXECUTOR);
+	start = base_clock_ns();
+	assert_int_equal(client_event_wait(c, event, 0, NULL, 0, NULL), -ESHUTDOWN);
+	took = base_clock_ns() - start;
+
+	assert_true(client_context_is_lost(c));
+	assert_true(client_session_is_lost(s));
+	assert_int_equal(client_rec_begin(c, TRNC_REC_BUFFER_DESTROY, 32, &rec), -ESHUTDOWN);
+	assert_int_equal(client_mem_alloc(c, 5000, &more, NULL), -ESHUTDOWN);
+	assert_int_equal(client_session_memory(s, &memory, &err), -ESHUTDOWN);
+	if (how == 1)
+		assert_string_equal(err.text, "the watchdog ended the program");
+	assert_int_equal(client_event_new(c, NULL), 0);
+	assert_int_equal(*(char *)mem.ptr, 0); /* still readable */
+	client_buffer_destroy(c, client_handle_new(c, CLIENT_BUFFER), &mem);
+
+	next = fake_context_new(); /* connects anew */
+	assert_ptr_not_equal(client_context_session(next), s);
+	assert_false(client_context_is_lost(next));
+	fake_context_free(c);
+	fake_context_free(next);
+	fake_stop(f);
+	return took;
+}
+
 static void test_loss(void **state)
 {
 	for (int how = 0; how < 3; how++) {
-		struct fake *f = fake_start();
-		struct client_context *c = fake_context_new(), *next;
-		struct client_session *s = client_context_session(c);
-		struct trn_error err = { 0 };
-		struct client_mem mem, more;
-		struct trnc_memory_reply memory;
-		uint64_t start, event;
-		void *rec;
+		uint64_t took = UINT64_MAX;
 
-		assert_int_equal(client_mem_alloc(c, 5000, &mem, &err), 0);
-		event = client_event_new(c, NULL);
-		assert_int_not_equal(event, 0);
-		assert_int_equal(client_wait(c, never, NULL, (int64_t)base_clock_ns() + 1000000), -ETIMEDOUT);
-		if (how == 0)
-			fake_drop(f);
-		else if (how == 1)
-			fake_farewell(f, "the watchdog ended the program");
-		else
-			fake_lose_contexts(f, TRNC_LOST_EXECUTOR);
-		start = base_clock_ns();
-		assert_int_equal(client_event_wait(c, event, 0, NULL, 0, NULL), -ESHUTDOWN);
-		assert_true(base_clock_ns() - start < 1000000000);
-
-		assert_true(client_context_is_lost(c));
-		assert_true(client_session_is_lost(s));
-		assert_int_equal(client_rec_begin(c, TRNC_REC_BUFFER_DESTROY, 32, &rec), -ESHUTDOWN);
-		assert_int_equal(client_mem_alloc(c, 5000, &more, NULL), -ESHUTDOWN);
-		assert_int_equal(client_session_memory(s, &memory, &err), -ESHUTDOWN);
-		if (how == 1)
-			assert_string_equal(err.text, "the watchdog ended the program");
-		assert_int_equal(client_event_new(c, NULL), 0);
-		assert_int_equal(*(char *)mem.ptr, 0); /* still readable */
-		client_buffer_destroy(c, client_handle_new(c, CLIENT_BUFFER), &mem);
-
-		next = fake_context_new(); /* connects anew */
-		assert_ptr_not_equal(client_context_session(next), s);
-		assert_false(client_context_is_lost(next));
-		fake_context_free(c);
-		fake_context_free(next);
-		fake_stop(f);
+		/* A busy machine may be slow once. */
+		for (int i = 0; i < 3 && took >= 1000000000; i++)
+			took = lose(how);
+		assert_true(took < 1000000000);
 	}
 }
 
@@ -207,7 +218,8 @@ static void test_shared_window(void **state)
 	struct fake *f = fake_start();
 	struct client_session *s;
 	struct client_context *c;
-	uint64_t last = 0, base;
+	uint64_t first = 0, base;
+	bool has_moved = false;
 	struct client_mem mem;
 	void *hog;
 
@@ -219,10 +231,13 @@ static void test_shared_window(void **state)
 		assert_int_equal(atomic_load(&f->features), TRNC_FEATURE_SVM);
 		assert_int_equal(atomic_load(&f->window_base), base);
 		assert_true(base >= TRNC_WINDOW_FROM && base <= TRNC_WINDOW_TO - f->window);
-		assert_int_not_equal(base, last);
-		last = base;
+		has_moved |= first && base != first;
+		if (!first)
+			first = base;
 		client_session_put(s);
 	}
+	/* It is chosen by chance: the same once more is rare, and twice is none. */
+	assert_true(has_moved);
 	c = fake_context_new();
 	assert_int_equal(client_mem_alloc(c, 5000, &mem, NULL), 0);
 	assert_ptr_equal(mem.ptr, client_context_session(c)->window + mem.offset);
