@@ -226,6 +226,32 @@ static void wait_for_byte(int fd)
 	assert_int_equal(poll(&p, 1, 20000), 1);
 }
 
+/* Return: how long a display's end takes while somebody is connected who does not read, in milliseconds. */
+static int64_t time_of_end(struct display *d, const char *path)
+{
+	int stuck = base_socket_connect_stream(path, NULL);
+	int64_t start;
+
+	wait_for_byte(stuck);
+	start = now_ms();
+	display_close(d);
+	start = now_ms() - start;
+	close(stuck);
+	assert_int_equal(access(path, F_OK), -1);
+	return start;
+}
+
+/* It is not what the server waits for: a peer has three seconds. On a busy machine something else may take that long, once. */
+static void check_end(struct display *d, const char *path, const struct bochs_config *config)
+{
+	for (int tries_left = 3; time_of_end(d, path) > 2000; tries_left--) {
+		assert_int_not_equal(tries_left, 0);
+		display_open(d, "bochs-small", config);
+		display_set_mode(d, 800, 600, 32);
+		draw_noise(d);
+	}
+}
+
 static void test_socket(void **state)
 {
 	static uint8_t buf[4 << 20];
@@ -236,7 +262,6 @@ static void test_socket(void **state)
 	unsigned int width, height;
 	struct display d;
 	int stuck, fd;
-	int64_t start;
 	size_t len;
 
 	assert_non_null(mkdtemp(dir));
@@ -258,14 +283,7 @@ static void test_socket(void **state)
 	/* The path is one device's. */
 	assert_int_equal(trn_device_create(trn_type_find(d.parent, "bochs-small"), &second, NULL, &err), -EADDRINUSE);
 	close(stuck);
-	/* A device ends although somebody is connected and does not read. */
-	stuck = base_socket_connect_stream(path, NULL);
-	wait_for_byte(stuck);
-	start = now_ms();
-	display_close(&d);
-	assert_in_range(now_ms() - start, 0, 2000);
-	assert_int_equal(access(path, F_OK), -1);
-	close(stuck);
+	check_end(&d, path, &config);
 	assert_int_equal(rmdir(dir), 0);
 }
 
