@@ -30,7 +30,7 @@ class Program:
     compare: typing.Callable = compare.same_output
     needs: tuple = ()
     env: typing.Mapping = dataclasses.field(default_factory=dict)
-    timeout: int = 120
+    timeout: int = 240
     slow: bool = False      # not in the default test run
     source: str = ""        # a package whose upstream tree is {source}
     run: typing.Callable = None     # replaces the plain "both sides run argv"
@@ -77,7 +77,7 @@ PROGRAMS = {program.name: program for program in (
     Program("clpeak-compute", ("clpeak", "--compute-sp", "--compute-dp", "--compute-integer", "--transfer-bandwidth"),
             compare.clpeak, needs=("clpeak",), timeout=600, slow=True),
     Program("hashcat-crack", ("hashcat", "-m", "0", "-a", "3", "--potfile-path", "potfile", "--session", "tranche-test",
-                              CRACK_HASH, "?l?l?l?l?d"), compare.hashcat_crack, needs=("hashcat",), timeout=240),
+                              CRACK_HASH, "?l?l?l?l?d"), compare.hashcat_crack, needs=("hashcat",), timeout=600),
     Program("hashcat-benchmark", ("hashcat", "-b", "-m", "0", "--session", "tranche-bench"), compare.hashcat_benchmark,
             needs=("hashcat",), timeout=300, slow=True),
     Program("clblast", ("{bin}/sgemm",), needs=("{bin}/sgemm",)),
@@ -91,7 +91,7 @@ PROGRAMS = {program.name: program for program in (
                        "-f", "framemd5", "-"), needs=("ffmpeg",)),
     Program("pyopencl-tests", (PYTHON, "{src}/pytest_outcomes.py", "{source}/test/test_wrapper.py",
                                "{source}/test/test_enqueue_copy.py"),
-            needs=(PYTHON, "py:pyopencl", "py:pytest"), source="python3-pyopencl", timeout=200),
+            needs=(PYTHON, "py:pyopencl", "py:pytest"), source="python3-pyopencl", timeout=480),
     Program("pyopencl-tests-more", (PYTHON, "{src}/pytest_outcomes.py", "{source}/test"),
             needs=(PYTHON, "py:pyopencl", "py:pytest"), source="python3-pyopencl", timeout=2400, slow=True),
     Program("gpyfft-tests", (PYTHON, "{src}/pytest_outcomes.py", GPYFFT_TESTS),
