@@ -26,6 +26,7 @@ class FakeHost:
                                             stdout=subprocess.PIPE, stderr=errors, text=True)
         eventually(lambda: os.path.exists(self.path) or self.process.poll() is not None, "the fake host's socket", 20)
         assert self.process.poll() is None, self.errors()
+        self.say("sleep 0")         # the file is there before anybody listens, answers come after that
 
     def for_qemu(self, **properties):
         return {"driver": "vfio-user-pci", "socket": {"path": self.path, "type": "unix"}, **properties}

@@ -11,6 +11,7 @@ import bench
 from bench import bench as new_bench
 
 SECONDS = int(os.environ.get("TRANCHE_TEST_SECONDS", "20"))
+TRIES = 3       # of the second part: how much a machine does in that time depends on what else it does
 SEED = int(os.environ.get("TRANCHE_TEST_SEED", "0")) or random.randrange(1, 1 << 32)
 # What no run is without, so that none is shallow. (Elsewhere: refused by every driver, or rare.)
 DEEP = ["open", "close", "GET_INFO", "GET_PROBE", "SESSION_CREATE", "SESSION_STATUS", "MEMORY_QUERY", "GEM_CREATE", "GEM_DESTROY", "GEM_INFO",
@@ -33,12 +34,15 @@ def test_fuzz():
         b.check_good()
         b.end_fuzz(b.start_fuzz(f"--threads 1 --seconds {SECONDS // 4} --seed {SEED}"), SECONDS + 60)
         b.check_log()
-        counts = b.end_fuzz(b.start_fuzz(f"--threads 4 --seconds {SECONDS - SECONDS // 4} --seed {SEED}"), SECONDS + 60)
-        print("# " + " ".join(f"{name}:{done}/{done + refused}" for name, (done, refused) in counts.items()))
-        if SECONDS >= 20:
-            shallow = [name for name in DEEP if not counts.get(name, (0, 0))[0]]
-            assert not shallow, f"never done in this run: {shallow}"
-        b.check_log()
+        shallow = set(DEEP)
+        for n in range(TRIES):
+            counts = b.end_fuzz(b.start_fuzz(f"--threads 4 --seconds {SECONDS - SECONDS // 4} --seed {SEED + n}"), SECONDS + 60)
+            print("# " + " ".join(f"{name}:{done}/{done + refused}" for name, (done, refused) in counts.items()))
+            b.check_log()
+            shallow -= {name for name, (done, _) in counts.items() if done}
+            if not shallow or SECONDS < 20:
+                break
+        assert not shallow or SECONDS < 20, f"never done in this run: {sorted(shallow)}"
         b.check_good()
 
 
@@ -69,4 +73,4 @@ def test_reset_while_fuzzing():
 
 
 if __name__ == "__main__":
-    bench.main(280 + 3 * SECONDS)
+    bench.main(280 + (2 + TRIES) * SECONDS)
