@@ -209,8 +209,9 @@ class Page(html.parser.HTMLParser):
 def browse(folder, url, *options):
     """With a profile of its own: the last one's processes may still write to theirs."""
     profile = tempfile.mkdtemp(prefix="browser-", dir=folder)
-    words = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--virtual-time-budget=4000"]
-    return subprocess.run([*words, "--window-size=1200,800", *options, url + "#still"], capture_output=True, timeout=100, check=True).stdout.decode()
+    words = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--virtual-time-budget=4000",
+             "--window-size=1200,800", *options, url + "#still"]
+    return subprocess.run(words, capture_output=True, timeout=100, check=True).stdout.decode()
 
 
 def colours_of(path):

@@ -480,4 +480,4 @@ def test_c10_names_of_types_are_stable():
 
 
 if __name__ == "__main__":
-    tranched.tap.main(seconds=55)
+    tranched.tap.main(seconds=120)

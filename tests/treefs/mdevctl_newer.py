@@ -36,7 +36,8 @@ def command():
     try:
         if not cache.current("mdevctl"):
             with cache.locked():
-                fetch(cache)
+                if not cache.current("mdevctl"):    # another test may have fetched it, and may run it
+                    fetch(cache)
     except vm_cache.VmError as error:
         raise Skip(f"{error}") from error
     tree = cache.current("mdevctl")

@@ -93,8 +93,8 @@ def test_the_tree_ends_with_the_program():
         p = subprocess.Popen(words(api, "sh", "-c", "echo up; exec sleep 60"), stdout=subprocess.PIPE, text=True)
         assert p.stdout.readline() == "up\n" and len(trees_of(api.path)) == 1
         # It is a shell still when it says "up".
-        words_of_pgrep = ["pgrep", "-P", str(p.pid), "sleep"]
-        program = int(eventually(lambda: subprocess.run(words_of_pgrep, capture_output=True, text=True, check=False).stdout, "it runs", within=20))
+        pgrep = ["pgrep", "-P", str(p.pid), "sleep"]
+        program = int(eventually(lambda: subprocess.run(pgrep, capture_output=True, text=True, check=False).stdout, "it runs", within=20))
         p.kill()
         p.wait()
         p.stdout.close()
