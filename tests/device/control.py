@@ -168,7 +168,8 @@ class Managed:
         self.control = None
         self.clients = []
         if wait:
-            eventually(lambda: os.path.exists(self.control_path) or self.process.poll() is not None, "the control socket is there")
+            eventually(lambda: os.path.exists(self.control_path) or self.process.poll() is not None, "the control socket is there",
+                       within=20)
             assert self.process.poll() is None, self.said()
             self.control = self.connect()
             self.hello = self.control.hello()

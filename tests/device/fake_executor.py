@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """An executor without OpenCL: it says yes to everything, or does what the words in $FAKE ask for.
 
-refuse, crash, exit, hang, close at SETUP; garbage, short, unknown, twice, type, long, huge after READY;
+refuse, crash, exit, hang, close at SETUP; hang-later: all but the first one hang there; garbage, short, unknown,
+twice, type, long, huge after READY;
 keep: answers UNMAP without unmapping; deaf: never answers UNMAP; slow: reads nothing after READY;
 stray: leaves a process in a session of its own; litter: fills its folder with what is hard to remove;
 greedy: takes 96 MiB for itself; speaks-first: says something before it was asked;
@@ -85,17 +86,19 @@ def flood():
         pass
 
 
+def is_first():
+    """Of all that ask, told by the file $FAKE_ONCE."""
+    try:
+        os.close(os.open(os.environ["FAKE_ONCE"], os.O_CREAT | os.O_EXCL))
+        return True
+    except FileExistsError:
+        return False
+
+
 def flags_of(body):
     """Coherent; with SVM where the window can be, from 64 KiB on, once only after the word svm-once."""
     base = struct.unpack_from("<Q", body, 8)[0]
-    if base < 65536:
-        return 1
-    if "svm-once" in WORDS:
-        try:
-            os.close(os.open(os.environ["FAKE_ONCE"], os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            return 1
-    return 3
+    return 1 if base < 65536 or ("svm-once" in WORDS and not is_first()) else 3
 
 
 def setup(ident, body):
@@ -106,7 +109,7 @@ def setup(ident, body):
         os.kill(os.getpid(), signal.SIGSEGV)
     if "exit" in WORDS:
         sys.exit(3)
-    if "hang" in WORDS:
+    if "hang" in WORDS or ("hang-later" in WORDS and not is_first()):
         time.sleep(1000)
     if "close" in WORDS:
         sock.close()

@@ -160,7 +160,7 @@ class Parent:
         self.arguments = [PARENT, "--listen", self.path, "--name", "cpu", "--host-device", "0", "--memory", str(1024 * MIB),
                           "--lock", self.lock, "--executor", LOAD, "--no-fork", "--store", "none", *arguments]
         self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL)
-        eventually(self.answers, "it listens")
+        eventually(self.answers, "it listens", within=20)
 
     def answers(self):
         assert self.process.poll() is None, "tranche-parent has ended"
@@ -173,7 +173,7 @@ class Parent:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(20)
         finally:
             self.process.kill()
 

