@@ -44,7 +44,7 @@ def test_without_rights():
         g = d.guest()
         s, c = session_with_kernel(g)
         c.send(ndrange(Q, 1, K, 64, [B], values=[1]))
-        eventually(lambda: c.commands == 1, "the kernel has run", 20)
+        eventually(lambda: c.commands == 1, "the kernel has run", 60)
         s.close()
         assert d.blocks() == 2 * MIB
 
@@ -129,7 +129,8 @@ def test_figures():
         before = d.control.stats()
         assert before["traps"] > 10 and 0 < before["doorbells"] < before["traps"] and before["interrupts"] > 0, before
         c.send(ndrange(Q, 1, K, 64, [B], values=[1]))
-        assert g.irqs[1].count(10)
+        assert g.irqs[1].count(60)
+        eventually(lambda: d.control.stats()["interrupts"] > before["interrupts"], "it is counted")
         after = d.control.stats()
         assert after["interrupts"] == before["interrupts"] + 1
         assert after["doorbells"] - before["doorbells"] <= 1 and after["commands"] == 1

@@ -36,7 +36,7 @@ def session_with_kernel(g, number=1, source=ADD, **choice):
 
 def run_forever(s, c):
     c.send(ndrange(Q, 1, K, 1, [B]))
-    eventually(lambda: s.read(BUFFERS + 8, 4) == struct.pack("<I", 1), "the kernel runs", 20)
+    eventually(lambda: s.read(BUFFERS + 8, 4) == struct.pack("<I", 1), "the kernel runs", 60)
 
 
 def executor_of(d):
@@ -45,9 +45,12 @@ def executor_of(d):
     for pid, name, _ in d.executors():
         if not name.startswith("tranche-execut"):
             continue
-        with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
-            sizes = [int(a, 16) for line in f if "(deleted)" in line and "rw-s" in line
-                     for a in [line.split()[0]] for a in [hex(int(a.split("-")[1], 16) - int(a.split("-")[0], 16))]]
+        try:
+            with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
+                sizes = [int(a, 16) for line in f if "(deleted)" in line and "rw-s" in line
+                         for a in [line.split()[0]] for a in [hex(int(a.split("-")[1], 16) - int(a.split("-")[0], 16))]]
+        except (FileNotFoundError, ProcessLookupError):
+            continue    # it has ended meanwhile
         if any(size >= GIB for size in sizes):
             found.append(pid)
     return found
@@ -132,10 +135,10 @@ def test_kernel_and_interrupt():
             irq.count()
         c.sleep(wake_at=2)
         c.send(ndrange(Q, 1, K, 256, [B], values=[7]))
-        eventually(lambda: c.commands == 1, "the first command is complete", 20)
+        eventually(lambda: c.commands == 1, "the first command is complete", 60)
         assert not g.irqs[5].count(0.2), "the sleeper waits for two"
         c.send(ndrange(Q, 2, K, 256, [B], values=[7]))
-        assert g.irqs[5].count(10)
+        assert g.irqs[5].count(60)
         assert take_pending(g, 5) == 1 and c.asleep == AWAKE
         assert c.commands == 2 and c.refused == 0
         assert struct.unpack("<256i", s.read(BUFFERS, 1024)) == tuple(i + 14 for i in range(256))
@@ -149,7 +152,7 @@ def test_no_interrupt_for_nobody():
         g.irqs[1].count()
         for i in range(1, 20):
             c.send(ndrange(Q, i, K, 256, [B], values=[1]))
-        eventually(lambda: c.commands == 19, "all commands are complete", 20)
+        eventually(lambda: c.commands == 19, "all commands are complete", 60)
         assert not g.irqs[1].count(0.1)
         assert s.read(BUFFERS, 4) == struct.pack("<I", 19)
 
@@ -173,12 +176,23 @@ def test_doorbell_wakes_the_host():
     with device() as d:
         g = d.guest()
         s, c = session_with_kernel(g)
-        eventually(c.host_sleeps, "the host sleeps")
-        c.send(ndrange(Q, 1, K, 64, [B], values=[1]), bell=False)
-        time.sleep(0.3)
-        assert c.commands == 0, "nobody has told it"
+        number = 0
+
+        def sleeps_on():
+            nonlocal number
+            number += 1
+            eventually(c.host_sleeps, "the host sleeps", 60)
+            c.send(ndrange(Q, number, K, 64, [B], values=[1]), bell=False)
+            time.sleep(0.3)
+            if c.commands != number - 1 or not c.host_sleeps():
+                eventually(lambda: c.commands == number, "the command is complete", 60)
+                return False
+            return True
+
+        # It says that it sleeps, and looks once more before it does: now and then it sees the command by that.
+        assert any(sleeps_on() for _ in range(5)), "nobody has told it"
         assert c.bell()
-        eventually(lambda: c.commands == 1, "the command is complete")
+        eventually(lambda: c.commands == number, "the command is complete", 60)
         # Those that ring for nobody.
         for value in (0, 0xFFFFFFFF, 1 << 8, 1 << 8 | 64, 1 << 8 | 65, 65 << 8, 64 << 8 | 1, 0xFF << 8):
             g.write(R_BELL_CHANNEL, value)
@@ -216,7 +230,7 @@ def test_lost_executor():
         assert d.blocks() == empty
         s, c = session_with_kernel(g)
         c.send(ndrange(Q, 1, K, 64, [B], values=[1]))
-        eventually(lambda: c.commands == 1, "a new session works")
+        eventually(lambda: c.commands == 1, "a new session works", 60)
 
 
 def test_requests_of_a_lost_session_are_answered():
@@ -239,7 +253,7 @@ def test_crash_of_a_kernel():
         g = d.guest()
         s, c = session_with_kernel(g, source=CRASH)
         c.send(ndrange(Q, 1, K, 1, [B]))
-        assert "crashed" in g.lost(1)
+        assert "crashed" in g.lost(1, 60)
         assert c.lost == 1
         s.close()
 
@@ -273,7 +287,9 @@ def test_each_request_is_answered_once():
             ids.append(s.post(SESSION_CLOSE))
             answered = []
             while ids[-1] not in answered:
-                answered.append(g.take().ident)
+                reply = g.take(60)
+                assert reply, (pause, answered, ids)
+                answered.append(reply.ident)
             assert sorted(answered) == ids, (pause, answered, ids)
             assert g.take(0.05) is None
             assert d.blocks() == 2 * MIB
@@ -283,7 +299,7 @@ def test_close_before_it_is_open():
     with device() as d:
         g = d.guest()
         body, _, _ = g.open_body(1)
-        opened = g.post(1, SESSION_OPEN, body)
+        opened = g.post(1, SESSION_OPEN, body, bell=False)      # both are there before the device looks
         closed = g.post(1, SESSION_CLOSE)
         expect(errno.ESHUTDOWN, lambda: g.wait(opened))
         assert g.wait(closed) == b""
@@ -370,8 +386,8 @@ def test_text_of_kernels():
         c.send(queue_create(Q, handle(0), s.seq), buffer_create(B, BUFFERS, PAGE, s.seq), kernel_create(K, P))
         c.sleep()
         c.send(ndrange(Q, 1, K, 1, [B]))
-        assert g.irqs[1].count(20), "text is attention"
-        eventually(lambda: g.get64(s.at(output)) > 0, "text")
+        assert g.irqs[1].count(60), "text is attention"
+        eventually(lambda: g.get64(s.at(output)) > 0, "text", 60)
         assert s.read(output + PAGE, 9) == b"0 is what"
         g.write(R_BELL_CHANNEL, 1 << 8)
 

@@ -71,7 +71,7 @@ def test_two_sessions_and_a_kernel():
             build(s, P, ADD)
             c.send(queue_create(handle(1), handle(0), s.seq), buffer_create(handle(1), SHARED + 4 * MIB, PAGE, s.seq),
                    kernel_create(handle(1), P), ndrange(handle(1), 1, handle(1), 4, [handle(1)], values=[10]))
-            eventually(lambda: c.commands == 1 or c.refused or c.lost, "the kernel has run", 20)
+            eventually(lambda: c.commands == 1 or c.refused or c.lost, "the kernel has run", 60)
             assert not c.refused and not c.lost
         assert struct.unpack("<4i", g.memory[at:at + 16]) == (21, 22, 23, 24)
         expect(errno.EBUSY, lambda: g.shared_destroy(4 * MIB, MIB))
