@@ -60,7 +60,7 @@ class Place:
                     found.append(int(pid))
         return found
 
-    def expect_clean(self, within=5):
+    def expect_clean(self, within=20):
         end = time.monotonic() + within
         while self.folders() or self.processes():
             assert time.monotonic() < end, f"left over: {self.folders()} {self.processes()}"
@@ -85,8 +85,8 @@ def test_status():
 def test_killed_by_a_signal():
     with place() as p:
         for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGABRT, signal.SIGINT, signal.SIGPIPE):
-            assert p.run("--", "sh", "-c", f"kill -{int(number)} $$").returncode == -number, number
-        assert not [name for name in os.listdir(".") if name.startswith("core")]
+            assert p.run("--", "sh", "-c", f"kill -{int(number)} $$", cwd=p.folder).returncode == -number, number
+        assert not [name for name in os.listdir(p.folder) if name.startswith("core")]
 
 
 def test_not_found():
@@ -182,7 +182,7 @@ def test_signals_are_passed_on():
             program = p.start("--", "sh", "-c", f"trap 'exit 9' {name}; echo ready; while :; do sleep 0.01; done")
             ready(program)
             program.send_signal(number)
-            assert program.wait(10) == 9, name
+            assert program.wait(20) == 9, name
 
 
 @contextlib.contextmanager
@@ -207,12 +207,12 @@ def test_ctrl_c():
         program = p.start("--", "sh", "-c", "trap 'echo caught; exit 4' INT; echo ready; while :; do sleep 0.01; done", **options)
         ready(program)
         press(b"\x03")
-        assert program.stdout.read() == "caught\n" and program.wait(10) == 4
+        assert program.stdout.read() == "caught\n" and program.wait(20) == 4
     with place() as p, terminal() as (press, options):
         program = p.start("--", "sh", "-c", "echo ready; exec sleep 100", **options)
         ready(program)
         press(b"\x03")
-        assert program.wait(10) == -signal.SIGINT
+        assert program.wait(20) == -signal.SIGINT
 
 
 def test_killed_itself():
@@ -221,9 +221,8 @@ def test_killed_itself():
         program = p.start("--", "sh", "-c", 'echo ready; sleep 0.5; echo "$TRANCHE_DEVICE" > ' + p.folder + "/went-on")
         ready(program)
         program.kill()
-        program.wait(10)
-        time.sleep(1)
-        assert os.path.exists(p.folder + "/went-on")
+        program.wait(20)
+        tap.eventually(lambda: os.path.exists(p.folder + "/went-on"), "the program goes on", within=20)
 
 
 def test_killed_device():
@@ -232,16 +231,16 @@ def test_killed_device():
         program = p.start("--", "sh", "-c", "echo ready; sleep 0.5; exit 6")
         ready(program)
         for pid in p.processes():
-            with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/comm", encoding="ascii") as f:
                 if f.read().startswith("tranche-device"):
                     os.kill(pid, signal.SIGKILL)
-        assert program.wait(10) == 6
+        assert program.wait(20) == 6
 
 
 def test_many_at_once():
     with place() as p:
         programs = [p.start("--", "sh", "-c", f"sleep 0.1; exit {i}") for i in range(10)]
-        assert [program.wait(20) for program in programs] == list(range(10))
+        assert [program.wait(60) for program in programs] == list(range(10))
 
 
 def test_nested():
@@ -272,11 +271,11 @@ def test_several_devices():
 def test_killed_with_several_devices():
     """Who is killed leaves the clearing to the devices, whichever ends last."""
     with place() as p:
-        process = p.start("-d", "0,0,0", "--", "sh", "-c", "echo up; sleep 1")
+        process = p.start("-d", "0,0,0", "--", "sh", "-c", "echo up; read line", stdin=subprocess.PIPE)
         assert process.stdout.readline() == "up\n" and len(p.processes()) >= 3
         process.kill()
-        process.communicate(timeout=20)
-        p.expect_clean(10)
+        process.communicate(timeout=60)     # the program goes on until its input ends
+        p.expect_clean()
 
 
 def test_folder_of_somebody_else():
@@ -290,9 +289,9 @@ def test_folder_of_somebody_else():
 
 def test_background_program_loses_the_device():
     with place() as p:
-        start = time.monotonic()
-        result = p.run("--", "sh", "-c", "sleep 2 >/dev/null 2>&1 &")
-        assert result.returncode == 0 and time.monotonic() - start < 1.5
+        result = p.run("--", "sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!")
+        os.kill(int(result.stdout), signal.SIGKILL)     # it still runs
+        assert result.returncode == 0
 
 
 tap.main(90)

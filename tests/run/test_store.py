@@ -58,11 +58,13 @@ class Place:
         self.env = {**os.environ, "XDG_RUNTIME_DIR": folder, "TRANCHE_STORE": self.store}
 
     def start(self, options, words, cwd=None, **env):
-        with subprocess.Popen([TRANCHE, "run", "--stats", *options, "--", BUILD, *words], env={**self.env, **env}, cwd=cwd,
-                              text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as done:
+        # The program begins when its device is known.
+        command = [TRANCHE, "run", "--stats", *options, "--", "sh", "-c", 'read -r go && exec "$@" </dev/null', "sh", BUILD, *words]
+        with subprocess.Popen(command, env={**self.env, **env}, cwd=cwd, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as done:
             self.leader = device_of(done)
             self.leaders.append(self.leader)
-            out, err = done.communicate(timeout=120)
+            out, err = done.communicate("go\n", timeout=120)
         assert done.returncode == 0, err
         return out, err
 
@@ -74,7 +76,7 @@ class Place:
         """A run with options: its standard error."""
         return self.start(options, (SOURCE % 20,), cwd=self.folder)[1]
 
-    def wait(self, limit=12):
+    def wait(self, limit=60):
         """For what tranche-parents still do after their runs: nobody else is left, and it has nothing of ours open."""
         end = time.monotonic() + limit
         while left := {pid: name for leader in self.leaders for pid, name in session(leader).items()}:
@@ -257,7 +259,7 @@ def test_killed_afterwards(p):
     for pid in session(p.leader):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    p.wait(1)
+    p.wait()
     p.run(SOURCE % 11)
     p.wait()
     assert p.linkers(SOURCE % 11) in (0, None)
@@ -295,4 +297,4 @@ def why_not():
 
 
 if __name__ == "__main__":
-    tap.main(why_not=why_not)
+    tap.main(240, why_not)
