@@ -330,7 +330,7 @@ def why_not(packages):
     return None
 
 
-def main(packages=(), seconds=280):
+def main(packages=(), seconds=400):
     """Runs the test functions of the calling program (tests/tap.py); skips where no such guest can be had."""
     os.environ.pop("LD_PRELOAD", None)
     tap.main(seconds * Fetcher.patience, lambda: why_not(packages))

@@ -61,7 +61,7 @@ if os.environ.get("TRANCHE_TEST_DEBUG_KERNEL"):
 
 __all__ = ["Guest", "GuestError", "GuestTimeout", "vfio_user", "but_for_qemu", "eventually", "main", "why_not"]
 
-TEST_SECONDS = 280
+TEST_SECONDS = 400
 
 
 def eventually(check, what, within=20):
