@@ -10,7 +10,7 @@ class OutOfTime(Exception):
     """A test took too long, or was told to end."""
 
 
-def eventually(check, what, within=5, every=0.005):
+def eventually(check, what, within=20, every=0.005):
     """Waits until {check}() is true; returns what it gave."""
     end = time.monotonic() + within
     while True:
