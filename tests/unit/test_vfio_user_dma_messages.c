@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -61,7 +62,7 @@ static void ask(struct asked *a, uint64_t iova, void *p, size_t len, bool is_wri
 
 static void assert_command(uint16_t command, uint64_t address, uint64_t count)
 {
-	assert_true(got_receive(&got, l.peer, 1000));
+	assert_true(got_receive(&got, l.peer, 10000));
 	assert_int_equal(got.header.command, command);
 	assert_int_equal(got.access.address, address);
 	assert_int_equal(got.access.count, count);
@@ -177,7 +178,7 @@ static void test_wrong_replies(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		memset(buf, 0x11, 100);
 		ask(&a, AT, buf, 100, cases[i].is_write);
-		assert_true(got_receive(&got, l.peer, 1000));
+		assert_true(got_receive(&got, l.peer, 10000));
 		access = (struct vfu_dma_access){ .address = cases[i].address, .count = cases[i].count };
 		memcpy(payload, &access, sizeof(access));
 		assert_int_equal(link_reply(&l, &got.header, payload, cases[i].len, cases[i].flags, cases[i].error), 0);
@@ -195,7 +196,7 @@ static void test_replies_to_nobody(void **state)
 	other = (struct vfu_header){ .id = 5, .command = VFU_DMA_READ };
 	assert_int_equal(link_reply(&l, &other, NULL, 0, VFU_FLAG_ERROR, EIO), -EINVAL);
 	ask(&a, AT, buf, 100, false);
-	assert_true(got_receive(&got, l.peer, 1000));
+	assert_true(got_receive(&got, l.peer, 10000));
 	other = got.header;
 	other.command = VFU_DMA_WRITE;
 	assert_int_equal(link_reply(&l, &other, NULL, 0, 0, 0), -EINVAL);
@@ -213,9 +214,9 @@ static void test_an_error_ends_the_whole_request(void **state)
 	struct asked a;
 
 	ask(&a, AT, buf, 2500, false);
-	assert_true(got_receive(&got, l.peer, 1000));
+	assert_true(got_receive(&got, l.peer, 10000));
 	first = got.header;
-	assert_true(got_receive(&got, l.peer, 1000));
+	assert_true(got_receive(&got, l.peer, 10000));
 	assert_int_equal(link_reply(&l, &first, NULL, 0, VFU_FLAG_ERROR, EPERM), 0);
 	assert_int_equal(a.nr_done, 1);
 	assert_int_equal(a.result, -EPERM);
@@ -238,7 +239,7 @@ static void test_a_request_may_span_maps_and_ways(void **state)
 	ask(&a, AT + LEN - 10, buf, 10 + PAGE + 20, false);
 	assert_int_equal(buf[10 + 7], 'x'); /* done at once */
 	assert_command(VFU_DMA_READ, AT + LEN - 10, 10);
-	assert_true(got_receive(second, l.peer, 1000));
+	assert_true(got_receive(second, l.peer, 10000));
 	assert_int_equal(second->access.address, AT + LEN + PAGE);
 	assert_int_equal(second->access.count, 20);
 	assert_int_equal(link_answer(&l, &got, 3), 0);
@@ -270,7 +271,7 @@ static void test_requests_under_way_are_bounded(void **state)
 	vfu_dma_batch_begin(&l.conn);
 	assert_int_equal(link_answer(&l, &got, 1), 0);
 	vfu_dma_batch_end(&l.conn);
-	assert_true(got_receive(&got, l.peer, 1000));
+	assert_true(got_receive(&got, l.peer, 10000));
 	assert_int_equal(got.access.address, AT + VFU_MAX_MESSAGES);
 	assert_int_equal(link_ask(&l, &a[VFU_MAX_JOBS], AT, buf, 1, false), 1);
 	/* All of them end with the connection. */
@@ -481,7 +482,7 @@ static void test_twin_socket(void **state)
 	/* Also in a batch: it is what the second socket is for. */
 	vfu_dma_batch_begin(&l.conn);
 	assert_int_equal(link_ask(&l, &a[0], AT, buf, 100, false), 1);
-	assert_true(got_receive(&got, l.twin_peer, 1000));
+	assert_true(got_receive(&got, l.twin_peer, 10000));
 	send_twin_answer(&got, 0x42);
 	asked_wait(&a[0]);
 	assert_int_equal(a[0].result, 0);
@@ -491,7 +492,7 @@ static void test_twin_socket(void **state)
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(link_ask(&l, &a[i], AT, buf, LEN, i % 2), 1);
 	for (int i = 0; i < 4; i++) {
-		assert_true(got_receive(&got, l.twin_peer, 1000));
+		assert_true(got_receive(&got, l.twin_peer, 10000));
 		send_twin_answer(&got, 0x43);
 	}
 	for (int i = 0; i < 4; i++) {
@@ -509,20 +510,20 @@ static void test_twin_socket_unmap(void **state)
 	/* Nobody reads; the unmap does not wait for that. */
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(link_ask(&l, &a[i], AT, buf, LEN, true), 1);
-	usleep(10000);
+	assert_int_equal(poll(&(struct pollfd){ .fd = l.twin_peer, .events = POLLIN }, 1, 10000), 1); /* the first was begun */
 	assert_int_equal(link_unmap(&l, AT, LEN), 0);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(a[i].nr_done, 1);
 		assert_int_equal(a[i].result, -ECANCELED);
 	}
 	/* What was begun is ended, and answered in vain. */
-	assert_true(got_receive(&got, l.twin_peer, 1000));
+	assert_true(got_receive(&got, l.twin_peer, 10000));
 	send_twin_answer(&got, 0);
 	while (got_receive(&got, l.twin_peer, 20))
 		;
 	assert_int_equal(link_map(&l, AT, LEN, RW, -1, 0), 0);
 	assert_int_equal(link_ask(&l, &a[0], AT, buf, 8, true), 1);
-	assert_true(got_receive(&got, l.twin_peer, 1000));
+	assert_true(got_receive(&got, l.twin_peer, 10000));
 	send_twin_answer(&got, 0);
 	asked_wait(&a[0]);
 	assert_int_equal(a[0].result, 0);
@@ -544,7 +545,7 @@ static void test_twin_socket_nonsense(void **state)
 			setup_twin(NULL);
 		}
 		assert_int_equal(link_ask(&l, &a, AT, buf, 8, false), 1);
-		assert_true(got_receive(&got, l.twin_peer, 1000));
+		assert_true(got_receive(&got, l.twin_peer, 10000));
 		if (bad[i].size)
 			assert_int_equal(send(l.twin_peer, &bad[i], 16, 0), 16);
 		else

@@ -338,8 +338,8 @@ bool got_receive(struct got *g, int fd, int timeout_ms)
 	assert_int_equal(g->header.flags, VFU_FLAG_COMMAND);
 	data_len = g->header.size - sizeof(g->header) - sizeof(g->access);
 	assert_true(data_len <= sizeof(g->data));
-	assert_true(read_all(fd, &g->access, sizeof(g->access), 1000));
-	return read_all(fd, g->data, data_len, 1000);
+	assert_true(read_all(fd, &g->access, sizeof(g->access), 10000));
+	return read_all(fd, g->data, data_len, 10000);
 }
 
 int link_reply(struct link *l, const struct vfu_header *command, const void *payload, size_t len, uint32_t flags, uint32_t error)
