@@ -210,7 +210,7 @@ static void shared_by_two_programs(struct cl_env *env)
 	CHECK(waitpid(pid, &status, 0) == pid);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	/* the other one has gone: all of it is here again, at once */
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 1000; i++) {
 		mem = clCreateBuffer(env->ctx, CL_MEM_READ_WRITE, half + MIB, NULL, &err);
 		if (mem)
 			break;
