@@ -239,6 +239,22 @@ static int stop(sd_event_source *source, const struct signalfd_siginfo *si, void
 	return sd_event_exit(p->event, 0);
 }
 
+/* The configuration as it is now; where things lie cannot change while they are in use. */
+static int load_new_config(struct program *p, struct daemon_config *ret, struct trn_error *err)
+{
+	int r = load_config(&p->arguments, ret, err);
+
+	if (r < 0)
+		return r;
+	r = override(&ret->runtime_dir, p->config.runtime_dir);
+	if (r == 0)
+		r = override(&ret->socket, p->config.socket);
+	if (r == 0)
+		return 0;
+	daemon_config_free(ret);
+	return trn_error_set(err, r, "NoMemory", "%s", strerror(-r));
+}
+
 static int reload(sd_event_source *source, const struct signalfd_siginfo *si, void *data)
 {
 	struct program *p = data;
@@ -249,16 +265,11 @@ static int reload(sd_event_source *source, const struct signalfd_siginfo *si, vo
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading",
 			 (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
-	if (load_config(&p->arguments, &config, &err) < 0) {
+	if (load_new_config(p, &config, &err) < 0) {
 		trn_error_prefix(&err, "the configuration stays as it is: ");
 		base_log_error(BASE_LOG_ERROR, &err);
 		daemon_manager_reload(p->manager, &p->config);
 	} else {
-		/* Where things lie cannot change while they are in use. */
-		if (override(&config.runtime_dir, old.runtime_dir) < 0 || override(&config.socket, old.socket) < 0) {
-			daemon_config_free(&config);
-			return 0;
-		}
 		p->config = config;
 		daemon_manager_reload(p->manager, &p->config);
 		daemon_http_reload(p->http, &p->config);
