@@ -215,7 +215,7 @@ static void destructor_order(struct cl_env *env)
 	CHECK_ERR(clSetMemObjectDestructorCallback(mem, NULL, NULL), CL_INVALID_VALUE);
 	CHECK_ERR(clSetMemObjectDestructorCallback(NULL, on_gone, NULL), CL_INVALID_MEM_OBJECT);
 	CHECK_OK(clReleaseMemObject(mem));
-	for (int i = 0; i < 200 && atomic_load(&gone) < 3; i++)
+	for (int i = 0; i < 2000 && atomic_load(&gone) < 3; i++)
 		cl_sleep_ms(10);
 	CHECK_EQ(atomic_load(&gone), 3);
 	CHECK(order[2] == 0 && order[1] == 1 && order[0] == 2);

@@ -96,6 +96,18 @@ static void print_state(cl_command_buffer_khr b)
 	printf("state %u, %u references, %u queues\n", state, refs, nr);
 }
 
+/* The host's driver notes the end in a callback. */
+static void wait_idle(cl_command_buffer_khr b)
+{
+	cl_uint state = CL_COMMAND_BUFFER_STATE_PENDING_KHR;
+	double start = cl_now();
+
+	while (state == CL_COMMAND_BUFFER_STATE_PENDING_KHR && cl_now() - start < 10) {
+		cl_sleep_ms(20);
+		CHECK_OK(f.clGetCommandBufferInfoKHR(b, CL_COMMAND_BUFFER_STATE_KHR, sizeof(state), &state, NULL));
+	}
+}
+
 #define OUTCOME(call) printf("%s: %d\n", #call, call)
 
 /* One of each command, twice. */
@@ -138,7 +150,7 @@ static void replay(struct cl_env *env, cl_command_queue queue, bool with_points)
 		OUTCOME(f.clEnqueueCommandBufferKHR(0, NULL, b, 0, NULL, &event));
 		CHECK_OK(clWaitForEvents(1, &event));
 		CHECK_OK(clFinish(queue));
-		cl_sleep_ms(20); /* the host's driver notes the end in a callback */
+		wait_idle(b);
 		CHECK_OK(clGetEventInfo(event, CL_EVENT_COMMAND_TYPE, sizeof(type), &type, NULL));
 		printf("type %x\n", type);
 		clReleaseEvent(event);
@@ -199,7 +211,8 @@ static void case_states(struct cl_env *env)
 	CHECK_OK(clSetUserEventStatus(user, CL_COMPLETE));
 	CHECK_OK(clWaitForEvents(1, &event));
 	CHECK_OK(clFinish(env->queue));
-	cl_sleep_ms(50);
+	wait_idle(b);
+	wait_idle(many);
 	print_state(b);
 	print_state(many);
 	print_values(env, o.a, "a");
@@ -252,7 +265,7 @@ static void case_empty(struct cl_env *env)
 	OUTCOME(f.clEnqueueCommandBufferKHR(0, NULL, b, 0, NULL, &event));
 	CHECK_OK(clWaitForEvents(1, &event));
 	clReleaseEvent(event);
-	cl_sleep_ms(20);
+	wait_idle(b);
 	print_state(b);
 	CHECK_OK(f.clReleaseCommandBufferKHR(b));
 }
@@ -418,7 +431,7 @@ static void case_images(struct cl_env *env)
 	for (int i = 0; i < 2; i++) {
 		OUTCOME(f.clEnqueueCommandBufferKHR(0, NULL, buffer, 0, NULL, NULL));
 		CHECK_OK(clFinish(env->queue));
-		cl_sleep_ms(20);
+		wait_idle(buffer);
 		print_image(env, a, "a");
 		print_image(env, b, "b");
 	}
@@ -445,7 +458,7 @@ static void case_many(struct cl_env *env)
 		CHECK_OK(f.clEnqueueCommandBufferKHR(0, NULL, b, 0, NULL, &event));
 		CHECK_OK(clWaitForEvents(1, &event));
 		clReleaseEvent(event);
-		cl_sleep_ms(20);
+		wait_idle(b);
 	}
 	print_values(env, o.a, "a");
 	CHECK_OK(f.clReleaseCommandBufferKHR(b));

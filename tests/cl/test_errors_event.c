@@ -130,7 +130,7 @@ static void callbacks(struct cl_env *env)
 				event->name, *state);
 		}
 	}
-	for (int i = 0; i < 200 && calls < 6; i++)
+	for (int i = 0; i < 4000 && calls < 6; i++)
 		cl_sleep_ms(5);
 	printf("calls: %u\n", (unsigned int)calls);
 	CHECK_OK(clReleaseEvent(marker));

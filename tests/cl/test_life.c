@@ -10,20 +10,37 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char notes[4096];
+static unsigned int nr_notes;
 
 static void note(const char *text)
 {
 	pthread_mutex_lock(&lock);
 	strncat(notes, text, sizeof(notes) - strlen(notes) - 1);
 	strncat(notes, " ", sizeof(notes) - strlen(notes) - 1);
+	nr_notes++;
 	pthread_mutex_unlock(&lock);
 }
 
-/* Callbacks come from threads that nobody waits for. */
-static void show(const char *what)
+static bool has_notes(unsigned int nr)
 {
+	bool has;
+
+	pthread_mutex_lock(&lock);
+	has = nr_notes >= nr;
+	pthread_mutex_unlock(&lock);
+	return has;
+}
+
+/* Callbacks come from threads that nobody waits for: so many must come, and no more. */
+static void show(const char *what, unsigned int nr)
+{
+	double start = cl_now();
+
+	while (!has_notes(nr) && cl_now() - start < 10)
+		cl_sleep_ms(1);
 	cl_sleep_ms(60);
 	pthread_mutex_lock(&lock);
+	nr_notes = 0;
 	printf("%s: %s\n", what, notes);
 	notes[0] = '\0';
 	pthread_mutex_unlock(&lock);
@@ -67,18 +84,18 @@ static void case_mem(struct cl_env *env)
 	OUTCOME(clSetMemObjectDestructorCallback(mem, on_mem, TEXT("third")));
 	OUTCOME(clRetainMemObject(mem));
 	OUTCOME(clReleaseMemObject(mem));
-	show("held");
+	show("held", 0);
 	OUTCOME(clReleaseMemObject(mem));
-	show("released");
+	show("released", 3);
 
 	mem = cl_buffer(env, 0, 4096, NULL);
 	sub = clCreateSubBuffer(mem, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, &err);
 	OUTCOME(clSetMemObjectDestructorCallback(mem, on_mem, TEXT("parent")));
 	OUTCOME(clSetMemObjectDestructorCallback(sub, on_mem, TEXT("sub")));
 	OUTCOME(clReleaseMemObject(mem));
-	show("parent released");
+	show("parent released", 0);
 	OUTCOME(clReleaseMemObject(sub));
-	show("sub-buffer released");
+	show("sub-buffer released", 2);
 }
 
 /* The last reference is dropped while a command that uses the buffer waits. */
@@ -92,13 +109,13 @@ static void case_mem_in_use(struct cl_env *env)
 	OUTCOME(clEnqueueCopyBuffer(env->queue, a, b, 0, 0, 64, 1, &user, &event));
 	OUTCOME(clReleaseMemObject(a));
 	OUTCOME(clReleaseMemObject(b));
-	show("released in use");
+	show("released in use", 0);
 	OUTCOME(clSetUserEventStatus(user, CL_COMPLETE));
 	OUTCOME(clFinish(env->queue));
-	show("done");
+	show("done", 2);
 	clReleaseEvent(event);
 	clReleaseEvent(user);
-	show("event released");
+	show("event released", 0);
 }
 
 static void case_kernel_in_use(struct cl_env *env)
@@ -125,7 +142,7 @@ static void case_kernel_in_use(struct cl_env *env)
 	printf("value %d\n", v[0]);
 	OUTCOME(clReleaseMemObject(mem));
 	OUTCOME(clReleaseMemObject(mem));
-	show("mem released");
+	show("mem released", 1);
 	clReleaseEvent(event);
 	clReleaseEvent(user);
 }
@@ -159,11 +176,11 @@ static void case_context(struct cl_env *env)
 	OUTCOME(clSetContextDestructorCallback(ctx, on_context, TEXT("second")));
 	OUTCOME(clSetMemObjectDestructorCallback(mem, on_mem, TEXT("mem")));
 	OUTCOME(clReleaseContext(ctx));
-	show("context released");
+	show("context released", 0);
 	OUTCOME(clReleaseCommandQueue(queue));
-	show("queue released");
+	show("queue released", 0);
 	OUTCOME(clReleaseMemObject(mem));
-	show("mem released");
+	show("mem released", 3);
 }
 
 static void case_user_event(struct cl_env *env)
@@ -211,9 +228,9 @@ static void case_callbacks(struct cl_env *env)
 	set_three(event);
 	OUTCOME(clSetUserEventStatus(user, CL_COMPLETE));
 	OUTCOME(clFinish(env->queue));
-	show("of a command");
+	show("of a command", 3);
 	set_three(event);
-	show("afterwards");
+	show("afterwards", 3);
 	clReleaseEvent(event);
 	clReleaseEvent(user);
 	clReleaseMemObject(mem);
@@ -225,9 +242,9 @@ static void case_user_callbacks(struct cl_env *env)
 
 	OUTCOME(clSetEventCallback(user, CL_SUBMITTED, on_event, TEXT("submitted")));
 	OUTCOME(clSetEventCallback(user, CL_COMPLETE, on_event, TEXT("complete")));
-	show("before");
+	show("before", 1);
 	OUTCOME(clSetUserEventStatus(user, CL_COMPLETE));
-	show("complete");
+	show("complete", 1);
 	clReleaseEvent(user);
 }
 
