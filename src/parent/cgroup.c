@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -26,6 +27,8 @@
  * must never be killed for what we did not foresee, one that runs away is.
  */
 #define ALLOWANCE (1ull << 30)
+
+#define REMOVE_TRIES 20 /* 1 ms each */
 
 struct parent_cgroups {
 	char *path;	  /* our own group, below which those of devices are */
@@ -302,11 +305,24 @@ struct parent_cgroup *parent_cgroup_ref(struct parent_cgroup *g)
 	return g;
 }
 
+/* A group whose last process has been waited for is busy a moment longer now and then. */
+static int remove_group(const char *path)
+{
+	const struct timespec pause = { .tv_nsec = 1000 * 1000 };
+	int r = rmdir(path);
+
+	for (int i = 0; i < REMOVE_TRIES && r < 0 && errno == EBUSY; i++) {
+		nanosleep(&pause, NULL);
+		r = rmdir(path);
+	}
+	return r;
+}
+
 void parent_cgroup_unref(struct parent_cgroup *g)
 {
 	if (!g || --g->refs)
 		return;
-	if (rmdir(g->path) < 0)
+	if (remove_group(g->path) < 0)
 		log_debug("%s is left: %m", g->path);
 	free(g);
 }
