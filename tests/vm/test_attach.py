@@ -9,7 +9,8 @@ import xml.etree.ElementTree
 import guest
 from device import HERE, TRANCHE, device
 from guest import Cache, Fetcher
-from vm_initramfs import Cpio       # guest.py knows where it is
+from vm_guest import QUICK            # guest.py knows where these are
+from vm_initramfs import Cpio
 
 VM = str(HERE.parent.parent / "tools" / "vm")
 QEMU_NS = "{http://libvirt.org/schemas/domain/qemu/1.0}"
@@ -45,8 +46,9 @@ def initramfs(fetcher, folder):
 def boot(arguments, folder):
     """Runs QEMU by a shell, with the printed words in its line; Return: the console."""
     fetcher = Fetcher(Cache())
+    words = " ".join(["console=ttyS0", "panic=-1", "quiet", *QUICK])
     line = (f"exec '{VM}' qemu -- -nodefaults -no-user-config -display none -no-reboot -cpu max -serial stdio -kernel '{fetcher.kernel_file()}' "
-            f"-initrd '{initramfs(fetcher, folder)}' -append 'console=ttyS0 panic=-1 quiet mitigations=off' {arguments}")
+            f"-initrd '{initramfs(fetcher, folder)}' -append '{words}' {arguments}")
     done = subprocess.run(["sh", "-c", line], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", timeout=200, check=False)
     assert done.returncode == 0, done.stdout
