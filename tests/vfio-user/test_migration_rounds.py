@@ -192,6 +192,29 @@ def serial_round(here, there):
         eventually(lambda: card is here or not card.read(1, MSR) & 0x10, "the peer has left")
 
 
+def test_bytes_for_the_next_peer():
+    """Bytes that wait for somebody come to a card whose peer leaves, and has a successor, while it stands still."""
+    with tempfile.TemporaryDirectory(prefix="rounds-") as folder, contextlib.ExitStack() as stack:
+        here, there = [Card(stack, os.path.join(folder, name)) for name in "ab"]
+        set_up_port(here, 1, {"divisor": b"\x01\x00", "lcr": 0x03, "scr": 0, "ier": 0})
+        here.write(1, MCR, DTR | RTS | AUTO_FLOW)
+        eventually(lambda: not here.read(1, MSR) & 0x10, "nobody is there")
+        for byte in b"for the next":
+            here.write(1, DATA, byte)
+        former = there.connect()
+        eventually(lambda: there.read(1, MSR) & 0x10, "the peer is seen")
+        there.client.go(S_STOP)
+        former.close()
+        with there.connect() as successor:
+            move(here.client, there.client, False)
+            data = b""
+            while len(data) < 12:
+                more = successor.recv(100)
+                assert more
+                data += more
+            assert data == b"for the next"
+
+
 def test_serial_card_in_mid_transfer():
     with tempfile.TemporaryDirectory(prefix="rounds-") as folder, contextlib.ExitStack() as stack:
         cards = [Card(stack, os.path.join(folder, name)) for name in "ab"]

@@ -158,20 +158,28 @@ static void watch(struct mtty_port *port, bool read, bool write)
 	mtty_line_watch(&port->line, read, write);
 }
 
+static void transfer(struct mtty_port *port, uint64_t now_ns)
+{
+	move(port, now_ns);
+	flush(port);
+	/* The chip may have held back bytes for want of room. */
+	move_out(port, now_ns);
+	fill(port, now_ns);
+}
+
 void mtty_port_run(struct mtty_port *port)
 {
 	uint64_t now_ns = mtty_alarm_now();
 
 	mtty_line_look(&port->line);
 	mtty_uart_expire(&port->uart, now_ns);
-	move(port, now_ns);
-	flush(port);
-	/* The chip may have held back bytes for want of room. */
-	move_out(port, now_ns);
-	fill(port, now_ns);
-	/* What a peer has left behind may now be read to its end, and the next one may come. */
-	if (!port->line.has_peer)
+	transfer(port, now_ns);
+	/* What a peer has left behind may now be read to its end, and the next one may come, for whom the chip may hold bytes. */
+	if (!port->line.has_peer) {
 		mtty_line_look(&port->line);
+		if (port->line.has_peer)
+			transfer(port, now_ns);
+	}
 	mtty_uart_set_inputs(&port->uart, inputs(port));
 	watch(port, wants_bytes(port), mtty_buffer_len(&port->out) > 0);
 	set_alarm(port, now_ns);
