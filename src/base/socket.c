@@ -178,7 +178,10 @@ static bool may_listen_soon(int tries_left)
 {
 	const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
 
-	return errno == ECONNREFUSED && tries_left > 0 && nanosleep(&pause, NULL) == 0;
+	if (errno != ECONNREFUSED || tries_left <= 0)
+		return false;
+	nanosleep(&pause, NULL); /* a signal makes it shorter, and is not what is told */
+	return true;
 }
 
 static int connect_to(int type, const char *path, int tries, struct trn_error *err)

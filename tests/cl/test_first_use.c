@@ -115,6 +115,14 @@ static void gate_of_two_threads(struct cl_env *env)
 	CHECK_OK(clReleaseMemObject(mem));
 }
 
+static bool is_soon(struct cl_env *env, bool (*once)(struct cl_env *env))
+{
+	for (int i = 0; i < TRIES; i++)
+		if (once(env))
+			return true;
+	return false;
+}
+
 /* Return: was it over soon? */
 static bool wait_for_setter(struct cl_env *env)
 {
@@ -134,11 +142,7 @@ static bool wait_for_setter(struct cl_env *env)
 /* No command knows the event: nobody but the setter can end the wait. */
 static void wait_without_commands(struct cl_env *env)
 {
-	bool is_soon = false;
-
-	for (int i = 0; i < TRIES && !is_soon; i++)
-		is_soon = wait_for_setter(env);
-	CHECK(is_soon);
+	CHECK(is_soon(env, wait_for_setter));
 }
 
 static void CL_CALLBACK note(cl_event event, cl_int status, void *data)
@@ -169,11 +173,7 @@ static bool wait_for_callback(struct cl_env *env)
 
 static void callback_without_commands(struct cl_env *env)
 {
-	bool is_soon = false;
-
-	for (int i = 0; i < TRIES && !is_soon; i++)
-		is_soon = wait_for_callback(env);
-	CHECK(is_soon);
+	CHECK(is_soon(env, wait_for_callback));
 }
 
 static void gate_failed_before(struct cl_env *env)
