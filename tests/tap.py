@@ -21,6 +21,12 @@ def eventually(check, what, within=20, every=0.005):
         time.sleep(every)
 
 
+def is_listening(path):
+    """Can somebody be reached at a socket's file?  It is there from bind() on, a moment before listen()."""
+    with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as f:
+        return any(line.endswith(f" {path}\n") and int(line.split()[3], 16) & 0x10000 for line in f)
+
+
 def _give_up(number, frame):
     raise OutOfTime(f"{signal.Signals(number).name} in {frame.f_code.co_name if frame else 'the program'}()")
 

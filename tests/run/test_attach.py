@@ -17,6 +17,7 @@ import xml.etree.ElementTree
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vfio-user"))
 import vfu  # noqa: E402
+from vfu import device  # noqa: E402
 
 TRANCHE = os.environ.get("TRANCHE_TEST_TRANCHE", "build/src/cli/tranche")
 UUID = "7f3c0a52-6f5b-4c56-9d2c-0a1b2c3d4e5f"
@@ -36,20 +37,6 @@ def attach(*words, **options):
 def folder():
     with tempfile.TemporaryDirectory(prefix="attach-") as f:
         yield f
-
-
-def listens(path):
-    """A socket's file is there a moment before anybody listens."""
-    with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as f:
-        return any(line.endswith(f" {path}\n") and int(line.split()[3], 16) & 0x10000 for line in f)
-
-
-@contextlib.contextmanager
-def device(**options):
-    """One that listens: the command waits for that for a moment only."""
-    with vfu.device(**options) as d:
-        vfu.eventually(lambda: listens(d.path), "the device listens", 20)
-        yield d
 
 
 @contextlib.contextmanager
@@ -154,7 +141,7 @@ def test_by_uuid():
         assert result.returncode == 1 and path in result.stderr and "hint" in result.stderr
         process = subprocess.Popen([vfu.DEVICE, "--parent", "null", "--uuid", UUID], env=env, stderr=subprocess.DEVNULL)
         try:
-            vfu.eventually(lambda: listens(path), "the device is there", 20)
+            vfu.eventually(lambda: vfu.tap.is_listening(path), "the device is there", 20)
             for uuid in (UUID, UUID.upper()):
                 result = attach("--print", "qemu", uuid, env=env)
                 assert result.returncode == 0 and socket_of(shlex.split(result.stdout)[1]) == path

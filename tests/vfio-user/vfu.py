@@ -570,7 +570,7 @@ class Device:
         self.log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")
         self.process = subprocess.Popen(command, stderr=self.log, stdin=subprocess.DEVNULL,
                                         env={**os.environ, "TRANCHE_LOG": "debug", **(env or {})})
-        eventually(lambda: os.path.exists(self.path) or self.process.poll() is not None, "the socket is there")
+        eventually(lambda: tap.is_listening(self.path) or self.process.poll() is not None, "the device listens")
         assert self.process.poll() is None, f"the device ended: {self.said()}"
         self.clients = []
         self.fds_at_start = None

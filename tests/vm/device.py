@@ -17,20 +17,13 @@ import subprocess
 import tempfile
 
 from guest import eventually, vfio_user
+from tap import is_listening      # guest.py knows where it is
 
 HERE = pathlib.Path(__file__).resolve().parent
 DEVICE = os.environ.get("TRANCHE_TEST_DEVICE", str(HERE.parent.parent / "build/src/device/tranche-device"))
 TRANCHE = os.environ.get("TRANCHE_TEST_TRANCHE", str(HERE.parent.parent / "build/src/cli/tranche"))
 # What it says when all is well.
 USUAL = re.compile(r"tranche-device: (device \S+|port \d) is at .*")
-ACCEPTS = "00010000"        # a flag in /proc/net/unix: listen() was called
-
-
-def is_listening(path):
-    """At a socket's file, which is there from bind() on, somebody can be reached after listen()."""
-    with open("/proc/net/unix", encoding="utf-8", errors="replace") as f:
-        rows = [line.split(maxsplit=7) for line in f]
-    return any(len(row) == 8 and row[3] == ACCEPTS and row[7].rstrip("\n") == path for row in rows)
 
 
 class Device:

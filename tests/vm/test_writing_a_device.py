@@ -9,8 +9,9 @@ import subprocess
 import tempfile
 
 import guest
-from device import HERE, TRANCHE, is_listening
+from device import HERE, TRANCHE
 from guest import Guest, eventually
+from tap import is_listening      # guest.py knows where it is
 
 TOP = HERE.parent.parent
 PAGE = (TOP / "docs" / "writing-a-device.md").read_text(encoding="utf-8")
